@@ -1,0 +1,53 @@
+"""Errors of the indexing package.
+
+IndexerError              base
+├── ReadError             a file cannot be read: unsupported, damaged, encrypted, over a limit
+├── ChunkingError         chunk settings that cannot be met
+├── CatalogError          the catalog database refuses: locked, wrong version, unreachable
+├── StoreError            the vector store refuses or has died
+│   ├── StoreLockedError  another process owns the data folder
+│   └── DiskFullError     less free disk than the reserve
+├── CollectionError       unknown collection, or one made with another model
+├── QueryError            a search that cannot be answered: nothing asked, unknown mode, bad top_k
+└── JobError              a job cannot be started, or was cancelled
+"""
+
+
+class IndexerError(Exception):
+    """Base class of every error raised on purpose by ``indexer``."""
+
+
+class ReadError(IndexerError):
+    """Raised when a file cannot be turned into text. The message is shown beside the file."""
+
+
+class ChunkingError(IndexerError):
+    """Raised when chunk settings contradict each other."""
+
+
+class CatalogError(IndexerError):
+    """Raised when the catalog database cannot be used."""
+
+
+class StoreError(IndexerError):
+    """Raised when the vector store refuses an operation or has died."""
+
+
+class StoreLockedError(StoreError):
+    """Raised when another process owns the data folder."""
+
+
+class DiskFullError(StoreError):
+    """Raised when free disk space is below the reserve."""
+
+
+class CollectionError(IndexerError):
+    """Raised when a collection is unknown or does not fit the model."""
+
+
+class QueryError(IndexerError):
+    """Raised when a search cannot be answered as it was asked."""
+
+
+class JobError(IndexerError):
+    """Raised when a job cannot be started or was cancelled."""

@@ -1,0 +1,79 @@
+"""Files of many formats to blocks of text.
+
+``worker.read_file`` is what others call: it reads a file in a child process that may die or take too
+long without harm. Here is only the table of formats; a reader's module is imported when its format is met.
+A reader is a function ``read(source: Source) -> Iterator[Piece | Facts]``.
+"""
+
+from collections.abc import Mapping
+from importlib import import_module
+from types import MappingProxyType
+from typing import Protocol, cast
+
+from indexer.readers.pieces import Facts, Piece, Reading, ReadLimits, Source
+
+__all__ = ["ARCHIVE_SUFFIXES", "SUFFIXES", "Facts", "Piece", "ReadLimits", "Reading", "Source", "load_reader"]
+
+SUFFIXES: Mapping[str, str] = MappingProxyType(
+    {
+        ".txt": "txt",
+        ".text": "txt",
+        ".log": "txt",
+        ".md": "md",
+        ".markdown": "md",
+        ".html": "html",
+        ".htm": "html",
+        ".xhtml": "html",
+        ".pdf": "pdf",
+        ".docx": "docx",
+        ".docm": "docx",
+        ".pptx": "pptx",
+        ".pptm": "pptx",
+        ".xlsx": "xlsx",
+        ".xlsm": "xlsx",
+        ".csv": "csv",
+        ".tsv": "tsv",
+        ".json": "json",
+        ".jsonl": "jsonl",
+        ".ndjson": "jsonl",
+        ".odt": "odt",
+        ".epub": "epub",
+        ".rtf": "rtf",
+        ".srt": "srt",
+        ".vtt": "vtt",
+        ".eml": "eml",
+        ".zip": "zip",
+    }
+)
+ARCHIVE_SUFFIXES = frozenset({".zip"})
+
+_READERS = {
+    "txt": "plain:read_text",
+    "md": "plain:read_markdown",
+    "html": "html:read",
+    "pdf": "pdf:read",
+    "docx": "docx:read",
+    "pptx": "pptx:read",
+    "xlsx": "xlsx:read",
+    "csv": "tables:read",
+    "tsv": "tables:read",
+    "json": "records:read_json",
+    "jsonl": "records:read_lines",
+    "odt": "odt:read",
+    "epub": "epub:read",
+    "rtf": "rtf:read",
+    "srt": "subtitles:read",
+    "vtt": "subtitles:read",
+    "eml": "mail:read",
+    "zip": "archive:read",
+}
+
+
+class Reader(Protocol):
+    def __call__(self, source: Source) -> Reading: ...
+
+
+def load_reader(file_type: str) -> Reader:
+    """The function that reads ``file_type``, one of the values of SUFFIXES."""
+    module, function = _READERS[file_type].split(":")
+    return cast(Reader, getattr(import_module(f"{__name__}.{module}"), function))

@@ -1,0 +1,62 @@
+"""E-books: the chapters of the spine in reading order, each read as HTML."""
+
+import zipfile
+from urllib.parse import unquote
+
+from indexer.readers import encoding
+from indexer.readers.container import open_container, parse_xml, resolve
+from indexer.readers.html import read_markup
+from indexer.readers.pieces import MEGABYTE, Facts, Headings, Piece, Reading, Source, refusal
+
+FONT_SCRAMBLING = ("http://www.idpf.org/2008/embedding", "http://ns.adobe.com/pdf/enc#RC")
+CHAPTER_TYPES = ("application/xhtml+xml", "text/html", "application/x-dtbook+xml")
+
+
+def read(source: Source) -> Reading:
+    with open_container(source) as archive:
+        _refuse_rights_management(source, archive)
+        title, chapters = _spine(source, archive)
+        yield Facts(title=title)
+        members = set(archive.namelist())
+        for chapter in chapters:
+            if chapter not in members:
+                yield Facts(warning=f"chapter {chapter} is listed but missing")
+                continue
+            if archive.getinfo(chapter).file_size > 64 * MEGABYTE:
+                raise refusal(
+                    source.name, f"has a chapter over 64 MB ({chapter})", "smaller ones", "Split the book"
+                )
+            data = archive.read(chapter)
+            text, _ = encoding.decode(data, encoding.declared_charset(data))
+            yield from (piece for piece in read_markup(text, Headings()) if isinstance(piece, Piece))
+
+
+def _spine(source: Source, archive: zipfile.ZipFile) -> tuple[str, list[str]]:
+    """Title and chapter parts of the book."""
+    container = parse_xml(source, archive, "META-INF/container.xml")
+    package = next((e.get("full-path") or "" for e in container.iter("{*}rootfile")), "")
+    root = parse_xml(source, archive, package)
+    folder = package.rpartition("/")[0]
+    title = next((" ".join((e.text or "").split()) for e in root.iter("{*}title")), "")
+    items = {
+        item.get("id"): resolve(folder, unquote(item.get("href") or ""))
+        for item in root.iter("{*}item")
+        if item.get("media-type") in CHAPTER_TYPES
+    }
+    chapters = [items[ref.get("idref")] for ref in root.iter("{*}itemref") if ref.get("idref") in items]
+    if not chapters:
+        raise refusal(source.name, "lists no chapters", "a spine of XHTML files", "Convert the book again")
+    return title, chapters
+
+
+def _refuse_rights_management(source: Source, archive: zipfile.ZipFile) -> None:
+    if "META-INF/encryption.xml" not in archive.namelist():
+        return
+    for method in parse_xml(source, archive, "META-INF/encryption.xml").iter("{*}EncryptionMethod"):
+        if method.get("Algorithm") not in FONT_SCRAMBLING:
+            raise refusal(
+                source.name,
+                "is encrypted (digital rights management)",
+                "a book that is free to read",
+                "Use a copy without protection",
+            )

@@ -1,0 +1,196 @@
+"""The reading order of PDF pages in scripts that PDFium's own text extraction garbles.
+
+Right to left (Hebrew, Arabic): the characters of each line by their position, because files store words in
+either order. Scripts with stacked marks (Thai, Khmer, Devanagari, ...): the text objects in the order of the
+file, each run of glyphs with an ActualText taken once; PDFium repeats it and breaks lines at every mark.
+"""
+
+import codecs
+import ctypes
+import re
+import unicodedata
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass, replace
+from typing import Any
+
+RIGHT_TO_LEFT = re.compile("[\u0590-\u08ff\ufb1d-\ufdff\ufe70-\ufefc]")
+STACKED = re.compile("[\u0900-\u109f\u1780-\u17ff\u1900-\u1aaf]")
+SAME_LINE = 0.5  # of the font size, between baselines
+WORD_GAP, WIDE_GAP = 0.2, 1.0  # of the font size; the second where the file has spaces of its own
+MAX_FORM_DEPTH = 4
+
+# a number or Latin words with what stands between them
+LEFT_TO_RIGHT = re.compile(
+    "([0-9A-Za-z\u00c0-\u024f\u0660-\u0669\u06f0-\u06f9]"
+    "(?:[^\u0590-\u065f\u066a-\u06ef\u06fa-\u08ff]*[0-9A-Za-z\u00c0-\u024f\u0660-\u0669\u06f0-\u06f9])?)"
+)
+
+
+@dataclass(frozen=True)
+class Run:
+    """A character, or text that was set in one go; ``is_marked`` when its text comes from an ActualText."""
+
+    text: str
+    left: float
+    right: float
+    baseline: float
+    size: float
+    is_marked: bool = False
+
+
+def rebuild(text: str, page: Any, text_page: Any) -> str:
+    """``text`` as PDFium gave it, or better where its script needs it."""
+    if RIGHT_TO_LEFT.search(text):
+        runs = list(_runs(page, text_page))
+        if any(run.is_marked for run in runs):
+            return "\n".join(_right_to_left_runs(line) for line in _lines(runs))
+        return "\n".join(_right_to_left(line) for line in _lines(_glyphs(text_page)))
+    if STACKED.search(text):
+        return _in_file_order(_runs(page, text_page), has_spaces=_has_own_spaces(text_page))
+    return text
+
+
+def _glyphs(text_page: Any) -> Iterator[Run]:
+    """Single characters; spaces that PDFium added stay, its line breaks do not."""
+    import pypdfium2.raw as pdfium
+
+    x, y = ctypes.c_double(), ctypes.c_double()
+    size = 10.0
+    for index in range(pdfium.FPDFText_CountChars(text_page)):
+        char = chr(pdfium.FPDFText_GetUnicode(text_page, index))
+        if char in "\r\n\0" or not pdfium.FPDFText_GetCharOrigin(text_page, index, x, y):
+            continue
+        if pdfium.FPDFText_IsGenerated(text_page, index) != 1:
+            size = max(pdfium.FPDFText_GetFontSize(text_page, index), 1.0)
+        yield Run(char, x.value, x.value, y.value, size)
+
+
+def _lines(runs: Iterable[Run]) -> Iterator[list[Run]]:
+    line: list[Run] = []
+    for run in runs:
+        if line and abs(run.baseline - line[0].baseline) > SAME_LINE * max(run.size, line[0].size):
+            yield line
+            line = []
+        line.append(run)
+    if line:
+        yield line
+
+
+def _right_to_left(line: list[Run]) -> str:
+    """A line of characters in logical order."""
+    kinds = [unicodedata.bidirectional(run.text) for run in line]
+    if kinds.count("R") + kinds.count("AL") < kinds.count("L"):
+        return "".join(run.text for run in line)
+    return _forward_numbers("".join(run.text for run in sorted(line, key=lambda run: -run.left)))
+
+
+def _right_to_left_runs(line: list[Run]) -> str:
+    """A line of runs in logical order; PDFium puts spaces at the wrong side of a run, so gaps decide."""
+    letters = "".join(run.text for run in line)
+    if sum(unicodedata.bidirectional(char) == "L" for char in letters) * 2 > len(letters):
+        return letters
+    parts: list[str] = []
+    before: Run | None = None
+    for run in sorted(line, key=lambda run: -(run.left + run.right)):
+        if before is not None and before.left - run.right > WORD_GAP * run.size:
+            parts.append(" ")
+        text = run.text.strip()
+        if LEFT_TO_RIGHT.fullmatch(text):
+            text = text[::-1]
+        holds_space = not any(char.isalnum() for char in text) and run.right - run.left > WORD_GAP * run.size
+        parts.append(f"{text} " if holds_space and run.text.endswith(" ") else text)
+        before = run
+    return _forward_numbers("".join(parts))
+
+
+def _forward_numbers(backward: str) -> str:
+    """Numbers and Latin words of a line that was put together from right to left, from left to right."""
+    parts = [part[::-1] if at % 2 else part for at, part in enumerate(LEFT_TO_RIGHT.split(backward))]
+    return re.sub(" +", " ", "".join(parts)).strip()
+
+
+def _has_own_spaces(text_page: Any) -> bool:
+    import pypdfium2.raw as pdfium
+
+    for index in range(pdfium.FPDFText_CountChars(text_page)):
+        if pdfium.FPDFText_GetUnicode(text_page, index) == 0x20 and not pdfium.FPDFText_IsGenerated(
+            text_page, index
+        ):
+            return True
+    return False
+
+
+def _in_file_order(runs: Iterable[Run], *, has_spaces: bool) -> str:
+    parts: list[str] = []
+    gap = WIDE_GAP if has_spaces else WORD_GAP
+    before: Run | None = None
+    for run in runs:
+        if before is not None and abs(run.baseline - before.baseline) > SAME_LINE * run.size:
+            parts.append("\n")
+        elif (
+            before is not None and run.left - before.right > gap * run.size and not before.text.endswith(" ")
+        ):
+            parts.append(" ")
+        parts.append(run.text)
+        before = run
+    return "".join(parts)
+
+
+def _runs(page: Any, text_page: Any) -> Iterator[Run]:
+    """The text objects in the order of the file; those under one ActualText are one run."""
+    import pypdfium2.raw as pdfium
+
+    sides = [ctypes.c_float() for _ in range(4)]
+    matrix, size = pdfium.FS_MATRIX(), ctypes.c_float()
+    open_run: Run | None = None
+    open_mark: int | None = None
+    for item in page.get_objects(filter=[pdfium.FPDF_PAGEOBJ_TEXT], max_depth=MAX_FORM_DEPTH):
+        pdfium.FPDFPageObj_GetBounds(item.raw, *sides)
+        left, right = sides[0].value, sides[2].value
+        mark, text = _actual_text(item.raw)
+        if open_run is not None and mark is not None and mark == open_mark:
+            open_run = replace(open_run, left=min(left, open_run.left), right=max(right, open_run.right))
+            continue
+        if open_run is not None:
+            yield open_run
+        text = text if mark is not None else _object_text(item.raw, text_page)
+        pdfium.FPDFPageObj_GetMatrix(item.raw, matrix)
+        pdfium.FPDFTextObj_GetFontSize(item.raw, size)
+        points = max(size.value * (abs(matrix.d) or abs(matrix.b) or 1.0), 1.0)
+        open_mark = mark
+        open_run = Run(text, left, right, matrix.f, points, mark is not None) if text else None
+    if open_run is not None:
+        yield open_run
+
+
+def _actual_text(item: Any) -> tuple[int | None, str]:
+    """Address and value of the ActualText around a text object; glyphs of one cluster share the address."""
+    import pypdfium2.raw as pdfium
+
+    needed = ctypes.c_ulong()
+    for index in range(max(0, pdfium.FPDFPageObj_CountMarks(item))):
+        mark = pdfium.FPDFPageObj_GetMark(item, index)
+        if (
+            not pdfium.FPDFPageObjMark_GetParamBlobValue(mark, b"ActualText", None, 0, needed)
+            or not needed.value
+        ):
+            continue
+        buffer = (ctypes.c_ubyte * needed.value)()
+        pdfium.FPDFPageObjMark_GetParamBlobValue(mark, b"ActualText", buffer, needed.value, needed)
+        raw = bytes(buffer)[: needed.value]
+        is_wide = raw.startswith((codecs.BOM_UTF16_BE, codecs.BOM_UTF16_LE))
+        value = raw.decode("utf-16" if is_wide else "latin-1", errors="replace")
+        return ctypes.cast(mark, ctypes.c_void_p).value, value
+    return None, ""
+
+
+def _object_text(item: Any, text_page: Any) -> str:
+    import pypdfium2.raw as pdfium
+
+    size = pdfium.FPDFTextObj_GetText(item, text_page, None, 0)
+    if size <= 2:
+        return ""
+    buffer = (ctypes.c_ushort * (size // 2 + 1))()
+    pdfium.FPDFTextObj_GetText(item, text_page, buffer, size)
+    text = bytes(buffer)[:size].decode("utf-16-le", errors="replace")
+    return text.rstrip("\0").replace("\r", "").replace("\n", "")

@@ -1,0 +1,41 @@
+"""Lines of right-to-left text are put into logical order by position."""
+
+import pytest
+
+from indexer.readers.pdf_layout import Run, _in_file_order, _lines, _right_to_left, _right_to_left_runs
+
+
+def visual(text: str) -> list[Run]:
+    """One run per character, placed from left to right as given."""
+    return [Run(char, 5.0 * at, 5.0 * at + 4, 700.0, 10.0) for at, char in enumerate(text)]
+
+
+@pytest.mark.parametrize(
+    ("seen", "meant"),
+    [
+        ("םולש", "שלום"),
+        ("2026 תנש", "שנת 2026"),
+        ("3.14 אוה יאפ", "פאי הוא 3.14"),
+        ("PDF ץבוק", "קובץ PDF"),
+    ],
+)
+def test_a_visual_line_becomes_logical(seen: str, meant: str) -> None:
+    assert _right_to_left(visual(seen)) == meant
+    assert _right_to_left(visual(seen)[::-1]) == meant, "the order in the file does not matter"
+
+
+def test_a_latin_line_on_the_same_page_stays() -> None:
+    assert _right_to_left(visual("plain words")) == "plain words"
+
+
+def test_runs_are_separated_by_gaps() -> None:
+    runs = [Run("אב", 30, 40, 700, 10, True), Run("12", 22, 29, 700, 10), Run("גד", 5, 15, 700, 10, True)]
+    assert _right_to_left_runs(runs) == "אב12 גד"
+
+
+def test_lines_follow_the_baseline_and_small_shifts_stay_in_line() -> None:
+    runs = [Run("ก", 0, 5, 700, 10), Run("้", 5, 5, 703, 10), Run("ข", 0, 5, 688, 10)]
+    assert [len(line) for line in _lines(runs)] == [2, 1]
+    assert _in_file_order(runs, has_spaces=False) == "ก้\nข"
+    assert _in_file_order([Run("a", 0, 5, 7, 10), Run("b", 9, 12, 7, 10)], has_spaces=False) == "a b"
+    assert _in_file_order([Run("a", 0, 5, 7, 10), Run("b", 9, 12, 7, 10)], has_spaces=True) == "ab"

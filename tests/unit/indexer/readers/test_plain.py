@@ -1,0 +1,81 @@
+"""Text and Markdown: streamed, and joined again without loss."""
+
+import io
+from pathlib import Path
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from indexer.readers import Facts, Piece, Source
+from indexer.readers.plain import BLOCK_CHARS, iter_blocks, read_markdown, read_text
+
+
+def read(reader, data: bytes, name: str = "a.txt") -> list[Piece]:
+    return [item for item in reader(Source(name, data=data)) if isinstance(item, Piece)]
+
+
+@pytest.mark.parametrize("reader", [read_text, read_markdown])
+@given(text=st.text(alphabet=st.sampled_from("ab #\n=-`~\té漢字🙂 。."), max_size=200))
+def test_joined_pieces_are_the_decoded_file(reader, text: str) -> None:
+    data = b"\xef\xbb\xbf" + text.replace("\n", "\r\n").encode()
+    assert "".join(piece.text for piece in read(reader, data)) == text
+
+
+def test_a_long_file_is_cut_at_lines() -> None:
+    line = "Ein Satz. Noch einer.\n"
+    pieces = read(read_text, (line * 20_000).encode())
+    assert len(pieces) > 5
+    assert all(piece.text.endswith("\n") and len(piece.text) <= BLOCK_CHARS for piece in pieces)
+    assert "".join(piece.text for piece in pieces) == line * 20_000
+
+
+def test_a_single_line_of_5_mb_is_cut_after_sentences() -> None:
+    text = "一句话。" * 1_250_000
+    pieces = read(read_text, text.encode())
+    assert all(piece.text.endswith("。") and len(piece.text) <= BLOCK_CHARS for piece in pieces)
+    assert "".join(piece.text for piece in pieces) == text
+
+
+def test_a_mark_stays_with_its_letter() -> None:
+    text = "a" + "\u0301" * 3 + "b" * 20
+    assert [block[0] for block in iter_blocks(text, 10)][1] == "b"
+    assert next(iter_blocks("x" * 9 + "e\u0301" + "y" * 9, 10)) == "x" * 9
+    assert "".join(iter_blocks(text, 3)) == text
+
+
+def test_streaming_reads_no_more_than_it_needs(monkeypatch: pytest.MonkeyPatch) -> None:
+    data = b"A sentence. \n" * 400_000
+    opened: list[io.BytesIO] = []
+
+    def open_counted(self: Source) -> io.BytesIO:
+        opened.append(io.BytesIO(data))
+        return opened[-1]
+
+    monkeypatch.setattr(Source, "open", open_counted)
+    items = read_text(Source("a.txt", data=data))
+    assert isinstance(next(items), Facts)
+    next(items)
+    assert opened[-1].tell() < 1_000_000
+
+
+def test_markdown_headings_are_sections_but_not_inside_fences() -> None:
+    text = "intro\n# One\na\n```\n# no heading\n```\n## Two ##\nb\nThree\n=====\nc\n"
+    sections = [(piece.section, piece.text) for piece in read(read_markdown, text.encode(), "a.md")]
+    assert sections == [
+        (None, "intro\n"),
+        ("One", "# One\na\n```\n# no heading\n```\n"),
+        ("One › Two", "## Two ##\nb\n"),
+        ("Three", "Three\n=====\nc\n"),
+    ]
+
+
+def test_markdown_title_is_the_first_heading(tmp_path: Path) -> None:
+    path = tmp_path / "a.md"
+    path.write_text("text\n\n## First\n\n# Second\n")
+    titles = [
+        item.title
+        for item in read_markdown(Source("a.md", path=path))
+        if isinstance(item, Facts) and item.title
+    ]
+    assert titles == ["First"]
