@@ -1,0 +1,69 @@
+"""me5: text to unit vectors with the multilingual-E5 models. Knows no files, stores or screens.
+
+``me5.load_encoder("builtin").encode(["a question"], me5.Role.QUERY)`` is the whole of it. Names are
+imported when first used, so that ``import me5`` stays quick.
+"""
+
+from typing import TYPE_CHECKING, Any
+
+from me5.errors import (
+    ContractError,
+    EngineError,
+    HubUnreachableError,
+    InstructionError,
+    Me5Error,
+    ModelFormatError,
+    ShapeError,
+    UnknownModelError,
+)
+
+if TYPE_CHECKING:
+    from me5.contract import ModelContract
+    from me5.encoder import Encoder
+    from me5.loading import load_encoder
+    from me5.prefixes import Role
+    from me5.registry import MODELS, resolve_spec
+    from me5.spec import ModelSpec, PublishedScore
+
+_HOMES = {
+    "ModelContract": "me5.contract",
+    "Encoder": "me5.encoder",
+    "load_encoder": "me5.loading",
+    "Role": "me5.prefixes",
+    "MODELS": "me5.registry",
+    "resolve_spec": "me5.registry",
+    "ModelSpec": "me5.spec",
+    "PublishedScore": "me5.spec",
+}
+
+__all__ = [
+    "MODELS",
+    "ContractError",
+    "Encoder",
+    "EngineError",
+    "HubUnreachableError",
+    "InstructionError",
+    "Me5Error",
+    "ModelContract",
+    "ModelFormatError",
+    "ModelSpec",
+    "PublishedScore",
+    "Role",
+    "ShapeError",
+    "UnknownModelError",
+    "load_encoder",
+    "resolve_spec",
+]
+
+
+def __getattr__(name: str) -> Any:
+    """Import a public name from its home when it is first asked for."""
+    if name not in _HOMES:
+        raise AttributeError(f"module 'me5' has no attribute {name!r}")
+    from importlib import import_module
+
+    return getattr(import_module(_HOMES[name]), name)
+
+
+def __dir__() -> list[str]:
+    return sorted([*globals(), *_HOMES])

@@ -1,0 +1,138 @@
+"""Encoder: texts and their role in, unit vectors out. Knows no files, stores or screens."""
+
+from collections.abc import Callable, Sequence
+
+import numpy as np
+from numpy.typing import NDArray
+
+from me5.batching import plan_batches
+from me5.contract import ModelContract
+from me5.engines import Engine
+from me5.errors import InstructionError, ShapeError
+from me5.heads import Head
+from me5.pooling import l2_normalize
+from me5.prefixes import Role, join_title, prefix_of
+from me5.runtime import RuntimeChoice
+from me5.spec import ModelSpec
+from me5.tokenization import Tokenization
+
+WINDOW_TEXTS = 4_096
+"""Texts whose token ids are held at a time; wide enough to sort well, small enough for any input."""
+
+
+class Encoder:
+    """A model, ready to encode; see :func:`me5.load_encoder`.
+
+    Safe to use from several threads: nothing here changes after construction, and engines keep what a
+    call needs inside the call, so that a query does not wait for a long run of passages.
+    """
+
+    def __init__(
+        self,
+        spec: ModelSpec,
+        tokenization: Tokenization,
+        engine: Engine,
+        runtime: RuntimeChoice,
+        heads: Sequence[Head] = (),
+    ) -> None:
+        self.spec = spec
+        self.contract: ModelContract = spec.contract
+        self.dimension = spec.dimension
+        self.max_tokens = tokenization.max_tokens
+        self.runtime = runtime
+        self.engine_name = runtime.engine
+        self._tokenization = tokenization
+        self._engine = engine
+        self._heads = tuple(heads)
+
+    def encode(
+        self,
+        texts: Sequence[str],
+        role: Role = Role.QUERY,
+        *,
+        titles: Sequence[str] | None = None,
+        instruction: str | None = None,
+        on_progress: Callable[[int], None] | None = None,
+    ) -> NDArray[np.float32]:
+        """Encode texts; the order of rows is that of the texts.
+
+        Args:
+            texts: any number of texts, also empty ones; what exceeds ``max_tokens`` is not read.
+            role: decides the prefix.
+            titles: one per text, joined as ``title text``; ``""`` for none.
+            instruction: one sentence that describes the task, for models that take it, on queries only.
+            on_progress: called after every batch with the number of texts done so far.
+
+        Returns:
+            [N, D] float32, C-contiguous, rows of length 1 (unless ``spec.normalize`` is off).
+
+        Raises:
+            ShapeError: texts is one string, or titles and texts differ in number.
+            InstructionError: the model or the role takes no instruction.
+        """
+        prefix = self._prefix(role, instruction)
+        _require_texts(texts, titles)
+        vectors_ND = np.empty((len(texts), self.dimension), dtype=np.float32)
+        done = 0
+        for start in range(0, len(texts), WINDOW_TEXTS):
+            stop = min(start + WINDOW_TEXTS, len(texts))
+            window_titles = None if titles is None else titles[start:stop]
+            ids = self._tokenization.encode(_inputs(prefix, texts[start:stop], window_titles))
+            plan = plan_batches([len(row) for row in ids], self._engine.policy)
+            results = self._engine.run([[ids[row] for row in batch] for batch in plan])
+            for batch, pooled_BH in zip(plan, results, strict=True):
+                vectors_ND[[start + row for row in batch]] = self._finish(pooled_BH)
+                done += len(batch)
+                if on_progress is not None:
+                    on_progress(done)
+        return vectors_ND
+
+    def token_spans(self, texts: Sequence[str]) -> list[NDArray[np.int32]]:
+        """Character offsets [T, 2] of the tokens of each text, without prefix and special tokens."""
+        _require_texts(texts, None)
+        return self._tokenization.spans(texts)
+
+    def overhead_tokens(self, role: Role, title: str = "") -> int:
+        """Tokens that prefix, title and special tokens take of ``max_tokens``."""
+        text = f"{title} " if title else ""
+        return self._tokenization.count([self._prefix(role, None) + text])[0]
+
+    def count_tokens(
+        self, texts: Sequence[str], role: Role = Role.PASSAGE, titles: Sequence[str] | None = None
+    ) -> list[int]:
+        """Tokens of each whole input, with prefix, title and special tokens, before truncation."""
+        _require_texts(texts, titles)
+        return self._tokenization.count(_inputs(self._prefix(role, None), texts, titles))
+
+    def _prefix(self, role: Role, instruction: str | None) -> str:
+        role = Role(role)
+        if instruction is not None and self.spec.instruct_template is None:
+            raise InstructionError(
+                f"Model {self.spec.name!r} takes no instruction, got {instruction!r}. "
+                "Leave it out, or use a model such as 'large-instruct'."
+            )
+        if instruction is not None and role is Role.PASSAGE:
+            raise InstructionError(
+                f"Passages are encoded without instruction, got {instruction!r}. Give it to the queries only."
+            )
+        return prefix_of(self.spec, role, instruction or self.spec.default_instruction)
+
+    def _finish(self, pooled_BH: NDArray[np.float32]) -> NDArray[np.float32]:
+        for head in self._heads:
+            pooled_BH = head(pooled_BH)
+        return l2_normalize(pooled_BH) if self.spec.normalize else pooled_BH
+
+
+def _inputs(prefix: str, texts: Sequence[str], titles: Sequence[str] | None) -> list[str]:
+    if titles is None:
+        return [prefix + text for text in texts]
+    return [prefix + join_title(title, text) for title, text in zip(titles, texts, strict=True)]
+
+
+def _require_texts(texts: Sequence[str], titles: Sequence[str] | None) -> None:
+    if isinstance(texts, str):
+        raise ShapeError(f"Got one string, {texts[:40]!r}. Expected a sequence of texts. Put it in a list.")
+    if titles is not None and len(titles) != len(texts):
+        raise ShapeError(
+            f"Got {len(titles)} titles for {len(texts)} texts. Expected one each. Use '' where there is none."
+        )

@@ -1,0 +1,115 @@
+"""Models without layers in plain numpy: a vector is the mean of one row per token. No torch import.
+
+A ``BertModel`` with ``num_hidden_layers=0`` gives LayerNorm(word + position + type) for each token. Where
+all position embeddings are zero, the row depends on the piece alone: rows are computed when a piece is
+first met and kept, so that a query touches a few rows and memory grows only with the pieces in use.
+"""
+
+import json
+import threading
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+
+from me5.batching import BatchPolicy
+from me5.engines import EngineRequest, TokenIds
+from me5.errors import ModelFormatError
+from me5.pooling import Pooling
+
+_BLOCK_TOKENS = 2_048
+"""Tokens gathered at a time: rows of 384 floats then stay in the second-level cache."""
+
+
+class StaticEngine:
+    """Embedding lookup, LayerNorm and pooling."""
+
+    policy = BatchPolicy(token_budget=1_000_000, max_texts=4_096)  # nothing is padded
+
+    def __init__(self, request: EngineRequest) -> None:
+        weights = _load_weights(request.folder)
+        config = json.loads((request.folder / "config.json").read_text(encoding="utf-8"))
+        self._epsilon = float(config.get("layer_norm_eps", 1e-12))
+        self._words_VH = weights["word_embeddings.weight"]
+        self._type_H = weights["token_type_embeddings.weight"][0].astype(np.float32)
+        self._gain_H = weights["LayerNorm.weight"].astype(np.float32)
+        self._bias_H = weights["LayerNorm.bias"].astype(np.float32)
+        positions_TH = weights["position_embeddings.weight"].astype(np.float32)
+        self._positions_TH = positions_TH if positions_TH.any() else None
+        self._pooling: Pooling = request.facts.pooling
+        # Pages of np.empty cost memory only once they are written.
+        self._rows_VH = np.empty(self._words_VH.shape if self._positions_TH is None else (0, 0), np.float32)
+        self._ready_V = np.zeros(len(self._words_VH), dtype=bool)
+        self._lock = threading.Lock()
+
+    def run(self, batches: Sequence[TokenIds]) -> Iterator[NDArray[np.float32]]:
+        """Pooled vectors [B, H] of each batch, in order."""
+        return map(self._pool, batches)
+
+    def _pool(self, ids: TokenIds) -> NDArray[np.float32]:
+        out_BH = np.empty((len(ids), self._words_VH.shape[1]), dtype=np.float32)
+        start = 0
+        while start < len(ids):
+            stop, tokens = start, 0
+            while stop < len(ids) and (stop == start or tokens + len(ids[stop]) <= _BLOCK_TOKENS):
+                tokens += len(ids[stop])
+                stop += 1
+            out_BH[start:stop] = self._pool_block(ids[start:stop])
+            start = stop
+        return out_BH
+
+    def _pool_block(self, ids: TokenIds) -> NDArray[np.float32]:
+        lengths_B = np.array([len(row) for row in ids], dtype=np.intp)
+        flat_T = np.concatenate([np.asarray(row, dtype=np.intp) for row in ids])
+        ends_B = np.cumsum(lengths_B)
+        starts_B = ends_B - lengths_B
+        if self._pooling == "cls":
+            return self._states(flat_T[starts_B], np.zeros_like(starts_B))
+        if self._pooling == "last":
+            return self._states(flat_T[ends_B - 1], lengths_B - 1)
+        positions_T = np.arange(len(flat_T)) - np.repeat(starts_B, lengths_B)
+        states_TH = self._states(flat_T, positions_T)
+        sums_BH = np.add.reduceat(states_TH, starts_B, axis=0)
+        return np.divide(sums_BH, lengths_B[:, None], dtype=np.float32)
+
+    def _states(self, ids_T: NDArray[np.intp], positions_T: NDArray[np.intp]) -> NDArray[np.float32]:
+        if self._positions_TH is not None:
+            return self._layer_norm(self._words_VH[ids_T] + self._positions_TH[positions_T])
+        if not self._ready_V[ids_T].all():
+            with self._lock:
+                new = np.unique(ids_T[~self._ready_V[ids_T]])
+                for start in range(0, len(new), _BLOCK_TOKENS):
+                    block = new[start : start + _BLOCK_TOKENS]
+                    self._rows_VH[block] = self._layer_norm(self._words_VH[block])
+                self._ready_V[new] = True
+        return self._rows_VH[ids_T]
+
+    def _layer_norm(self, sums_TH: NDArray[np.floating]) -> NDArray[np.float32]:
+        values_TH = sums_TH.astype(np.float32) + self._type_H
+        values_TH -= values_TH.mean(axis=1, keepdims=True)
+        variance_T1 = np.square(values_TH).mean(axis=1, keepdims=True)
+        values_TH /= np.sqrt(variance_T1 + np.float32(self._epsilon))
+        return values_TH * self._gain_H + self._bias_H
+
+
+def _load_weights(folder: Path) -> dict[str, NDArray[np.floating]]:
+    from safetensors import SafetensorError, safe_open
+
+    names = (
+        "word_embeddings.weight",
+        "position_embeddings.weight",
+        "token_type_embeddings.weight",
+        "LayerNorm.weight",
+        "LayerNorm.bias",
+    )
+    path = folder / "model.safetensors"
+    try:
+        with safe_open(path, framework="numpy") as stored:
+            prefix = "bert." if any(key.startswith("bert.") for key in stored.keys()) else ""  # noqa: SIM118
+            return {name: stored.get_tensor(f"{prefix}embeddings.{name}") for name in names}
+    except (SafetensorError, OSError, TypeError, AttributeError) as error:
+        raise ModelFormatError(
+            f"{path} cannot be read ({error}). Expected the embeddings of a BertModel in fp16 or fp32. "
+            "Copy the folder from the original model again."
+        ) from error

@@ -1,0 +1,47 @@
+"""Fetching models from the hub: safetensors, json and nothing that could run."""
+
+import logging
+from functools import partial
+from pathlib import Path
+
+from me5.errors import HubUnreachableError, UnknownModelError
+
+logger = logging.getLogger(__name__)
+
+_ALLOWED = ["*.json", "model*.safetensors"]
+_IGNORED = ["onnx/*", "openvino/*", "*/onnx/*", "checkpoint*/*"]
+
+
+def fetch_model(model_id: str, revision: str | None) -> Path:
+    """The folder of a hub model, from the local cache when it is there.
+
+    Raises:
+        UnknownModelError: the hub answers that there is no such model or revision.
+        HubUnreachableError: the model is not in the cache and the hub does not answer.
+    """
+    from huggingface_hub import snapshot_download
+    from huggingface_hub.errors import RepositoryNotFoundError, RevisionNotFoundError
+
+    download = partial(
+        snapshot_download, model_id, revision=revision, allow_patterns=_ALLOWED, ignore_patterns=_IGNORED
+    )
+    try:
+        cached = Path(download(local_files_only=True))
+        if list(cached.glob("*.safetensors")):
+            return cached
+    except Exception as error:  # noqa: BLE001  # whatever the cache lacks, asking the hub decides
+        logger.debug("%s is not in the cache: %s", model_id, error)
+    logger.info("fetching %s at %s", model_id, revision or "its newest revision")
+    try:
+        return Path(download())
+    except (RepositoryNotFoundError, RevisionNotFoundError) as error:
+        raise UnknownModelError(
+            f"The hub has no model {model_id!r} at revision {revision or 'main'!r}, and no folder has that "
+            "name. Check the spelling, or use 'builtin'."
+        ) from error
+    except Exception as error:  # every transport has its own errors; all mean the same here
+        raise HubUnreachableError(
+            f"Model {model_id!r} is not on this computer and the model hub cannot be reached "
+            f"({type(error).__name__}). Expected a network connection or a copy of the model. Use 'builtin', "
+            "which needs no network, or give the folder of a local copy."
+        ) from error

@@ -1,0 +1,157 @@
+"""The one place that chooses engine, device and precision, and says in the log what and why.
+
+Arguments win over the environment (``ME5_ENGINE``, ``ME5_DEVICE``, ``ME5_PRECISION``), which wins over
+measurement-based defaults (benchmarks/encode.md).
+"""
+
+import importlib.metadata
+import importlib.util
+import logging
+import os
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+from me5.errors import EngineError
+from me5.folders import FolderFacts
+
+logger = logging.getLogger(__name__)
+
+ENGINES = ("auto", "static", "torch", "openvino")
+DEVICES = ("auto", "cpu", "cuda", "mps")
+PRECISIONS = ("auto", "fp32", "bf16", "fp16")
+
+
+@dataclass(frozen=True)
+class RuntimeChoice:
+    """What runs the model, and why it was chosen."""
+
+    engine: str
+    device: str
+    precision: str
+    threads: int | None
+    reason: str
+
+
+def choose_runtime(
+    facts: FolderFacts,
+    *,
+    engine: str = "auto",
+    device: str = "auto",
+    precision: str = "auto",
+    threads: int | None = None,
+    environ: Mapping[str, str] = os.environ,
+) -> RuntimeChoice:
+    """Decide what runs a model on this machine.
+
+    Raises:
+        EngineError: an unknown name, or a combination that this machine or model cannot run.
+    """
+    engine = _pick("engine", engine, environ.get("ME5_ENGINE"), ENGINES)
+    device = _pick("device", device, environ.get("ME5_DEVICE"), DEVICES)
+    precision = _pick("precision", precision, environ.get("ME5_PRECISION"), PRECISIONS)
+    if threads is not None and threads < 1:
+        raise EngineError(f"threads is {threads}. Expected 1 or more. Leave it out to use every core.")
+    choice = _choose(facts, engine, device, precision, threads)
+    logger.info("encoding with %s on %s in %s: %s", *_described(choice))
+    return choice
+
+
+def _described(choice: RuntimeChoice) -> tuple[str, str, str, str]:
+    return choice.engine, choice.device, choice.precision, choice.reason
+
+
+def _pick(what: str, argument: str, from_environment: str | None, known: tuple[str, ...]) -> str:
+    value = argument if argument != "auto" else (from_environment or "auto")
+    if value not in known:
+        raise EngineError(
+            f"Unknown {what} {value!r}. Expected one of {', '.join(known)}. "
+            f"Change the argument or the variable ME5_{what.upper()}."
+        )
+    return value
+
+
+def _choose(
+    facts: FolderFacts, engine: str, device: str, precision: str, threads: int | None
+) -> RuntimeChoice:
+    is_static = facts.layers == 0 and facts.model_type == "bert"
+    if engine == "static" and not is_static:
+        raise EngineError(
+            f"Engine 'static' was asked for a {facts.model_type} model of {facts.layers} layers. Expected a "
+            "BertModel without layers. Use engine 'auto'."
+        )
+    if engine == "static" or (is_static and engine == "auto" and device in ("auto", "cpu")):
+        if precision not in ("auto", "fp32"):
+            raise EngineError(f"Engine 'static' computes in fp32, not {precision}. Leave the precision out.")
+        return RuntimeChoice("static", "cpu", "fp32", threads, "the model has no layers, numpy is enough")
+    if engine == "openvino":
+        return _openvino(device, precision, threads, "asked for")
+    if engine == "auto" and device in ("auto", "cpu") and precision != "fp16":
+        accelerator = _accelerator() if device == "auto" else None
+        if accelerator is None and _can_run_openvino(facts):
+            return _openvino("cpu", precision, threads, "fastest measured on a CPU")
+        device = accelerator or "cpu"
+    elif device == "auto":
+        device = _accelerator() or "cpu"
+    return _torch(device, precision, threads)
+
+
+def _openvino(device: str, precision: str, threads: int | None, reason: str) -> RuntimeChoice:
+    if importlib.util.find_spec("openvino") is None:
+        raise EngineError("Engine 'openvino' is not installed. Install openvino, or use engine 'torch'.")
+    if device not in ("auto", "cpu") or precision == "fp16":
+        raise EngineError(
+            f"Engine 'openvino' was asked for {device} in {precision}. Expected the CPU in fp32 or bf16. "
+            "Use engine 'torch'."
+        )
+    has_bf16 = "BF16" in _openvino_capabilities()
+    if precision == "bf16" and not has_bf16:
+        raise EngineError("This processor has no bf16 units. Use precision 'fp32' or 'auto'.")
+    if precision == "auto":
+        precision = "bf16" if has_bf16 else "fp32"
+        reason += ", the processor has bf16 units" if has_bf16 else ", the processor has no bf16 units"
+    return RuntimeChoice("openvino", "cpu", precision, threads, reason)
+
+
+def _torch(device: str, precision: str, threads: int | None) -> RuntimeChoice:
+    import torch
+
+    available = {
+        "cpu": True,
+        "cuda": torch.cuda.is_available(),
+        "mps": torch.backends.mps.is_available(),
+    }
+    if not available[device]:
+        present = ", ".join(name for name, there in available.items() if there)
+        raise EngineError(
+            f"Device {device!r} is not available. This machine has: {present}. Use one of them."
+        )
+    if precision == "auto" and device == "cuda":
+        precision = "bf16" if torch.cuda.is_bf16_supported() else "fp16"
+    elif precision == "auto":
+        precision = "fp32"
+    if precision == "fp16" and device == "cpu":
+        raise EngineError("fp16 on a CPU is slow and inexact. Use 'bf16' or 'fp32'.")
+    reason = {"cpu": "plain PyTorch runs everywhere", "cuda": "a CUDA GPU is present", "mps": "an Apple GPU"}
+    return RuntimeChoice("torch", device, precision, threads, reason[device])
+
+
+def _accelerator() -> str | None:
+    """The GPU that torch would use; torch, slow to import, is not asked when it was built without any."""
+    if importlib.metadata.version("torch").endswith("+cpu"):
+        return None
+    import torch
+
+    if torch.cuda.is_available():
+        return "cuda"
+    return "mps" if torch.backends.mps.is_available() else None
+
+
+def _can_run_openvino(facts: FolderFacts) -> bool:
+    supported = facts.model_type in ("bert", "xlm-roberta") and facts.layers > 0
+    return supported and importlib.util.find_spec("openvino") is not None
+
+
+def _openvino_capabilities() -> list[str]:
+    import openvino
+
+    return list(openvino.Core().get_property("CPU", "OPTIMIZATION_CAPABILITIES"))
