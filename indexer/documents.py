@@ -4,13 +4,16 @@ The *extracted text* of a document is the concatenation of its blocks, with noth
 offsets are characters (Python ``str`` indices) into that text. Chunks cover it without gaps.
 """
 
+from __future__ import annotations
+
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
-from typing import Literal
+from typing import TYPE_CHECKING, Literal
 
-import numpy as np
-from numpy.typing import NDArray
+if TYPE_CHECKING:
+    import numpy as np
+    from numpy.typing import NDArray
 
 DocumentState = Literal["pending", "indexed", "failed"]
 SearchMode = Literal["hybrid", "dense", "lexical"]

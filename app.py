@@ -1,0 +1,67 @@
+"""The one entry point: ``app.py`` opens the browser app, ``app.py VERB`` works in the terminal."""
+
+import argparse
+import logging
+import os
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+
+from indexer import cli
+
+VERBS = ("serve", "add", "search", "encode", "models", "doctor")
+
+
+def build_parser() -> argparse.ArgumentParser:
+    """All verbs; heavy libraries are imported by the verb that runs."""
+    parser = argparse.ArgumentParser(
+        prog="app.py",
+        description="Search documents in many languages by meaning. Without a verb: serve.",
+        epilog="`app.py VERB --help` shows the options of a verb.",
+    )
+    verbs = parser.add_subparsers(dest="verb", metavar="VERB", required=True)
+    serve = verbs.add_parser("serve", help="the browser app; prints its address once it answers")
+    serve.add_argument("--host", default="127.0.0.1", help="address to listen on (default: %(default)s)")
+    serve.add_argument("--port", type=int, default=7860, help="default: %(default)s")
+    serve.add_argument("--auth-file", type=Path, metavar="F", help="lines user:password; for a public host")
+    cli.add_data_options(serve)
+    cli.add_store_options(serve)
+    serve.set_defaults(run=run_serve)
+    cli.add_verbs(verbs)
+    return parser
+
+
+def run_serve(args: argparse.Namespace) -> int:
+    """Serve the page until interrupted."""
+    from ui.errors import UiError
+    from ui.serve import Address, serve
+
+    data_dir = (args.data or cli.default_data_dir()).expanduser().absolute()
+    try:
+        serve(
+            lambda: cli.open_library(args, resume_jobs=True),
+            data_dir,
+            Address(args.host, args.port, args.auth_file),
+            announce=lambda url: print(f"mE5 Search answers at {url}", flush=True),
+        )
+    except UiError as error:
+        print(f"error: {error}", file=sys.stderr)
+        return 1
+    return 0
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """Run one command and return its exit code; 0 only on success."""
+    words = list(sys.argv[1:] if argv is None else argv)
+    if not words or (words[0].startswith("-") and words[0] not in ("-h", "--help")):
+        words = ["serve", *words]
+    args = build_parser().parse_args(words)
+    level = logging.INFO if args.verb == "serve" else logging.WARNING
+    logging.basicConfig(level=os.environ.get("ME5_LOG", level), format="%(levelname)s %(name)s: %(message)s")
+    for chatty in ("httpx", "httpcore", "urllib3"):
+        logging.getLogger(chatty).setLevel(logging.WARNING)
+    return cli.run_safely(args)
+
+
+if __name__ == "__main__":
+    sys.exit(main())

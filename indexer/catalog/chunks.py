@@ -1,0 +1,264 @@
+"""Chunks: written in bulk, marked when indexed, read by id, by neighbourhood and at random."""
+
+import random
+from collections.abc import Iterator, Sequence
+from typing import cast
+
+from sqlalchemy import Row, Select, and_, case, delete, func, or_, select, update
+from sqlalchemy.dialects import postgresql, sqlite
+
+from indexer.catalog.database import Database, slices
+from indexer.catalog.models import ChunkRow, CollectionRow, DocumentRow
+from indexer.catalog.records import ChunkRecord, ChunkState
+from indexer.documents import Chunk, ChunkInfo
+
+_CHUNK_COLUMNS = (
+    ChunkRow.id,
+    ChunkRow.document_id,
+    ChunkRow.generation,
+    ChunkRow.ordinal,
+    ChunkRow.start,
+    ChunkRow.end,
+    ChunkRow.text,
+    ChunkRow.page,
+    ChunkRow.section,
+    ChunkRow.token_count,
+    ChunkRow.language,
+    ChunkRow.script,
+    ChunkRow.language_confidence,
+    ChunkRow.state,
+)
+_FIXED = {"id", "document_id"}
+_IS_STALE = ChunkRow.generation < DocumentRow.generation
+_IS_LEFT_OVER = and_(DocumentRow.pending_hash.is_(None), ChunkRow.generation > DocumentRow.generation)
+
+
+class ChunkQueries(Database):
+    """Queries on chunks."""
+
+    def put_chunks(self, records: Sequence[ChunkRecord]) -> None:
+        """Insert chunks; those with known ids are taken over by the new pass, state included."""
+        if not records:
+            return
+        rows = [_values(record, keep_nul=self.is_sqlite) for record in records]
+        statement = (sqlite if self.is_sqlite else postgresql).insert(ChunkRow)
+        updated = {name: statement.excluded[name] for name in rows[0] if name not in _FIXED}
+        updated["kept_from"] = case(
+            (ChunkRow.kept_from.is_not(None), ChunkRow.kept_from),
+            (ChunkRow.generation < statement.excluded.generation, ChunkRow.generation),
+            else_=None,
+        )
+        statement = statement.on_conflict_do_update(index_elements=[ChunkRow.id], set_=updated)
+        with self.write() as connection:
+            connection.execute(statement, rows)
+
+    def mark_chunks(self, chunk_ids: Sequence[str], state: ChunkState) -> None:
+        """Set the state of chunks."""
+        with self.write() as connection:
+            for part in slices(chunk_ids):
+                connection.execute(update(ChunkRow).where(ChunkRow.id.in_(part)).values(state=state))
+
+    def delete_chunks(self, chunk_ids: Sequence[str]) -> None:
+        """Forget chunks. Their points must be gone from the vector store before."""
+        with self.write() as connection:
+            for part in slices(chunk_ids):
+                connection.execute(delete(ChunkRow).where(ChunkRow.id.in_(part)))
+
+    def indexed_among(self, chunk_ids: Sequence[str], generation: int) -> set[str]:
+        """Those of the ids that are indexed and were written by pass ``generation``."""
+        found: set[str] = set()
+        with self.read() as connection:
+            for part in slices(chunk_ids):
+                query = select(ChunkRow.id).where(
+                    ChunkRow.id.in_(part), ChunkRow.state == "indexed", ChunkRow.generation == generation
+                )
+                found.update(connection.execute(query).scalars())
+        return found
+
+    def chunks_by_id(self, chunk_ids: Sequence[str]) -> list[ChunkInfo]:
+        """Chunks in the order of the ids; unknown ids are left out."""
+        found: dict[str, ChunkInfo] = {}
+        with self.read() as connection:
+            for part in slices(chunk_ids):
+                rows = connection.execute(_info_query().where(ChunkRow.id.in_(part)))
+                found.update((row.id, _info(row)) for row in rows)
+        return [found[one] for one in dict.fromkeys(chunk_ids) if one in found]
+
+    def context(self, chunk_id: str, before: int, after: int) -> list[ChunkInfo]:
+        """A chunk with its neighbours in reading order; empty when the id is unknown."""
+        with self.read() as connection:
+            place = connection.execute(
+                select(ChunkRow.document_id, ChunkRow.generation, ChunkRow.ordinal).where(
+                    ChunkRow.id == chunk_id
+                )
+            ).first()
+            if place is None:
+                return []
+            rows = connection.execute(
+                _info_query()
+                .where(
+                    ChunkRow.document_id == place.document_id,
+                    ChunkRow.generation == place.generation,
+                    ChunkRow.ordinal.between(place.ordinal - before, place.ordinal + after),
+                )
+                .order_by(ChunkRow.ordinal)
+            ).all()
+        return [_info(row) for row in rows]
+
+    def chunk_records(self, chunk_ids: Sequence[str]) -> list[ChunkRecord]:
+        """Chunks as ingest sees them, in the order of the ids; unknown ids are left out."""
+        found: dict[str, ChunkRecord] = {}
+        with self.read() as connection:
+            for part in slices(chunk_ids):
+                rows = connection.execute(select(*_CHUNK_COLUMNS).where(ChunkRow.id.in_(part)))
+                found.update((row.id, _record(row)) for row in rows)
+        return [found[one] for one in dict.fromkeys(chunk_ids) if one in found]
+
+    def document_chunk_ids(self, document_ids: Sequence[str]) -> list[str]:
+        """Ids of all chunks of the documents, of every pass and state."""
+        ids: list[str] = []
+        with self.read() as connection:
+            for part in slices(document_ids):
+                ids.extend(
+                    connection.execute(select(ChunkRow.id).where(ChunkRow.document_id.in_(part))).scalars()
+                )
+        return ids
+
+    def stale_chunk_ids(self, collection_id: str, document_ids: Sequence[str] | None = None) -> list[str]:
+        """Ids of chunks that no longer count: of earlier passes, or of passes that were given up."""
+        query = (
+            select(ChunkRow.id)
+            .join(DocumentRow, DocumentRow.id == ChunkRow.document_id)
+            .where(DocumentRow.collection_id == collection_id, or_(_IS_STALE, _IS_LEFT_OVER))
+        )
+        parts = [None] if document_ids is None else slices(document_ids)
+        ids: list[str] = []
+        with self.read() as connection:
+            for part in parts:
+                one = query if part is None else query.where(DocumentRow.id.in_(part))
+                ids.extend(connection.execute(one).scalars())
+        return ids
+
+    def chunk_states(self, collection_id: str) -> tuple[int, int]:
+        """How many chunks are indexed, and how many are pending, of every pass."""
+        is_pending = case((ChunkRow.state == "pending", 1), else_=0)
+        with self.read() as connection:
+            total, pending = connection.execute(
+                select(func.count(), func.coalesce(func.sum(is_pending), 0))
+                .select_from(ChunkRow)
+                .join(DocumentRow, DocumentRow.id == ChunkRow.document_id)
+                .where(DocumentRow.collection_id == collection_id)
+            ).one()
+        return int(total) - int(pending), int(pending)
+
+    def iter_chunk_states(self, collection_id: str) -> Iterator[tuple[str, ChunkState]]:
+        """Id and state of every chunk of the collection, of every pass."""
+        with self.read() as connection:
+            rows = connection.execute(
+                select(ChunkRow.id, ChunkRow.state)
+                .join(DocumentRow, DocumentRow.id == ChunkRow.document_id)
+                .where(DocumentRow.collection_id == collection_id)
+            )
+            for row in rows:
+                yield row[0], cast(ChunkState, row[1])
+
+    def sample_chunks(self, collection_id: str, count: int, seed: int = 0) -> list[str]:
+        """Up to ``count`` ids of indexed chunks, spread evenly; the same seed gives the same ones.
+
+        Ids are hashes, so the ids that follow random points in their order are a fair sample.
+        """
+        rng = random.Random(seed)
+        chosen: dict[str, None] = {}
+        query = (
+            select(ChunkRow.id)
+            .join(DocumentRow, DocumentRow.id == ChunkRow.document_id)
+            .where(
+                DocumentRow.collection_id == collection_id,
+                ChunkRow.state == "indexed",
+                ChunkRow.generation == DocumentRow.generation,
+            )
+            .order_by(ChunkRow.id)
+        )
+        indexed, _ = self.chunk_states(collection_id)
+        with self.read() as connection:
+            if indexed <= 20 * count:
+                ids = list(connection.execute(query).scalars())
+                return sorted(rng.sample(ids, min(count, len(ids))))
+            # First neighbours by primary key alone, then which of them count: joined with documents, every
+            # step would sort the whole collection.
+            following = select(ChunkRow.id).order_by(ChunkRow.id).limit(1)
+            for _ in range(4):
+                points = [f"{rng.getrandbits(32):08x}" for _ in range(count)]
+                found = [connection.execute(following.where(ChunkRow.id >= one)).scalar() for one in points]
+                for part in slices([one for one in found if one is not None]):
+                    chosen.update(
+                        dict.fromkeys(connection.execute(query.where(ChunkRow.id.in_(part))).scalars())
+                    )
+                if len(chosen) >= count:
+                    break
+        return sorted(list(chosen)[:count])
+
+
+def _values(record: ChunkRecord, *, keep_nul: bool) -> dict[str, object]:
+    chunk = record.chunk
+    return {
+        "id": record.id,
+        "document_id": record.document_id,
+        "generation": record.generation,
+        "ordinal": chunk.ordinal,
+        "start": chunk.start,
+        "end": chunk.end,
+        "text": chunk.text if keep_nul else chunk.text.replace("\0", "\ufffd"),  # PostgreSQL has no NUL
+        "page": chunk.page,
+        "section": chunk.section,
+        "token_count": chunk.token_count,
+        "language": chunk.language,
+        "script": chunk.script,
+        "language_confidence": chunk.language_confidence,
+        "state": record.state,
+    }
+
+
+def _chunk(row: Row) -> Chunk:
+    return Chunk(
+        ordinal=row.ordinal,
+        start=row.start,
+        end=row.end,
+        text=row.text,
+        page=row.page,
+        section=row.section,
+        token_count=row.token_count,
+        language=row.language,
+        script=row.script,
+        language_confidence=row.language_confidence,
+    )
+
+
+def _record(row: Row) -> ChunkRecord:
+    return ChunkRecord(row.id, row.document_id, row.generation, _chunk(row), row.state)
+
+
+def _info_query() -> Select:
+    return (
+        select(
+            *_CHUNK_COLUMNS,
+            CollectionRow.name.label("collection"),
+            DocumentRow.path,
+            DocumentRow.title,
+            DocumentRow.file_type,
+        )
+        .join(DocumentRow, DocumentRow.id == ChunkRow.document_id)
+        .join(CollectionRow, CollectionRow.id == DocumentRow.collection_id)
+    )
+
+
+def _info(row: Row) -> ChunkInfo:
+    return ChunkInfo(
+        id=row.id,
+        document_id=row.document_id,
+        collection=row.collection,
+        document=row.path,
+        title=row.title,
+        file_type=row.file_type,
+        chunk=_chunk(row),
+    )

@@ -1,0 +1,128 @@
+"""Collections: made with a model contract, listed with counts."""
+
+import uuid
+
+from sqlalchemy import Connection, delete, func, insert, select
+from sqlalchemy.exc import IntegrityError
+
+from indexer.catalog.database import Database
+from indexer.catalog.models import CollectionRow, DocumentLanguageRow, DocumentRow, SettingRow
+from indexer.catalog.records import CollectionRecord, moment
+from indexer.documents import CollectionInfo
+from indexer.errors import CollectionError
+
+_MAX_NAME = 100
+_COLUMNS = (
+    CollectionRow.id,
+    CollectionRow.name,
+    CollectionRow.model,
+    CollectionRow.contract,
+    CollectionRow.contract_digest,
+    CollectionRow.dimension,
+    CollectionRow.created_at,
+)
+
+
+class CollectionQueries(Database):
+    """Queries on collections."""
+
+    def create_collection(
+        self, name: str, *, model: str, contract: str, contract_digest: str, dimension: int, created_at: float
+    ) -> CollectionRecord:
+        """Make a collection.
+
+        Raises:
+            CollectionError: the name is taken, empty or too long.
+        """
+        if not 1 <= len(name) <= _MAX_NAME or not name.isprintable() or name != name.strip():
+            raise CollectionError(
+                f"Collection name {name[:_MAX_NAME]!r} cannot be used. Expected 1 to {_MAX_NAME} printable "
+                "characters without spaces around them. Choose another name."
+            )
+        record = CollectionRecord(
+            str(uuid.uuid4()), name, model, contract, contract_digest, dimension, created_at
+        )
+        with self.write() as connection:
+            try:
+                connection.execute(insert(CollectionRow).values(**vars(record)))
+            except IntegrityError as error:
+                raise CollectionError(
+                    f"There is a collection named {name!r} already. Choose another name, or use that one."
+                ) from error
+        return record
+
+    def find_collection(self, name: str) -> CollectionRecord | None:
+        """The collection of that name or id, or None."""
+        with self.read() as connection:
+            row = connection.execute(
+                select(*_COLUMNS).where((CollectionRow.name == name) | (CollectionRow.id == name))
+            ).first()
+        return None if row is None else CollectionRecord(*row)
+
+    def collection(self, name: str) -> CollectionRecord:
+        """The collection of that name or id.
+
+        Raises:
+            CollectionError: there is none.
+        """
+        record = self.find_collection(name)
+        if record is None:
+            known = ", ".join(repr(one.name) for one in self.collection_records()) or "none yet"
+            raise CollectionError(
+                f"There is no collection named {name!r}. Known collections: {known}. "
+                "Add documents to make one, or choose one of these."
+            )
+        return record
+
+    def collection_records(self) -> list[CollectionRecord]:
+        """All collections, by name."""
+        with self.read() as connection:
+            rows = connection.execute(select(*_COLUMNS).order_by(CollectionRow.name)).all()
+        return [CollectionRecord(*row) for row in rows]
+
+    def collections(self) -> list[CollectionInfo]:
+        """All collections with their counts, by name."""
+        with self.read() as connection:
+            rows = connection.execute(select(*_COLUMNS).order_by(CollectionRow.name)).all()
+            counts = {
+                row[0]: (row[1], row[2])
+                for row in connection.execute(
+                    select(
+                        DocumentRow.collection_id,
+                        func.count(),
+                        func.coalesce(func.sum(DocumentRow.chunk_count), 0),
+                    ).group_by(DocumentRow.collection_id)
+                )
+            }
+            languages = {row.id: _language_counts(connection, row.id) for row in rows}
+        return [
+            CollectionInfo(
+                id=record.id,
+                name=record.name,
+                model=record.model,
+                contract=record.contract_digest,
+                documents=int(counts.get(record.id, (0, 0))[0]),
+                chunks=int(counts.get(record.id, (0, 0))[1]),
+                languages=languages[record.id],
+                created_at=moment(record.created_at),
+            )
+            for record in (CollectionRecord(*row) for row in rows)
+        ]
+
+    def drop_collection(self, collection_id: str) -> None:
+        """Forget a collection with its documents, chunks and settings."""
+        with self.write() as connection:
+            connection.execute(delete(SettingRow).where(SettingRow.scope == collection_id))
+            connection.execute(delete(CollectionRow).where(CollectionRow.id == collection_id))
+
+
+def _language_counts(connection: Connection, collection_id: str) -> dict[str, int]:
+    total = func.sum(DocumentLanguageRow.chunk_count)
+    rows = connection.execute(
+        select(DocumentLanguageRow.language, total)
+        .join(DocumentRow, DocumentRow.id == DocumentLanguageRow.document_id)
+        .where(DocumentRow.collection_id == collection_id)
+        .group_by(DocumentLanguageRow.language)
+        .order_by(total.desc(), DocumentLanguageRow.language)
+    )
+    return {row[0]: int(row[1]) for row in rows}

@@ -1,0 +1,209 @@
+"""Open the catalog database: engine, SQLite settings, transactions, schema version."""
+
+import logging
+import threading
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any, TypeVar
+
+from sqlalchemy import URL, Connection, Engine, create_engine, event, inspect, text
+from sqlalchemy.engine import make_url
+from sqlalchemy.exc import ArgumentError, NoSuchModuleError, SQLAlchemyError
+from sqlalchemy.pool import StaticPool
+
+from indexer.errors import CatalogError
+
+HEAD = "0001"
+"""The schema version this code knows: the newest file in ``indexer/migrations/versions``."""
+
+ID_SLICE = 500
+"""Ids per IN list; SQLite builds of old allow 999 variables in one statement."""
+
+_BUSY_TIMEOUT_MS = 30_000
+_MIGRATIONS = Path(__file__).resolve().parent.parent / "migrations"
+
+T = TypeVar("T")
+
+
+def slices(items: Sequence[T], size: int = ID_SLICE) -> Iterator[Sequence[T]]:
+    """``items`` in consecutive slices of at most ``size``."""
+    for start in range(0, len(items), size):
+        yield items[start : start + size]
+
+
+class Database:
+    """An engine with a read and a write transaction; the base of ``Catalog``.
+
+    Args:
+        url: an SQLAlchemy URL, or the path of an SQLite file; ``sqlite://`` is a database in memory for
+            tests.
+
+    Raises:
+        CatalogError: the database cannot be reached, or its schema is newer than this code.
+    """
+
+    def __init__(self, url: str | Path) -> None:
+        self._lock = threading.RLock()
+        self.version = 0
+        """Grows with every change made through this object; answers may be kept while it stays."""
+        try:
+            address = _parse(url)
+            self._engine = _build_engine(address)
+            self.is_sqlite = self._engine.dialect.name == "sqlite"
+            self._shown_url = self._engine.url.render_as_string(hide_password=True)
+            migrate(self._engine, self._shown_url)
+        except (ArgumentError, NoSuchModuleError, ImportError) as error:
+            raise CatalogError(
+                f"The database address {_hide_password(url)!r} cannot be used ({error}). Expected "
+                "sqlite:///FILE or postgresql://USER:PASSWORD@HOST/NAME; PostgreSQL needs "
+                "`pip install 'me5-search[postgres]'`."
+            ) from error
+        except SQLAlchemyError as error:
+            raise self._refusal(error, url) from error
+
+    def close(self) -> None:
+        """Release all connections."""
+        self._engine.dispose()
+
+    def describe(self) -> str:
+        """The address in one line, without the password."""
+        return self._shown_url
+
+    def integrity_problems(self) -> list[str]:
+        """What the database itself finds wrong with its file; empty when all is well."""
+        if not self.is_sqlite:
+            return []
+        with self.read() as connection:
+            lines = [str(row[0]) for row in connection.execute(text("PRAGMA integrity_check"))]
+            broken = connection.execute(text("PRAGMA foreign_key_check")).fetchall()
+        problems = [line for line in lines if line != "ok"]
+        if broken:
+            problems.append(f"{len(broken)} rows point to rows that are gone")
+        return problems
+
+    @contextmanager
+    def read(self) -> Iterator[Connection]:
+        """A connection for queries; sees one consistent state."""
+        with self._transaction(immediate=False) as connection:
+            yield connection
+
+    @contextmanager
+    def write(self) -> Iterator[Connection]:
+        """A connection whose changes are durable when the block ends, or undone when it raises."""
+        with self._lock:
+            with self._transaction(immediate=True) as connection:
+                yield connection
+            self.version += 1
+
+    @contextmanager
+    def _transaction(self, *, immediate: bool) -> Iterator[Connection]:
+        try:
+            with self._engine.connect() as connection:
+                connection = connection.execution_options(immediate=immediate)  # noqa: PLW2901 - same one
+                with connection.begin():
+                    yield connection
+        except SQLAlchemyError as error:
+            raise self._refusal(error, self._shown_url) from error
+
+    def _refusal(self, error: SQLAlchemyError, url: str | Path) -> CatalogError:
+        cause = str(getattr(error, "orig", None) or error).strip().splitlines()[0]
+        address = _hide_password(url)
+        if "locked" in cause:
+            advice = "Another program holds it; close that program and try again."
+        elif "malformed" in cause or "not a database" in cause:
+            advice = (
+                "The file is damaged. Put a copy back from a backup, or move it aside and add your "
+                "documents again; the documents themselves are untouched."
+            )
+        elif "disk" in cause or "full" in cause:
+            advice = "Free some disk space and try again; what was complete before is kept."
+        else:
+            advice = "Check that the address is right and that the database is running and writable."
+        return CatalogError(f"The catalog at {address} refused: {cause}. {advice}")
+
+
+def _hide_password(url: str | Path) -> str:
+    try:
+        return _parse(url).render_as_string(hide_password=True)
+    except ArgumentError:
+        return str(url)
+
+
+def _parse(url: str | Path) -> URL:
+    return URL.create("sqlite", database=str(url)) if isinstance(url, Path) else make_url(url)
+
+
+def _build_engine(address: URL) -> Engine:
+    if address.drivername == "postgresql":
+        address = address.set(drivername="postgresql+psycopg")
+    if address.get_backend_name() != "sqlite":
+        return create_engine(address, pool_pre_ping=True)
+    options: dict[str, Any] = {
+        "connect_args": {"check_same_thread": False, "timeout": _BUSY_TIMEOUT_MS / 1000}
+    }
+    if address.database in (None, "", ":memory:"):
+        options["poolclass"] = StaticPool
+    engine = create_engine(address, **options)
+    event.listen(engine, "connect", _prepare_sqlite)
+    event.listen(engine, "begin", _begin_sqlite)
+    return engine
+
+
+def _prepare_sqlite(connection: Any, _record: Any) -> None:
+    connection.isolation_level = None  # the driver must not start transactions of its own
+    cursor = connection.cursor()
+    for pragma in (
+        f"busy_timeout = {_BUSY_TIMEOUT_MS}",
+        "journal_mode = WAL",
+        "synchronous = FULL",  # NORMAL may lose the last commits when the power fails
+        "foreign_keys = ON",
+        "cache_size = -65536",
+        "temp_store = MEMORY",
+    ):
+        cursor.execute(f"PRAGMA {pragma}")
+    cursor.close()
+
+
+def _begin_sqlite(connection: Connection) -> None:
+    # A deferred transaction that reads and then writes fails at once when another one wrote in between;
+    # taking the write lock at the start waits for busy_timeout instead.
+    immediate = connection.get_execution_options().get("immediate", True)
+    connection.exec_driver_sql("BEGIN IMMEDIATE" if immediate else "BEGIN")
+
+
+def migrate(engine: Engine, shown_url: str) -> None:
+    """Bring the schema to ``HEAD``.
+
+    Raises:
+        CatalogError: the schema was made by a newer version of this program.
+    """
+    version = _schema_version(engine)
+    if version == HEAD:
+        return
+    logging.getLogger("alembic").setLevel(logging.WARNING)  # it announces its own parts
+    from alembic import command
+    from alembic.config import Config
+    from alembic.script import ScriptDirectory
+
+    config = Config()
+    config.set_main_option("script_location", str(_MIGRATIONS).replace("%", "%%"))
+    known = {script.revision for script in ScriptDirectory.from_config(config).walk_revisions()}
+    if version is not None and version not in known:
+        raise CatalogError(
+            f"The catalog at {shown_url} has schema version {version!r}; this program knows versions up to "
+            f"{HEAD!r}. It was made by a newer me5-search: update this program, or choose another folder "
+            "with --data."
+        )
+    with engine.connect() as connection:
+        config.attributes["connection"] = connection
+        with connection.begin():
+            command.upgrade(config, HEAD)
+
+
+def _schema_version(engine: Engine) -> str | None:
+    if not inspect(engine).has_table("alembic_version"):
+        return None
+    with engine.connect() as connection, connection.begin():
+        row = connection.execute(text("SELECT version_num FROM alembic_version")).first()
+    return None if row is None else str(row[0])

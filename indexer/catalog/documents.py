@@ -1,0 +1,259 @@
+"""Documents: looked up by place and content, moved through the passes of ingest."""
+
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import asdict
+from pathlib import PurePosixPath
+
+from sqlalchemy import Connection, Row, Select, delete, func, insert, select, update
+
+from indexer.catalog.database import Database, slices
+from indexer.catalog.models import ChunkRow, CollectionRow, DocumentLanguageRow, DocumentRow
+from indexer.catalog.records import DocumentRecord, PassResult, moment
+from indexer.documents import DocumentInfo
+
+_RECORD_COLUMNS = (
+    DocumentRow.id,
+    DocumentRow.collection_id,
+    DocumentRow.path,
+    DocumentRow.source,
+    DocumentRow.title,
+    DocumentRow.file_type,
+    DocumentRow.size_bytes,
+    DocumentRow.mtime_ns,
+    DocumentRow.added_at,
+    DocumentRow.content_hash,
+    DocumentRow.pending_hash,
+    DocumentRow.generation,
+    DocumentRow.state,
+    DocumentRow.error,
+    DocumentRow.encoding,
+    DocumentRow.pages,
+    DocumentRow.warnings,
+)
+
+
+def folder_of(path: str) -> str:
+    """The folder of a document's path as facets and filters name it; empty when it has none."""
+    parent = PurePosixPath(path.replace("\\", "/")).parent.as_posix()
+    return "" if parent == "." else parent
+
+
+def ancestor_folders(path: str) -> list[str]:
+    """Every folder above a document's path, nearest first."""
+    parents = PurePosixPath(path.replace("\\", "/")).parents
+    return [parent.as_posix() for parent in parents if parent.as_posix() not in (".", "/")]
+
+
+class DocumentQueries(Database):
+    """Queries on documents."""
+
+    def documents(self, collection_id: str) -> list[DocumentInfo]:
+        """All documents of a collection as people see them, by path."""
+        with self.read() as connection:
+            rows = connection.execute(
+                _info_query().where(DocumentRow.collection_id == collection_id).order_by(DocumentRow.path)
+            ).all()
+            languages = _languages(connection, collection_id=collection_id)
+        return [_info(row, languages) for row in rows]
+
+    def documents_by_id(self, document_ids: Sequence[str]) -> list[DocumentInfo]:
+        """Documents in the order of the ids; unknown ids are left out."""
+        found: dict[str, DocumentInfo] = {}
+        with self.read() as connection:
+            for part in slices(document_ids):
+                rows = connection.execute(_info_query().where(DocumentRow.id.in_(part))).all()
+                languages = _languages(connection, document_ids=part)
+                found.update((row.id, _info(row, languages)) for row in rows)
+        return [found[one] for one in dict.fromkeys(document_ids) if one in found]
+
+    def document_records(self, document_ids: Sequence[str]) -> list[DocumentRecord]:
+        """Documents as ingest sees them, in the order of the ids; unknown ids are left out."""
+        found: dict[str, DocumentRecord] = {}
+        with self.read() as connection:
+            for part in slices(document_ids):
+                rows = connection.execute(select(*_RECORD_COLUMNS).where(DocumentRow.id.in_(part)))
+                found.update((row.id, _record(row)) for row in rows)
+        return [found[one] for one in dict.fromkeys(document_ids) if one in found]
+
+    def iter_document_records(self, collection_id: str) -> Iterator[DocumentRecord]:
+        """All documents of a collection as ingest sees them, in no promised order."""
+        with self.read() as connection:
+            rows = connection.execute(
+                select(*_RECORD_COLUMNS).where(DocumentRow.collection_id == collection_id)
+            ).all()
+        return map(_record, rows)
+
+    def unfinished_documents(self, collection_id: str | None = None) -> list[DocumentRecord]:
+        """Documents whose last pass was interrupted, by path."""
+        query = select(*_RECORD_COLUMNS).where(DocumentRow.pending_hash.is_not(None))
+        if collection_id is not None:
+            query = query.where(DocumentRow.collection_id == collection_id)
+        with self.read() as connection:
+            return [_record(row) for row in connection.execute(query.order_by(DocumentRow.path))]
+
+    def sources(self) -> set[str]:
+        """The locations on disk that any document was read from."""
+        with self.read() as connection:
+            return set(connection.execute(select(DocumentRow.source).distinct()).scalars())
+
+    def find_document(
+        self, collection_id: str, *, path: str | None = None, source: str | None = None
+    ) -> DocumentRecord | None:
+        """The document of that path or that location, or None."""
+        column = DocumentRow.path if path is not None else DocumentRow.source
+        value = path if path is not None else source
+        with self.read() as connection:
+            row = connection.execute(
+                select(*_RECORD_COLUMNS)
+                .where(DocumentRow.collection_id == collection_id, column == value)
+                .order_by(DocumentRow.added_at)
+            ).first()
+        return None if row is None else _record(row)
+
+    def put_documents(self, records: Sequence[DocumentRecord]) -> None:
+        """Insert documents, or replace what is known of them; chunks are left alone."""
+        with self.write() as connection:
+            for record in records:
+                values = asdict(record) | {
+                    "folder": folder_of(record.path),
+                    "warnings": list(record.warnings),
+                }
+                changed = connection.execute(
+                    update(DocumentRow).where(DocumentRow.id == record.id).values(**values)
+                )
+                if changed.rowcount == 0:
+                    connection.execute(insert(DocumentRow).values(**values, chunk_count=0))
+
+    def finish_documents(self, results: Mapping[str, PassResult]) -> None:
+        """Make the passes under way the ones that count. Their chunks must all be indexed.
+
+        Chunks of earlier passes stay until they are removed (``stale_chunk_ids``).
+        """
+        with self.write() as connection:
+            for document_id, result in results.items():
+                connection.execute(
+                    update(DocumentRow)
+                    .where(DocumentRow.id == document_id, DocumentRow.pending_hash.is_not(None))
+                    .values(
+                        generation=DocumentRow.generation + 1,
+                        content_hash=DocumentRow.pending_hash,
+                        pending_hash=None,
+                        state="indexed",
+                        error=None,
+                        **(asdict(result) | {"warnings": list(result.warnings)}),
+                    )
+                )
+                connection.execute(
+                    update(ChunkRow)
+                    .where(ChunkRow.document_id == document_id, ChunkRow.kept_from.is_not(None))
+                    .values(kept_from=None)
+                )
+                _recount(connection, document_id)
+
+    def give_up_pass(self, document_id: str, error: str | None) -> None:
+        """End the pass under way without success; an earlier complete pass stays in force.
+
+        Chunks that only this pass wrote become stale.
+
+        Args:
+            document_id: which document.
+            error: why it failed; None when it was cancelled.
+        """
+        with self.write() as connection:
+            connection.execute(
+                update(DocumentRow)
+                .where(DocumentRow.id == document_id)
+                .values(pending_hash=None, state="indexed" if error is None else "failed", error=error)
+            )
+            connection.execute(
+                update(ChunkRow)
+                .where(ChunkRow.document_id == document_id, ChunkRow.kept_from.is_not(None))
+                .values(generation=ChunkRow.kept_from, kept_from=None, state="indexed")
+            )
+            _recount(connection, document_id)
+
+    def delete_documents(self, document_ids: Sequence[str]) -> None:
+        """Forget documents with their chunks."""
+        for part in slices(document_ids):
+            with self.write() as connection:
+                connection.execute(delete(DocumentRow).where(DocumentRow.id.in_(part)))
+
+
+def _info_query() -> Select:
+    return select(
+        DocumentRow.id,
+        CollectionRow.name.label("collection"),
+        DocumentRow.path,
+        DocumentRow.title,
+        DocumentRow.file_type,
+        DocumentRow.size_bytes,
+        DocumentRow.state,
+        DocumentRow.error,
+        DocumentRow.chunk_count,
+        DocumentRow.pages,
+        DocumentRow.added_at,
+        DocumentRow.source,
+    ).join(CollectionRow, CollectionRow.id == DocumentRow.collection_id)
+
+
+def _info(row: Row, languages: dict[str, dict[str, int]]) -> DocumentInfo:
+    return DocumentInfo(
+        id=row.id,
+        collection=row.collection,
+        path=row.path,
+        title=row.title,
+        file_type=row.file_type,
+        size_bytes=row.size_bytes,
+        state=row.state,
+        error=row.error,
+        chunks=row.chunk_count,
+        pages=row.pages,
+        languages=languages.get(row.id, {}),
+        added_at=moment(row.added_at),
+        stored_path=row.source,
+    )
+
+
+def _record(row: Row) -> DocumentRecord:
+    values = dict(row._mapping)
+    return DocumentRecord(**(values | {"warnings": tuple(values["warnings"])}))
+
+
+def _languages(
+    connection: Connection, *, collection_id: str | None = None, document_ids: Sequence[str] = ()
+) -> dict[str, dict[str, int]]:
+    """Chunks by language for each document, most frequent first."""
+    query = select(
+        DocumentLanguageRow.document_id, DocumentLanguageRow.language, DocumentLanguageRow.chunk_count
+    ).order_by(DocumentLanguageRow.chunk_count.desc(), DocumentLanguageRow.language)
+    if collection_id is None:
+        query = query.where(DocumentLanguageRow.document_id.in_(document_ids))
+    else:
+        query = query.join(DocumentRow, DocumentRow.id == DocumentLanguageRow.document_id).where(
+            DocumentRow.collection_id == collection_id
+        )
+    found: dict[str, dict[str, int]] = {}
+    for document_id, language, count in connection.execute(query):
+        found.setdefault(document_id, {})[language] = count
+    return found
+
+
+def _recount(connection: Connection, document_id: str) -> None:
+    """Write the counts of the pass that counts: chunks, and chunks by language."""
+    generation = select(DocumentRow.generation).where(DocumentRow.id == document_id).scalar_subquery()
+    counts = connection.execute(
+        select(ChunkRow.language, func.count())
+        .where(ChunkRow.document_id == document_id, ChunkRow.generation == generation)
+        .group_by(ChunkRow.language)
+    ).all()
+    connection.execute(delete(DocumentLanguageRow).where(DocumentLanguageRow.document_id == document_id))
+    if counts:
+        connection.execute(
+            insert(DocumentLanguageRow),
+            [{"document_id": document_id, "language": one, "chunk_count": count} for one, count in counts],
+        )
+    connection.execute(
+        update(DocumentRow)
+        .where(DocumentRow.id == document_id)
+        .values(chunk_count=sum(count for _, count in counts))
+    )

@@ -1,0 +1,209 @@
+"""Jobs: queued, claimed by one worker, kept as history."""
+
+import uuid
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from sqlalchemy import Row, delete, insert, select, update
+
+from indexer.catalog.database import Database
+from indexer.catalog.models import JobRow
+from indexer.catalog.records import moment
+from indexer.documents import JobInfo
+
+_HISTORY = 200
+_ACTIVE = ("queued", "running")
+
+
+@dataclass(frozen=True)
+class JobRecord:
+    """A job with what its handler needs."""
+
+    info: JobInfo
+    params: Mapping[str, Any]
+    cancel_requested: bool
+
+
+class JobQueries(Database):
+    """Queries on jobs."""
+
+    def create_job(
+        self, kind: str, *, collection: str, label: str, params: Mapping[str, Any], created_at: float
+    ) -> JobInfo:
+        """Queue a job. Only the newest 200 finished ones are kept."""
+        job_id = str(uuid.uuid4())
+        with self.write() as connection:
+            connection.execute(
+                insert(JobRow).values(
+                    id=job_id,
+                    kind=kind,
+                    collection=collection,
+                    label=label,
+                    params=dict(params),
+                    state="queued",
+                    cancel_requested=False,
+                    done=0,
+                    total=0,
+                    unit="",
+                    message="waiting",
+                    created_at=created_at,
+                )
+            )
+            old = (
+                connection.execute(
+                    select(JobRow.id)
+                    .where(JobRow.state.not_in(_ACTIVE))
+                    .order_by(JobRow.created_at.desc())
+                    .offset(_HISTORY)
+                )
+                .scalars()
+                .all()
+            )
+            if old:
+                connection.execute(delete(JobRow).where(JobRow.id.in_(old)))
+        found = self.find_job(job_id)
+        assert found is not None
+        return found.info
+
+    def jobs(self, *, active_only: bool = False) -> list[JobInfo]:
+        """All jobs, newest first."""
+        query = select(JobRow.__table__).order_by(JobRow.created_at.desc())
+        if active_only:
+            query = query.where(JobRow.state.in_(_ACTIVE))
+        with self.read() as connection:
+            return [_info(row) for row in connection.execute(query)]
+
+    def find_job(self, job_id: str) -> JobRecord | None:
+        """The job, or None."""
+        with self.read() as connection:
+            row = connection.execute(select(JobRow.__table__).where(JobRow.id == job_id)).first()
+        return None if row is None else JobRecord(_info(row), row.params, row.cancel_requested)
+
+    def active_job_params(self) -> list[Mapping[str, Any]]:
+        """The parameters of jobs that are queued or running."""
+        with self.read() as connection:
+            return list(connection.execute(select(JobRow.params).where(JobRow.state.in_(_ACTIVE))).scalars())
+
+    def claim_job(self, owner: str, now: float) -> JobRecord | None:
+        """Take the oldest queued job for ``owner``, or None when there is none."""
+        with self.write() as connection:
+            job_id = connection.execute(
+                select(JobRow.id)
+                .where(JobRow.state == "queued")
+                .order_by(JobRow.created_at, JobRow.id)
+                .limit(1)
+                .with_for_update(skip_locked=True)
+            ).scalar()
+            if job_id is None:
+                return None
+            connection.execute(
+                update(JobRow)
+                .where(JobRow.id == job_id)
+                .values(state="running", owner=owner, started_at=now, updated_at=now, message="starting")
+            )
+        return self.find_job(job_id)
+
+    def report_job(
+        self,
+        job_id: str,
+        *,
+        done: int,
+        total: int,
+        unit: str,
+        message: str,
+        seconds_left: float | None,
+        now: float,
+    ) -> bool:
+        """Record progress; True when someone asked for the job to be cancelled."""
+        with self.write() as connection:
+            connection.execute(
+                update(JobRow)
+                .where(JobRow.id == job_id)
+                .values(
+                    done=done,
+                    total=total,
+                    unit=unit,
+                    message=message,
+                    seconds_left=seconds_left,
+                    updated_at=now,
+                )
+            )
+            asked = connection.execute(select(JobRow.cancel_requested).where(JobRow.id == job_id)).scalar()
+        return bool(asked)
+
+    def end_job(self, job_id: str, state: str, message: str, now: float) -> None:
+        """Record how a job ended: ``done``, ``failed`` or ``cancelled``."""
+        with self.write() as connection:
+            connection.execute(
+                update(JobRow)
+                .where(JobRow.id == job_id)
+                .values(
+                    state=state,
+                    message=message,
+                    seconds_left=None,
+                    owner=None,
+                    updated_at=now,
+                    finished_at=now,
+                )
+            )
+
+    def cancel_job(self, job_id: str, now: float) -> None:
+        """Cancel a queued job at once; ask a running one to stop."""
+        with self.write() as connection:
+            connection.execute(
+                update(JobRow)
+                .where(JobRow.id == job_id, JobRow.state == "queued")
+                .values(state="cancelled", message="cancelled before it started", finished_at=now)
+            )
+            connection.execute(
+                update(JobRow)
+                .where(JobRow.id == job_id, JobRow.state == "running")
+                .values(cancel_requested=True)
+            )
+
+    def requeue_jobs(self, is_gone: Callable[[str, float], bool]) -> list[JobInfo]:
+        """Put running jobs whose owner is gone back in the queue.
+
+        Args:
+            is_gone: answers for (owner, unix seconds of its last sign of life).
+        """
+        with self.read() as connection:
+            rows: Sequence[Row] = connection.execute(
+                select(JobRow.__table__).where(JobRow.state == "running")
+            ).all()
+        back = [row for row in rows if is_gone(row.owner or "", row.updated_at or 0.0)]
+        for row in back:
+            self.requeue_job(row.id, "resuming after an interruption")
+        return [_info(row) for row in back]
+
+    def requeue_job(self, job_id: str, message: str) -> None:
+        """Put a running job back in the queue; one that was asked to stop becomes cancelled."""
+        with self.write() as connection:
+            one = update(JobRow).where(JobRow.id == job_id, JobRow.state == "running")
+            connection.execute(
+                one.where(JobRow.cancel_requested.is_(True)).values(state="cancelled", message="cancelled")
+            )
+            connection.execute(
+                one.where(JobRow.cancel_requested.is_(False)).values(
+                    state="queued", owner=None, seconds_left=None, message=message
+                )
+            )
+
+
+def _info(row: Row) -> JobInfo:
+    return JobInfo(
+        id=row.id,
+        kind=row.kind,
+        collection=row.collection,
+        state=row.state,
+        label=row.label,
+        done=row.done,
+        total=row.total,
+        unit=row.unit,
+        message=row.message,
+        seconds_left=row.seconds_left,
+        created_at=moment(row.created_at),
+        started_at=None if row.started_at is None else moment(row.started_at),
+        finished_at=None if row.finished_at is None else moment(row.finished_at),
+    )

@@ -1,0 +1,363 @@
+"""The terminal verbs: add, search, encode, models, doctor. Results on stdout, progress on stderr.
+
+Names, flags and JSON fields are a contract that scripts depend on. ``app.py`` adds ``serve`` and calls
+:func:`add_verbs` and the handlers found in ``args.run``.
+"""
+
+import argparse
+import json
+import os
+import sys
+from collections.abc import Callable, Iterator
+from dataclasses import asdict
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from indexer.documents import Hit, SearchResult, Where
+from indexer.errors import IndexerError, ReadError
+from me5.errors import Me5Error
+
+if TYPE_CHECKING:
+    from indexer.library import Library
+    from indexer.pipeline import AddReport
+
+DEFAULT_COLLECTION = "library"
+ENCODE_BLOCK = 4096
+
+
+def default_data_dir() -> Path:
+    """``$ME5_DATA``, else ``~/.me5-search``."""
+    return Path(os.environ.get("ME5_DATA") or "~/.me5-search").expanduser()
+
+
+# -- arguments ------------------------------------------------------------------------------------------
+
+
+def add_data_options(parser: argparse.ArgumentParser, *, with_model: bool = True) -> None:
+    """The options that every command understands."""
+    parser.add_argument(
+        "--data",
+        type=Path,
+        default=None,
+        metavar="DIR",
+        help="data folder, default: $ME5_DATA or ~/.me5-search",
+    )
+    if with_model:
+        parser.add_argument(
+            "--model", default=None, metavar="NAME", help="registry name, folder or hub id (default: builtin)"
+        )
+
+
+def add_store_options(parser: argparse.ArgumentParser) -> None:
+    """Where catalog and vectors live when not in the data folder."""
+    parser.add_argument("--qdrant-url", metavar="URL", help="Qdrant server instead of the embedded store")
+    parser.add_argument(
+        "--database-url", metavar="URL", help="PostgreSQL instead of SQLite, postgresql+psycopg://…"
+    )
+
+
+def add_verbs(verbs: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None:
+    """Register the verbs of this package; each parser carries its handler as ``run``."""
+    add = _verb(verbs, "add", run_add, "index files and folders: what is new, changed or gone")
+    add.add_argument("paths", nargs="+", type=Path, metavar="PATH", help="file, folder or zip archive")
+    add.add_argument("--collection", default=DEFAULT_COLLECTION, help="default: %(default)s")
+
+    search = _verb(verbs, "search", run_search, "find passages for a question in any language")
+    search.add_argument("query", metavar="TEXT", help="question or words")
+    search.add_argument("--collection", default=DEFAULT_COLLECTION, help="default: %(default)s")
+    search.add_argument(
+        "--language",
+        action="append",
+        default=[],
+        metavar="CODE",
+        help="only hits in this language; repeatable",
+    )
+    search.add_argument("--top-k", type=_positive, default=10, metavar="N", help="hits, default: %(default)s")
+    search.add_argument(
+        "--mode", choices=("hybrid", "dense", "lexical"), default="hybrid", help="default: %(default)s"
+    )
+
+    encode = _verb(verbs, "encode", run_encode, "one text per line to float32 vectors", with_store=False)
+    encode.add_argument("file", metavar="FILE", help="UTF-8 text, one text per line; - reads standard input")
+    encode.add_argument("--role", choices=("query", "passage"), required=True, help="prefix that texts get")
+    encode.add_argument("--out", type=Path, required=True, metavar="VECTORS.npy", help="float32 [N, D]")
+
+    models = verbs.add_parser("models", help="known models with size, languages and scores")
+    add_data_options(models, with_model=False)
+    models.add_argument("--json", action="store_true", help="for machines")
+    models.set_defaults(run=run_models)
+
+    doctor = _verb(verbs, "doctor", run_doctor, "check the data folder: catalog against vectors, disk, locks")
+    doctor.add_argument("--repair", action="store_true", help="mend what can be mended")
+
+
+def _verb(
+    verbs: "argparse._SubParsersAction[argparse.ArgumentParser]",
+    name: str,
+    run: Callable[[argparse.Namespace], int],
+    words: str,
+    *,
+    with_store: bool = True,
+) -> argparse.ArgumentParser:
+    parser = verbs.add_parser(name, help=words, description=words[0].upper() + words[1:] + ".")
+    add_data_options(parser)
+    if with_store:
+        add_store_options(parser)
+    parser.add_argument("--json", action="store_true", help="for machines")
+    parser.set_defaults(run=run)
+    return parser
+
+
+def _positive(word: str) -> int:
+    value = int(word)
+    if value < 1:
+        raise argparse.ArgumentTypeError(f"expected 1 or more, got {word}")
+    return value
+
+
+def run_safely(args: argparse.Namespace) -> int:
+    """Run ``args.run``; our own errors become one line on stderr and exit code 1, an interrupt 130."""
+    try:
+        return int(args.run(args))
+    except (Me5Error, IndexerError) as error:
+        print(f"error: {error}", file=sys.stderr)
+        return 1
+    except BrokenPipeError:  # `… | head` closed the pipe; keep the interpreter from complaining at exit
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return 1
+    except KeyboardInterrupt:
+        print("interrupted; what was finished is kept", file=sys.stderr)
+        return 130
+
+
+def open_library(args: argparse.Namespace, *, resume_jobs: bool = False) -> "Library":
+    """The library that the options name; a context manager. Only the page goes on with interrupted jobs."""
+    from indexer.library import Library
+
+    return Library.open(
+        (args.data or default_data_dir()).expanduser(),
+        model=args.model or "builtin",
+        qdrant_url=args.qdrant_url,
+        database_url=args.database_url,
+        resume_jobs=resume_jobs,
+    )
+
+
+# -- verbs ----------------------------------------------------------------------------------------------
+
+
+def run_add(args: argparse.Namespace) -> int:
+    """Index paths and report what changed; 1 when a file could not be read."""
+    missing = [str(path) for path in args.paths if not path.expanduser().exists()]
+    if missing:
+        raise ReadError(
+            f"There is nothing at {', '.join(missing)}. Expected files or folders. "
+            "Check the spelling and try again."
+        )
+    with open_library(args) as library:
+        paths = [path.expanduser() for path in args.paths]
+        report = library.add(paths, args.collection, progress=_show_progress, prune=True)
+    _end_progress()
+    if args.json:
+        _print_json(report_json(report))
+    else:
+        print(_report_words(report))
+        for path, reason in report.failures:
+            print(f"  {path}: {reason}")
+    return 1 if report.failures else 0
+
+
+def run_search(args: argparse.Namespace) -> int:
+    """Print ranked hits; no hit is an answer and exits 0."""
+    where = Where(languages=tuple(args.language))
+    with open_library(args) as library:
+        result = library.search(
+            args.query, collection=args.collection, mode=args.mode, top_k=args.top_k, where=where
+        )
+    if args.json:
+        _print_json(result_json(result))
+        return 0
+    if not result.hits:
+        print("Nothing relevant found.")
+    for rank, hit in enumerate(result.hits, start=1):
+        print(_hit_words(rank, hit))
+    return 0
+
+
+def run_encode(args: argparse.Namespace) -> int:
+    """Write one unit vector per line; the file appears only when it is complete."""
+    import numpy as np
+
+    import me5
+
+    encoder = me5.load_encoder(args.model or "builtin")
+    role = me5.Role(args.role)
+    blocks = []
+    done = 0
+    for texts in _line_blocks(args.file):
+        blocks.append(encoder.encode(texts, role))
+        done += len(texts)
+        _show(f"{done} texts")
+    _end_progress()
+    vectors = np.concatenate(blocks) if blocks else np.zeros((0, encoder.dimension), dtype=np.float32)
+    out = args.out
+    out.parent.mkdir(parents=True, exist_ok=True)
+    aside = out.with_name(out.name + ".part")
+    with aside.open("wb") as file:
+        np.save(file, np.ascontiguousarray(vectors, dtype=np.float32))
+    aside.replace(out)
+    rows, dimension = vectors.shape
+    model = encoder.spec.name
+    if args.json:
+        _print_json({"out": str(out), "rows": rows, "dimension": dimension, "model": model})
+    else:
+        print(f"{out}: {rows} vectors of {dimension} dimensions, model {model}")
+    return 0
+
+
+def run_models(args: argparse.Namespace) -> int:
+    """List the registry; nothing is loaded or fetched."""
+    import me5
+
+    specs = list(me5.MODELS.values())
+    if args.json:
+        _print_json([_spec_json(spec) for spec in specs])
+        return 0
+    print(f"{'name':<20}{'dim':>5}{'layers':>8}{'params':>9}  {'languages':<11}scores (percent, published)")
+    for spec in specs:
+        params = f"{spec.parameters / 1e6:.0f}M" if spec.parameters else "-"
+        scores = ", ".join(f"{s.benchmark} {s.metric} {s.value:g}" for s in spec.published[:3]) or "-"
+        count = str(len(spec.languages)) if spec.languages else "-"
+        print(f"{spec.name:<20}{spec.dimension:>5}{spec.layers:>8}{params:>9}  {count:<11}{scores}")
+        print(f"{'':<20}{spec.path or spec.model_id}{'  ' + spec.note if spec.note else ''}")
+    return 0
+
+
+def run_doctor(args: argparse.Namespace) -> int:
+    """Check the data folder; 1 when something is wrong and was not mended."""
+    with open_library(args) as library:
+        findings = library.doctor(repair=args.repair)
+    if args.json:
+        _print_json([asdict(finding) for finding in findings])
+    else:
+        for finding in findings:
+            level = "mended" if finding.repaired else finding.level
+            print(f"{level:<7}{finding.check}: {finding.message} {finding.advice}".rstrip())
+    return 1 if any(finding.level == "error" and not finding.repaired for finding in findings) else 0
+
+
+# -- values to JSON and words ---------------------------------------------------------------------------
+
+
+def hit_json(hit: Hit) -> dict[str, Any]:
+    """A hit with the contract's field names."""
+    return {
+        "score": round(hit.score, 6),
+        "confidence": hit.confidence,
+        "document": hit.document,
+        "title": hit.title,
+        "collection": hit.collection,
+        "language": hit.language,
+        "page": hit.page,
+        "start": hit.start,
+        "end": hit.end,
+        "text": hit.text,
+    }
+
+
+def result_json(result: SearchResult) -> dict[str, Any]:
+    """A search with the contract's field names."""
+    return {
+        "query": result.query,
+        "language": result.language,
+        "took_ms": round(result.took_ms, 1),
+        "hits": [hit_json(hit) for hit in result.hits],
+    }
+
+
+def report_json(report: "AddReport") -> dict[str, Any]:
+    """What an ingest did, for machines."""
+    facts = asdict(report)
+    facts["seconds"] = round(report.seconds, 2)
+    facts["failures"] = [{"document": path, "reason": reason} for path, reason in report.failures]
+    return facts
+
+
+def _report_words(report: "AddReport") -> str:
+    counts = {
+        "added": report.added,
+        "changed": report.changed,
+        "unchanged": report.unchanged,
+        "renamed": report.renamed,
+        "removed": report.removed,
+        "skipped (no reader)": report.skipped,
+        "failed": len(report.failures),
+    }
+    done = ", ".join(f"{count} {word}" for word, count in counts.items() if count) or "nothing to do"
+    return f"{done}; {report.chunks} passages indexed in {report.seconds:.1f} s"
+
+
+def _spec_json(spec: Any) -> dict[str, Any]:
+    return {
+        "name": spec.name,
+        "model_id": spec.model_id,
+        "revision": spec.revision,
+        "dimension": spec.dimension,
+        "layers": spec.layers,
+        "max_tokens": spec.max_tokens,
+        "parameters": spec.parameters,
+        "languages": list(spec.languages),
+        "licence": spec.licence,
+        "note": spec.note,
+        "published": [
+            {"benchmark": s.benchmark, "metric": s.metric, "value": s.value, "source": s.source}
+            for s in spec.published
+        ],
+    }
+
+
+def _hit_words(rank: int, hit: Hit) -> str:
+    where = f", p. {hit.page}" if hit.page is not None else f", {hit.section}" if hit.section else ""
+    text = " ".join(hit.text.split())
+    shown = text if len(text) <= 300 else text[:299] + "…"
+    return (
+        f"{rank}. {hit.title or hit.document}{where} [{hit.language}] {hit.confidence} {hit.score:.4f}\n"
+        f"   {hit.document}\n   {shown}"
+    )
+
+
+def _line_blocks(name: str) -> Iterator[list[str]]:
+    try:
+        with sys.stdin if name == "-" else Path(name).open(encoding="utf-8-sig") as file:
+            block: list[str] = []
+            for line in file:
+                block.append(line.rstrip("\r\n"))
+                if len(block) == ENCODE_BLOCK:
+                    yield block
+                    block = []
+            if block:
+                yield block
+    except (OSError, UnicodeDecodeError) as error:
+        raise ReadError(
+            f"'{name}' cannot be read ({error}). Expected UTF-8 text, one text per line. "
+            "Convert it and try again."
+        ) from error
+
+
+def _print_json(value: Any) -> None:
+    print(json.dumps(value, ensure_ascii=False, indent=2))
+
+
+def _show_progress(done: int, total: int, unit: str, message: str) -> None:
+    share = f"{100 * done / total:5.1f} %" if total else ""
+    _show(f"{share} {Path(message).name}"[:100])
+
+
+def _show(words: str) -> None:
+    if sys.stderr.isatty():
+        print(f"\r\033[K{words}", end="", file=sys.stderr, flush=True)
+
+
+def _end_progress() -> None:
+    if sys.stderr.isatty():
+        print("\r\033[K", end="", file=sys.stderr, flush=True)

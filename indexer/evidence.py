@@ -1,0 +1,215 @@
+"""Why a passage answers a query: the sentence that matches best, and the query's words found verbatim.
+
+The sentence is chosen by meaning (query and sentence vectors), so it is found across languages too; words
+that occur verbatim only tip the balance. Ranking is left to ``search``, sentence limits to ``segmentation``.
+"""
+
+import re
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, replace
+from functools import lru_cache
+
+import numpy as np
+import regex
+from numpy.typing import NDArray
+
+from indexer.lexical import fold
+from indexer.segmentation import sentence_spans
+
+MAX_SENTENCES_PER_PASSAGE = 16
+LEXICAL_SHARE = 0.25
+"""How far verbatim words can outweigh meaning: a sentence with every query word gains this much cosine."""
+
+_LETTERS = r"\p{L}\p{M}\p{N}"  # re's \w leaves out the vowel signs of Indic scripts
+_WORD = regex.compile(rf"[{_LETTERS}]+")
+_UNSPACED_SCRIPTS = r"\u0e00-\u0eff\u1000-\u109f\u1780-\u17ff\u3040-\u30ff\u3400-\u9fff\uf900-\ufaff"
+_UNSPACED = re.compile(rf"[{_UNSPACED_SCRIPTS}]+")
+_INSIDE_WORD = regex.compile(rf"(?V1)[[{_LETTERS}]--[{_UNSPACED_SCRIPTS}]]")
+_MIN_PREFIX = 4  # an inflected form matches by its stem when the stem has at least so many letters
+_STEM_CREDIT = 0.7
+
+Encode = Callable[[Sequence[str]], NDArray[np.float32]]
+
+
+@dataclass(frozen=True)
+class Term:
+    """A word of the query as it is looked up.
+
+    Attributes:
+        text: the folded word, or two characters of a script without spaces.
+        weight: how much of the query it carries, 0..1.
+        stem: the beginning that inflected forms share; empty when only the whole word counts (numbers, short
+            words, scripts without spaces).
+        unspaced: whether it counts anywhere rather than as a whole word.
+    """
+
+    text: str
+    weight: float
+    stem: str
+    unspaced: bool
+
+
+def query_terms(query: str) -> list[Term]:
+    """The distinct terms of a query: words, or pairs of characters where no spaces separate words.
+
+    Longer words weigh more (short ones are mostly function words); the weights sum to 1.
+    """
+    weights: dict[tuple[str, bool], float] = {}
+    for match in _WORD.finditer(fold(query)):
+        word = match.group()
+        position = 0
+        for run in _UNSPACED.finditer(word):
+            _add_word(weights, word[position : run.start()])
+            characters = run.group()
+            pairs = [characters[i : i + 2] for i in range(max(1, len(characters) - 1))]
+            for pair in pairs:
+                weights[(pair, True)] = 3.0
+            position = run.end()
+        _add_word(weights, word[position:])
+    total = sum(weights.values())
+    return [
+        Term(text, weight / total, "" if unspaced else _stem(text), unspaced)
+        for (text, unspaced), weight in weights.items()
+    ]
+
+
+def _stem(word: str) -> str:
+    stem = word[: max(_MIN_PREFIX, (3 * len(word) + 3) // 4)]
+    return "" if len(stem) < _MIN_PREFIX or any(character.isdigit() for character in word) else stem
+
+
+def _add_word(weights: dict[tuple[str, bool], float], word: str) -> None:
+    if word:
+        has_digit = any(character.isdigit() for character in word)
+        weights[(word, False)] = 6.0 if has_digit and len(word) > 1 else float(min(len(word), 8))
+
+
+def reweighted(terms: Sequence[Term], idf: Mapping[str, float]) -> list[Term]:
+    """The terms with weights multiplied by ``idf`` (1 where missing), again summing to 1."""
+    weights = [term.weight * idf.get(term.text, 1.0) for term in terms]
+    total = sum(weights) or 1.0
+    return [replace(term, weight=weight / total) for term, weight in zip(terms, weights, strict=True)]
+
+
+def present(terms: Sequence[Term], folded: str) -> list[Term]:
+    """The terms that may occur in a folded text: a quick look before ``coverage`` of its parts."""
+    return [term for term in terms if (term.stem or term.text) in folded]
+
+
+def coverage(terms: Sequence[Term], folded: str) -> float:
+    """Share of the terms' weight that occurs in a folded text, 0..1; inflected forms count in part."""
+    return sum(term.weight * _found(term, folded) for term in terms)
+
+
+def contains(term: Term, folded: str) -> bool:
+    """Whether the term occurs verbatim, as a whole word where words are separated."""
+    if term.unspaced:
+        return term.text in folded
+    return _stands_alone(term.text, folded, whole=True)
+
+
+def _found(term: Term, folded: str) -> float:
+    if contains(term, folded):
+        return 1.0
+    return _STEM_CREDIT if term.stem and _stands_alone(term.stem, folded, whole=False) else 0.0
+
+
+def _stands_alone(word: str, folded: str, *, whole: bool) -> bool:
+    """Whether a word begins (and, if ``whole``, ends) at the edge of a word."""
+    start = folded.find(word)
+    while start >= 0:
+        end = start + len(word)
+        begins = start == 0 or _INSIDE_WORD.match(folded, start - 1) is None
+        if begins and (not whole or _INSIDE_WORD.match(folded, end) is None):
+            return True
+        start = folded.find(word, start + 1)
+    return False
+
+
+@lru_cache(maxsize=2048)
+def folded_text(text: str) -> str:
+    """``fold``, remembered: passages are looked at several times in one search and again in the next."""
+    return fold(text)
+
+
+@dataclass(frozen=True)
+class Evidence:
+    """The sentence of a passage to show.
+
+    Attributes:
+        start, end: where it stands in the passage.
+        cosine: the highest of any sentence of the passage; None where it was judged by words alone.
+        score: of the sentence shown, words found verbatim included.
+    """
+
+    start: int
+    end: int
+    cosine: float | None
+    score: float
+
+
+def best_sentences(
+    passages: Sequence[tuple[str, str]],
+    terms: Sequence[Term],
+    query_vector: NDArray[np.float32] | None,
+    encode: Encode,
+    *,
+    max_sentences: int = 160,
+) -> list[Evidence | None]:
+    """For each passage, its best sentence.
+
+    Args:
+        passages: (text, language) of the hits, best first.
+        terms: of the query.
+        query_vector: [D], unit length; None to judge by words alone.
+        encode: texts to unit vectors [N, D]; called at most once.
+        max_sentences: bound on what is encoded; passages beyond it are judged by words alone.
+
+    Returns:
+        Per passage a sentence without surrounding white space; None for a text without letters or digits,
+        or one that is judged by words alone and shares none.
+    """
+    spans = [candidate_spans(text, language) for text, language in passages]
+    room = max_sentences if query_vector is not None else 0
+    encoded: list[tuple[int, int]] = []  # (passage, span) of every sentence that is encoded
+    for row, candidates in enumerate(spans):
+        if len(candidates) > room:
+            break  # not the next shorter one: whether a passage is read must not depend on later ones
+        encoded += [(row, index) for index in range(len(candidates))]
+        room -= len(candidates)
+    cosines: dict[tuple[int, int], float] = {}
+    if encoded and query_vector is not None:
+        texts = [passages[row][0][slice(*spans[row][index])] for row, index in encoded]
+        # The last digits of a matrix product depend on the number of rows.
+        rounded = np.round(encode(texts) @ query_vector, 5).tolist()
+        cosines = dict(zip(encoded, rounded, strict=True))
+    return [
+        _best(passages[row][0], candidates, terms, [cosines.get((row, i)) for i in range(len(candidates))])
+        for row, candidates in enumerate(spans)
+    ]
+
+
+def _best(
+    text: str, spans: Sequence[tuple[int, int]], terms: Sequence[Term], cosines: Sequence[float | None]
+) -> Evidence | None:
+    here = present(terms, folded_text(text)) if terms else []
+    candidates = []
+    for (start, end), cosine in zip(spans, cosines, strict=True):
+        shared = coverage(here, fold(text[start:end])) if here else 0.0
+        candidates.append(Evidence(start, end, cosine, (cosine or 0.0) + LEXICAL_SHARE * shared))
+    best = max(candidates, key=lambda one: one.score, default=None)
+    if best is None or (best.cosine is None and best.score == 0 and len(candidates) > 1):
+        return None
+    return replace(best, cosine=max((one for one in cosines if one is not None), default=None))
+
+
+def candidate_spans(text: str, language: str) -> list[tuple[int, int]]:
+    """Sentences trimmed of white space, without those that hold no word; the first few of a long passage."""
+    spans = []
+    for start, end in sentence_spans(text, None if language == "und" else language):
+        piece = text[start:end]
+        first = start + len(piece) - len(piece.lstrip())
+        last = first + len(piece.strip())
+        if _WORD.search(text, first, last):
+            spans.append((first, last))
+    return spans[:MAX_SENTENCES_PER_PASSAGE]

@@ -1,0 +1,6 @@
+"""Which language a text is in: BCP-47 code, ISO 15924 script, confidence, ``und`` when unsure."""
+
+from indexer.language.context import refine
+from indexer.language.detector import UNKNOWN, detect, detect_many
+
+__all__ = ["UNKNOWN", "detect", "detect_many", "refine"]

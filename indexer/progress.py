@@ -1,0 +1,61 @@
+"""How long work tells how far it is, how long it will still take, and is asked to stop."""
+
+import threading
+from collections.abc import Callable
+from math import exp
+
+from indexer.errors import JobError
+
+Progress = Callable[[int, int, str, str], None]
+"""Called with (done, total, unit, message); ``done`` and ``total`` count ``unit``."""
+
+_MEMORY_S = 20.0
+
+
+class CancelToken:
+    """A request to stop, looked at between batches."""
+
+    def __init__(self) -> None:
+        self._event = threading.Event()
+        self.keeps_partial = False
+
+    def cancel(self, *, keep_partial: bool = False) -> None:
+        """Ask for the stop; ``keep_partial`` when the work is to go on later where it was."""
+        self.keeps_partial = keep_partial
+        self._event.set()
+
+    def is_cancelled(self) -> bool:
+        """Whether somebody asked."""
+        return self._event.is_set()
+
+    def check(self) -> None:
+        """Stop here if asked.
+
+        Raises:
+            JobError: the work was cancelled.
+        """
+        if self._event.is_set():
+            raise JobError("The work was cancelled. What was complete is kept; start it again to go on.")
+
+
+class TimeLeft:
+    """Seconds left, from a rate that forgets what is older than some twenty seconds."""
+
+    def __init__(self) -> None:
+        self._rate: float | None = None
+        self._last: tuple[float, int] | None = None
+
+    def seconds(self, done: int, total: int, now: float) -> float | None:
+        """The estimate after ``done`` of ``total`` at ``now`` (monotonic seconds); None when unknown."""
+        if self._last is None or done < self._last[1]:
+            self._last, self._rate = (now, done), None
+            return None
+        elapsed = now - self._last[0]
+        if elapsed > 0 and done > self._last[1]:
+            rate = (done - self._last[1]) / elapsed
+            weight = exp(-elapsed / _MEMORY_S)
+            self._rate = rate if self._rate is None else weight * self._rate + (1 - weight) * rate
+            self._last = (now, done)
+        if not self._rate:
+            return None
+        return max(0.0, (total - done) / self._rate - (now - self._last[0]))

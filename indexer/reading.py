@@ -1,0 +1,157 @@
+"""The first half of ingest: files to chunks with ids, languages and sparse vectors, in order.
+
+Nothing is written here and no model runs, so it works ahead in a thread of its own.
+"""
+
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass, replace
+from itertools import islice
+from uuid import UUID, uuid5
+
+from indexer import language
+from indexer.catalog import ChunkRecord, DocumentRecord, PassResult
+from indexer.chunking import ChunkSettings, TokenCounter, fit_title, iter_chunks
+from indexer.documents import Chunk, SparseVector
+from indexer.errors import IndexerError, JobError
+from indexer.plan import Decision, Planner, stem
+from indexer.points import sparse_of
+from indexer.readers import ReadLimits
+from indexer.readers.worker import read_file
+from indexer.scan import FoundFile
+
+GROUP_CHUNKS = 128
+"""Chunks handed over together; also the context in which languages correct each other."""
+
+
+@dataclass(frozen=True)
+class Begun:
+    """Something was decided about a file. For ``add`` and ``change`` its chunks follow."""
+
+    file: FoundFile
+    decision: Decision
+
+
+@dataclass(frozen=True)
+class Group:
+    """Consecutive chunks of the document begun last. ``text_bytes`` is the size of their text."""
+
+    document_id: str
+    records: list[ChunkRecord]
+    sparse: list[SparseVector]
+    text_bytes: int
+
+
+@dataclass(frozen=True)
+class Ended:
+    """All chunks of a document were handed over."""
+
+    document_id: str
+    result: PassResult
+
+
+@dataclass(frozen=True)
+class Failed:
+    """A file cannot be indexed. ``document`` is None when it could not even be opened."""
+
+    file: FoundFile
+    document: DocumentRecord | None
+    reason: str
+
+
+Event = Begun | Group | Ended | Failed
+
+
+@dataclass(frozen=True)
+class ReadOptions:
+    """How files are read: sizes of chunks in the tokens of the model, what a file may cost, when to stop."""
+
+    tokens: TokenCounter
+    settings: ChunkSettings
+    limits: ReadLimits
+    cancelled: Callable[[], bool]
+
+
+def read_all(files: Sequence[FoundFile], planner: Planner, options: ReadOptions) -> Iterator[Event]:
+    """Everything that happens while ``files`` are read, one file after the other.
+
+    Raises:
+        JobError: ``options.cancelled`` said so.
+    """
+    for file in files:
+        if options.cancelled():
+            raise JobError(f"Indexing was cancelled before {file.path}. Start it again to go on.")
+        try:
+            decision = planner.decide(file)
+        except OSError as error:
+            reason = f"{file.path} cannot be opened: {error.strerror}. Check that it is there and readable."
+            yield Failed(file, None, reason)
+            continue
+        if decision.action in ("skip", "rename"):
+            yield Begun(file, decision)
+            continue
+        try:
+            yield from _read(file, decision, options)
+        except JobError:
+            raise
+        except (IndexerError, OSError) as error:
+            yield Failed(file, decision.document, str(error))
+
+
+def _read(file: FoundFile, decision: Decision, options: ReadOptions) -> Iterator[Event]:
+    tokens, settings = options.tokens, options.settings
+    with read_file(file.source, options.limits, cancelled=options.cancelled) as reading:
+        info = reading.info
+        document = replace(
+            decision.document, title=_title(info.title, file, decision.document), file_type=info.file_type
+        )
+        yield Begun(file, replace(decision, document=document))
+        chunks = iter_chunks(reading, tokens, settings, title=fit_title(document.title, tokens, settings))
+        is_empty = True
+        while group := list(islice(chunks, GROUP_CHUNKS)):
+            is_empty = False
+            yield prepare(document, group)
+        info = reading.info
+    if is_empty:
+        yield Failed(
+            file,
+            document,
+            f"{file.path} holds no text. Expected words; scanned pages and pictures have none. "
+            "Run text recognition (OCR) on it first.",
+        )
+        return
+    result = PassResult(document.title, document.file_type, info.encoding, info.pages, info.warnings)
+    yield Ended(document.id, result)
+
+
+def prepare(document: DocumentRecord, chunks: Sequence[Chunk]) -> Group:
+    """Give consecutive chunks of a document their ids, languages and sparse vectors."""
+    texts = [_storable(chunk.text) for chunk in chunks]
+    guesses = language.refine(language.detect_many(texts), texts)
+    namespace = UUID(document.id)
+    records = []
+    for chunk, text, guess in zip(chunks, texts, guesses, strict=True):
+        place = f"{document.id}:{document.pending_hash}:{chunk.start}:{chunk.end}"
+        known = replace(
+            chunk,
+            text=text,
+            language=guess.language,
+            script=guess.script,
+            language_confidence=float(guess.confidence),
+        )
+        records.append(ChunkRecord(str(uuid5(namespace, place)), document.id, document.generation + 1, known))
+    return Group(document.id, records, sparse_of(document, records), sum(len(t.encode()) for t in texts))
+
+
+def _title(title: str, file: FoundFile, document: DocumentRecord) -> str:
+    """The title that the reader found, else the name of the file as it was given."""
+    cleaned = _storable(" ".join(title.split()))
+    return stem(document.path) if cleaned in ("", file.source.stem) else cleaned
+
+
+def _storable(text: str) -> str:
+    """``text`` with lone surrogates, which no database takes, replaced one for one."""
+    try:
+        text.encode()
+    except UnicodeEncodeError:
+        return "".join("\ufffd" if "\ud800" <= sign <= "\udfff" else sign for sign in text)
+    return text

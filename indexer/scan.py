@@ -1,0 +1,124 @@
+"""Paths that a person names, to the files that ingest works on.
+
+Folders are walked in a fixed order. Hidden files, lock files of office programs, links to folders and
+formats that no reader knows are left out; a file that is named itself is always taken, so that what is
+wrong with it is said.
+"""
+
+import os
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+from indexer.readers import SUFFIXES
+
+
+@dataclass(frozen=True)
+class FoundFile:
+    """A file to index.
+
+    Attributes:
+        path: the name people see, as it was given, with forward slashes.
+        source: absolute location of the bytes.
+        is_copy: the bytes are a copy of ours, so that only ``path`` tells documents apart.
+        archive: for a member of an archive, the ``path`` of that archive.
+    """
+
+    path: str
+    source: Path
+    size_bytes: int
+    mtime_ns: int
+    is_copy: bool = False
+    archive: str | None = None
+
+
+@dataclass(frozen=True)
+class Scan:
+    """What was found.
+
+    Attributes:
+        files: in a fixed order, each location once.
+        problems: (path, reason) of what cannot be indexed.
+        folders: absolute folders that were walked completely; what is missing there is gone.
+        skipped: files of formats that no reader knows.
+    """
+
+    files: list[FoundFile]
+    problems: list[tuple[str, str]]
+    folders: list[Path]
+    skipped: int
+
+
+def scan(paths: Sequence[Path], *, leave_out: Sequence[Path] = ()) -> Scan:
+    """Find the files below ``paths``.
+
+    Args:
+        paths: files and folders, relative ones to the current folder.
+        leave_out: folders that are never walked, such as the data folder.
+    """
+    result = Scan([], [], [], 0)
+    hidden = {path.absolute() for path in leave_out}
+    seen: set[Path] = set()
+    skipped = 0
+    for path in map(Path, paths):
+        if path.is_dir():
+            files, problems, other = _walk(path, hidden)
+            skipped += other
+            result.problems.extend(problems)
+            if not problems:
+                result.folders.append(path.absolute())
+        elif path.exists():
+            files = [path]
+        else:
+            files = []
+            reason = f"{path} does not exist. Expected a file or a folder. Check the spelling."
+            result.problems.append((path.as_posix(), reason))
+        for file in files:
+            absolute = Path(os.path.abspath(file))  # noqa: PTH100 - removes ".." without following links
+            if absolute in seen:
+                continue
+            seen.add(absolute)
+            try:
+                result.files.append(describe(file, absolute))
+            except OSError as error:
+                result.problems.append((str(file), f"{file} cannot be opened: {error.strerror}."))
+            except UnicodeEncodeError:
+                shown = os.fsencode(file).decode("utf-8", "replace")
+                reason = f"The name {shown!r} is not valid Unicode. Expected a UTF-8 name. Rename the file."
+                result.problems.append((shown, reason))
+    return replace(result, skipped=skipped)
+
+
+def describe(path: Path, source: Path, *, is_copy: bool = False, archive: str | None = None) -> FoundFile:
+    """A file with its size and time.
+
+    Raises:
+        OSError: it cannot be examined.
+        UnicodeEncodeError: its name is not text.
+    """
+    str(path).encode()
+    stat = source.stat()
+    return FoundFile(path.as_posix(), source, stat.st_size, stat.st_mtime_ns, is_copy, archive)
+
+
+def _walk(folder: Path, leave_out: set[Path]) -> tuple[list[Path], list[tuple[str, str]], int]:
+    files: list[Path] = []
+    problems: list[tuple[str, str]] = []
+    skipped = 0
+
+    def note(error: OSError) -> None:
+        problems.append((str(error.filename), f"{error.filename} cannot be opened: {error.strerror}."))
+
+    for place, folders, names in os.walk(folder, onerror=note):
+        here = Path(place)
+        folders[:] = sorted(
+            name for name in folders if not name.startswith(".") and (here / name).absolute() not in leave_out
+        )
+        for name in sorted(names):
+            if name.startswith((".", "~$")):
+                continue
+            if Path(name).suffix.lower() in SUFFIXES:
+                files.append(here / name)
+            else:
+                skipped += 1
+    return files, problems, skipped

@@ -1,0 +1,69 @@
+"""The record beside the shards of one name: what they are and which generation is in use.
+
+``vectors/<encoded name>/manifest.json`` names the folder ``shard-<generation>``. A rebuilt shard is made
+beside the old one and taken into use by replacing this file, so that a crash leaves one of the two.
+"""
+
+import json
+import os
+from dataclasses import asdict, dataclass
+from pathlib import Path
+
+from indexer.errors import StoreError
+
+SCHEMA = 1
+FILE_NAME = "manifest.json"
+
+
+@dataclass(frozen=True)
+class Manifest:
+    """Facts about one name. ``created`` is ISO 8601, UTC; ``indexed`` is its size at the last index build."""
+
+    name: str
+    dimension: int
+    created: str
+    generation: int = 1
+    indexed: int = 0
+    schema: int = SCHEMA
+
+    def shard(self, folder: Path) -> Path:
+        """The folder of the shard in use."""
+        return folder / f"shard-{self.generation}"
+
+
+def write_manifest(folder: Path, manifest: Manifest) -> None:
+    """Replace the manifest at once, so that readers see the old or the new one."""
+    aside = folder / (FILE_NAME + ".new")
+    with aside.open("w", encoding="utf-8") as file:
+        json.dump(asdict(manifest), file, ensure_ascii=False, indent=1)
+        file.flush()
+        os.fsync(file.fileno())
+    aside.replace(folder / FILE_NAME)
+
+
+def read_manifest(folder: Path) -> Manifest | None:
+    """The manifest of a folder, None when there is none.
+
+    Raises:
+        StoreError: it is damaged, or written by a later version.
+    """
+    path = folder / FILE_NAME
+    try:
+        record = json.loads(path.read_text(encoding="utf-8"))
+        manifest = Manifest(**record)
+        numbers = (manifest.dimension, manifest.generation, manifest.indexed)
+        if not all(isinstance(number, int) for number in numbers):
+            raise TypeError("numbers expected")
+    except FileNotFoundError:
+        return None
+    except (OSError, ValueError, TypeError) as error:
+        raise StoreError(
+            f"{path} cannot be read ({error}); expected the record of a vector folder. "
+            "Run `python app.py doctor --repair` to rebuild these vectors from the catalog."
+        ) from error
+    if manifest.schema != SCHEMA:
+        raise StoreError(
+            f"{path} has schema {manifest.schema}; this version knows {SCHEMA}. "
+            "Use the version that wrote it, or rebuild with `python app.py doctor --repair`."
+        )
+    return manifest

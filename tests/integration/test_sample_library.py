@@ -1,0 +1,148 @@
+"""The sample library: what it promises, and that its questions find their documents across languages."""
+
+import json
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from indexer.documents import Hit, Where
+from indexer.library import Library
+from indexer.scripts import script_counts
+from indexer.segmentation import sentence_spans
+
+EXAMPLES = Path(__file__).resolve().parents[2] / "examples"
+FOLDER = EXAMPLES / "library"
+MIN_TOP_3 = 0.15  # a floor for the built-in model, a little below what benchmarks/search.md records
+
+
+def read_questions(name: str) -> list[dict[str, Any]]:
+    return [json.loads(line) for line in (EXAMPLES / name).read_text(encoding="utf-8").splitlines()]
+
+
+QUESTIONS = read_questions("questions.jsonl")
+OFF_TOPIC = read_questions("off_topic.jsonl")
+
+
+@pytest.fixture(scope="module")
+def library(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Library]:
+    """The sample library, indexed with the built-in model."""
+    with Library.open(tmp_path_factory.mktemp("sample")) as opened:
+        report = opened.add([FOLDER])
+        assert not report.failures
+        yield opened
+
+
+def test_it_is_small_and_varied() -> None:
+    files = [path for path in FOLDER.rglob("*") if path.is_file()]
+    assert len(files) >= 40
+    assert sum(path.stat().st_size for path in files) < 1_500_000
+    assert len({path.parent for path in files}) >= 8, "topics"
+    assert len({path.suffix for path in files}) >= 10, "formats"
+
+
+def test_every_file_is_read_in_its_language_and_script(library: Library) -> None:
+    documents = library.documents("library")
+    assert {document.state for document in documents} == {"indexed"}
+    assert len({language for document in documents for language in document.languages} - {"und"}) >= 18
+    scripts = set()
+    for document in documents:
+        for chunk in document_texts(library, document.id):
+            scripts |= {script for script, count in script_counts(chunk).items() if count >= 20}
+    assert len(scripts) >= 10
+
+
+def document_texts(library: Library, document_id: str) -> list[str]:
+    ids = library.catalog.document_chunk_ids([document_id])
+    return [info.chunk.text for info in library.chunks_by_id(ids)]
+
+
+def test_questions_are_in_another_language_and_their_answers_are_in_the_documents(library: Library) -> None:
+    by_path = {document.path: document.id for document in library.documents("library")}
+    assert len(QUESTIONS) >= 24
+    for question in QUESTIONS:
+        assert question["language"] != question["language_of_document"]
+        (document_id,) = (one for path, one in by_path.items() if path.endswith(question["document"]))
+        texts = [" ".join(text.split()) for text in document_texts(library, document_id)]  # PDF lines wrap
+        assert any(question["answer_contains"] in text for text in texts), question
+
+
+def test_a_sentence_of_a_document_finds_it_and_is_sure(library: Library) -> None:
+    documents = library.documents("library")
+    found, sure = 0, 0
+    for document in documents:
+        text = max(document_texts(library, document.id), key=len)
+        sentence = max((text[slice(*span)].strip() for span in sentence_spans(text)), key=len)[:200]
+        hits = library.search(sentence).hits
+        sure += bool(hits)
+        found += bool(hits) and hits[0].document_id == document.id
+    assert found >= 0.95 * len(documents)
+    assert sure == len(documents)
+
+
+def test_questions_find_their_documents_across_languages(library: Library) -> None:
+    ranks = [rank_of(library, question, mode="hybrid") for question in QUESTIONS]
+    top_3 = sum(rank <= 3 for rank in ranks) / len(ranks)
+    assert top_3 >= MIN_TOP_3, sorted(zip(ranks, (q["question"] for q in QUESTIONS), strict=True))
+
+
+def test_hybrid_is_not_worse_than_meaning_alone(library: Library) -> None:
+    dense, hybrid = (
+        [rank_of(library, question, mode=mode) for question in QUESTIONS] for mode in ("dense", "hybrid")
+    )
+    assert sum(rank <= 3 for rank in hybrid) >= sum(rank <= 3 for rank in dense)
+
+
+def rank_of(library: Library, question: dict[str, Any], **options: Any) -> int:
+    hits = all_hits(library, question["question"], **options)
+    ranks = [rank for rank, hit in enumerate(hits, 1) if hit.document.endswith(question["document"])]
+    return ranks[0] if ranks else 1_000
+
+
+def all_hits(library: Library, query: str, **options: Any) -> list[Hit]:
+    """Every hit in rank order, however sure it is."""
+    result = library.search(query, **options)
+    return sorted((*result.hits, *result.weak_hits), key=lambda hit: -hit.score)
+
+
+def test_questions_off_topic_mostly_find_nothing_relevant(library: Library) -> None:
+    silent = [one for one in OFF_TOPIC if not library.search(one["question"]).hits]
+    assert len(silent) >= 0.75 * len(OFF_TOPIC) >= 18
+
+
+def test_a_script_in_a_page_is_no_text(library: Library) -> None:
+    assert not any("console.log" in hit.text for hit in all_hits(library, "console.log", mode="lexical"))
+
+
+@pytest.mark.parametrize(
+    ("query", "document"),
+    [("茶芽", "gaoshan-cha.md"), ("排水溝", "funka-kansoku.txt"), ("ดาวเหนือ", "du-dao.txt"), ("דסי", "")],
+)
+def test_parts_of_unspaced_text_are_found_verbatim(library: Library, query: str, document: str) -> None:
+    hits = library.search(query, mode="lexical").hits
+    if document:
+        assert hits[0].document.endswith(document)
+        assert query in hits[0].text
+    else:
+        assert hits == ()
+
+
+def test_names_are_found_whatever_the_language_of_the_question(library: Library) -> None:
+    for query in ("Wer ist Corentin Salaün?", "Corentin Salaün", "corentin salaun"):
+        hits = library.search(query).hits
+        assert hits[0].document.endswith("moulin-a-maree.pdf"), query
+        assert hits[0].page == 1
+
+
+def test_facets_count_passages_under_the_other_filters(library: Library) -> None:
+    everything = library.search("water").facets
+    total = sum(everything["file_type"].values())
+    assert total == sum(everything["language"].values()) == sum(everything["folder"].values())
+    japanese = library.search("water", where=Where(languages=("ja",))).facets
+    assert japanese["language"] == everything["language"], "alternatives stay visible"
+    assert sum(japanese["file_type"].values()) == everything["language"]["ja"]
+    (folder,) = (name for name in everything["folder"] if name.endswith("volcanoes"))
+    volcanoes = library.search("water", where=Where(folders=(folder,)))
+    assert sum(volcanoes.facets["file_type"].values()) == everything["folder"][folder]
+    assert {hit.document.split("/")[-2] for hit in (*volcanoes.hits, *volcanoes.weak_hits)} == {"volcanoes"}

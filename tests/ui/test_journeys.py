@@ -1,0 +1,207 @@
+"""What a person does, in headless Chromium."""
+
+import csv
+import re
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+from playwright.sync_api import expect
+
+pytestmark = [pytest.mark.browser, pytest.mark.filterwarnings("default")]
+
+OpenPage = Callable[..., Any]
+QUERY = "#query textarea, #query input"
+
+
+def ask(page: Any, words: str) -> None:
+    page.fill(QUERY, words)
+    page.press(QUERY, "Enter")
+
+
+def test_from_an_empty_library_to_an_answer(
+    empty_collection: str, open_page: OpenPage, documents: list[Path]
+) -> None:
+    page = open_page(empty_collection)
+    expect(page.locator("#welcome")).to_contain_text("Drop documents here to begin")
+    expect(page.locator("#query")).to_be_hidden()
+    page.set_input_files("#welcome-drop input[type=file]", documents)
+    expect(page.locator("#jobs .job.done")).to_contain_text("4 added", timeout=60_000)
+    expect(page.locator("#counts")).to_contain_text("4 documents")
+    expect(page.locator("#welcome")).to_be_hidden()
+    ask(page, "Hafenmeister")
+    card = page.locator(".card").first
+    expect(card.locator(".title")).to_contain_text("Hafenordnung")
+    expect(card.locator(".place")).to_contain_text("German")
+    expect(card.locator("mark")).to_contain_text("Hafenmeister")
+    expect(page.locator("#status")).to_contain_text(re.compile(r"asked in .* ms"))
+    card.click()
+    preview = page.locator("#preview .preview")
+    expect(preview.locator("h2")).to_contain_text("Hafenordnung")
+    expect(preview.locator("mark")).to_be_in_viewport()
+    expect(card).to_have_attribute("aria-current", "true")
+
+
+def test_a_reload_and_a_second_tab_show_the_same(filled_server: str, open_page: OpenPage) -> None:
+    page = open_page(filled_server)
+    ask(page, "bees")
+    expect(page.locator(".card").first).to_contain_text("bees")
+    page.reload()
+    expect(page.locator(QUERY)).to_have_value("bees")
+    expect(page.locator(".card").first).to_contain_text("bees")
+    expect(page.locator("#jobs .job.done")).to_contain_text("4 added")
+    page.get_by_role("tab", name="Library").click()
+    expect(page.locator("#documents tbody tr")).to_have_count(4)
+    other = open_page(page.url)
+    expect(other.get_by_role("tab", name="Library")).to_have_attribute("aria-selected", "true")
+    expect(other.locator("#documents tbody tr")).to_have_count(4)
+
+
+def test_texts_of_documents_never_become_part_of_the_page(filled_server: str, open_page: OpenPage) -> None:
+    page = open_page(filled_server)
+    ask(page, "swarm of bees")
+    page.locator(".card", has_text="swarm of bees").first.click()
+    preview = page.locator("#preview .reading")
+    expect(preview).to_contain_text("${document.title='broken'} {{title}} <img src=x")
+    assert page.title() == "mE5 Search"
+    assert page.locator("#results img, #results script, #preview img, #documents script").count() == 0
+
+
+@pytest.mark.parametrize(
+    ("query", "language", "direction"), [("المكتبة مغلقة", "ar", "rtl"), ("面包 发酵", "zh", "ltr")]
+)
+def test_every_script_reads_in_its_own_direction(
+    filled_server: str, open_page: OpenPage, query: str, language: str, direction: str
+) -> None:
+    page = open_page(filled_server)
+    ask(page, query)
+    snippet = page.locator(f'.card .snippet[lang="{language}"]').first
+    expect(snippet).to_be_visible()
+    assert snippet.evaluate("element => getComputedStyle(element).direction") == direction
+
+
+def test_the_keyboard_is_enough(filled_server: str, open_page: OpenPage) -> None:
+    page = open_page(filled_server)
+    expect(page.locator(QUERY)).to_be_focused()
+    page.keyboard.type("bees")
+    page.keyboard.press("Enter")
+    title = page.locator(".card .title").first
+    expect(title).to_be_visible()
+    title.focus()
+    page.keyboard.press("Enter")
+    expect(page.locator("#preview .chosen")).to_contain_text("bees")
+
+
+def test_nothing_relevant_is_an_answer(filled_server: str, open_page: OpenPage) -> None:
+    page = open_page(filled_server)
+    ask(page, "zzxqw vvkpt")
+    expect(page.locator("#results .nothing")).to_contain_text("Nothing relevant found")
+
+
+def test_a_query_without_words_gets_one_calm_sentence(filled_server: str, open_page: OpenPage) -> None:
+    page = open_page(filled_server)
+    ask(page, "?!")
+    toast = page.locator(".toast-body")
+    expect(toast).to_contain_text("holds no words")
+    expect(toast).not_to_contain_text("Traceback")
+
+
+def test_filters_and_chips(filled_server: str, open_page: OpenPage) -> None:
+    page = open_page(filled_server)
+    ask(page, "bees")
+    page.locator(".chip", has_text="German").click()
+    expect(page.locator('.chip[aria-pressed="true"]')).to_contain_text("German")
+    expect(page.locator('#results .snippet:not([lang="de"])')).to_have_count(0)
+    page.get_by_role("button", name="Filters").click()
+    expect(page.locator("#filter-language")).to_contain_text("German (")
+
+
+@pytest.mark.parametrize("kind", ["csv", "json", "xlsx"])
+def test_results_export(filled_server: str, open_page: OpenPage, kind: str, tmp_path: Path) -> None:
+    page = open_page(filled_server)
+    ask(page, "bees")
+    expect(page.locator(".card").first).to_be_visible()
+    with page.expect_download() as download:
+        page.locator(f"#export-{kind}").click()
+    assert download.value.suggested_filename.endswith(f".{kind}")
+    path = tmp_path / "file"
+    download.value.save_as(path)
+    if kind == "csv":
+        rows = csv.DictReader(path.read_text(encoding="utf-8-sig").splitlines())
+        assert "bees" in next(rows)["text"]
+    else:
+        assert path.stat().st_size > 100
+
+
+def test_a_file_of_questions(filled_server: str, open_page: OpenPage, tmp_path: Path) -> None:
+    questions = tmp_path / "questions.txt"
+    questions.write_text("swarm of bees\n发酵\nHafenmeister\n", encoding="utf-8")
+    page = open_page(filled_server)
+    page.get_by_role("button", name="Ask many questions at once").click()
+    page.set_input_files("#many input[type=file]", questions)
+    expect(page.locator("#many-summary tbody tr")).to_have_count(3)
+    with page.expect_download() as download:
+        page.locator("#many-csv").click()
+    path = tmp_path / "answers.csv"
+    download.value.save_as(path)
+    rows = list(csv.DictReader(path.read_text(encoding="utf-8-sig").splitlines()))
+    assert {row["query"] for row in rows} == {"swarm of bees", "发酵", "Hafenmeister"}
+
+
+def test_looking_after_documents(
+    empty_collection: str, open_page: OpenPage, document_folder: Path, tmp_path: Path
+) -> None:
+    (tmp_path / "broken.pdf").write_bytes(b"%PDF-1.7 this is not a pdf")
+    (tmp_path / "empty.txt").write_bytes(b"")
+    page = open_page(f"{empty_collection}&tab=library")
+    page.fill("#server-path textarea, #server-path input", str(document_folder))
+    page.locator("#add-path").click()
+    rows = page.locator("#documents tbody tr")
+    expect(rows).to_have_count(4, timeout=60_000)
+    page.set_input_files("#drop input[type=file]", [tmp_path / "broken.pdf", tmp_path / "empty.txt"])
+    failed = page.locator("#documents tr.failed")
+    expect(failed.filter(has_text="broken")).to_contain_text("could not be read", timeout=60_000)
+    expect(failed.filter(has_text="broken").locator(".reason")).not_to_be_empty()
+    page.fill("#document-filter textarea, #document-filter input", "chinese")
+    expect(rows).to_have_count(1)
+    page.fill("#document-filter textarea, #document-filter input", "")
+    expect(rows.nth(4)).to_be_visible()
+    page.locator('[data-sort="title"]').click()
+    expect(page.locator("th.title")).to_have_attribute("aria-sort", "ascending")
+    rows.filter(has_text="broken").locator("input[type=checkbox]").check()
+    expect(page.locator("[data-chosen]")).to_have_text("1 chosen")
+    page.on("dialog", lambda dialog: dialog.accept())
+    page.locator('[data-act="remove"]').click()
+    expect(rows.filter(has_text="broken")).to_have_count(0, timeout=30_000)
+
+
+def test_collections_are_made_and_chosen(
+    filled_server: str, open_page: OpenPage, documents: list[Path]
+) -> None:
+    page = open_page(f"{filled_server}/?tab=library")
+    page.get_by_role("button", name="New collection").click()
+    page.fill("#collection-name textarea, #collection-name input", "Hafen архив")
+    page.locator("#collection-create").click()
+    expect(page.locator("#collection input")).to_have_value("Hafen архив")
+    page.set_input_files("#drop input[type=file]", documents[:1])
+    expect(page.locator("#documents tbody tr")).to_have_count(1, timeout=60_000)
+    page.reload()
+    page.locator("#collection input").click()
+    expect(page.get_by_role("option", name="library", exact=True)).to_be_visible()
+
+
+@pytest.mark.parametrize("dark", [False, True])
+def test_a_phone_shows_everything_without_scrolling_sideways(
+    filled_server: str, open_page: OpenPage, dark: bool
+) -> None:
+    page = open_page(filled_server, 390, 844, dark=dark)
+    ask(page, "bees")
+    page.locator(".card .title").first.click()
+    expect(page.locator("#preview .chosen")).to_be_in_viewport()
+    page.locator("[data-back]").click()
+    expect(page.locator(".card[aria-current]")).to_be_in_viewport()
+    assert page.evaluate("document.documentElement.scrollWidth") <= 390
+    page.get_by_role("tab", name="Library").click()
+    expect(page.locator("#documents tbody tr").first).to_be_visible()
+    assert page.evaluate("document.documentElement.scrollWidth") <= 390

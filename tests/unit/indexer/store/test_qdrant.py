@@ -1,0 +1,50 @@
+"""What the server home asks of a server, seen through a client that only records."""
+
+from typing import Any
+
+import pytest
+
+from indexer.documents import Where
+from indexer.store import qdrant
+from indexer.store.settings import ServerSettings
+
+
+class Recorder:
+    def __init__(self, **arguments: Any) -> None:
+        self.made: dict[str, Any] = arguments
+        self.created: dict[str, Any] = {}
+        self.indexed: list[tuple[str, str]] = []
+
+    def get_collections(self) -> None: ...
+
+    def collection_exists(self, _: str) -> bool:
+        return False
+
+    def create_collection(self, name: str, **arguments: Any) -> None:
+        self.created = {"name": name, **arguments}
+
+    def create_payload_index(self, _: str, field: str, schema: Any, wait: bool) -> None:
+        assert wait
+        self.indexed.append((field, schema.value))
+
+
+def test_settings_reach_the_server(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(qdrant, "QdrantClient", Recorder)
+    settings = ServerSettings(shard_number=6, replication_factor=2, quantization="int8", timeout_s=7)
+    store = qdrant.QdrantStore("http://example.invalid:6333", api_key="secret", settings=settings)
+    store.ensure("Library", 384)
+    client: Any = store._client
+    assert client.made["timeout"] == 7
+    assert client.made["api_key"] == "secret"
+    assert client.created["name"] == "me5-_4cibrary"
+    assert client.created["shard_number"] == 6
+    assert client.created["replication_factor"] == 2
+    assert client.created["quantization_config"].scalar.type.value == "int8"
+    assert client.created["vectors_config"]["dense"].size == 384
+    assert client.created["sparse_vectors_config"]["lexical"].modifier.value == "idf"
+    assert ("folders", "keyword") in client.indexed
+    assert ("added_at", "float") in client.indexed
+
+
+def test_no_restriction_is_no_filter() -> None:
+    assert qdrant.to_filter(Where()) is None

@@ -1,0 +1,116 @@
+"""The sentence that answers, and words found verbatim."""
+
+from collections.abc import Sequence
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from numpy.typing import NDArray
+
+from indexer.evidence import Evidence, best_sentences, contains, coverage, query_terms, reweighted
+from indexer.lexical import fold
+
+BEES = np.array([1.0, 0.0], dtype=np.float32)
+REST = np.array([0.0, 1.0], dtype=np.float32)
+
+
+def encode_bees(texts: Sequence[str]) -> NDArray[np.float32]:
+    """Vectors that know one thing: whether a text is about bees, in any language."""
+    return np.stack([BEES if any(w in t for w in ("bee", "Biene", "蜜蜂")) else REST for t in texts])
+
+
+def encode_never(_: Sequence[str]) -> NDArray[np.float32]:
+    raise AssertionError("nothing should be encoded")
+
+
+@pytest.mark.parametrize(
+    ("text", "language", "sentence"),
+    [
+        ("Der Zug fährt um acht. Die Bienen schlafen im Winter nicht. Es regnet.", "de", "Die Bienen"),
+        ("火车八点开。蜜蜂冬天不睡觉。下雨了。", "zh", "蜜蜂"),
+        ("One. Two. A bee sleeps at night.\n\n", "en", "A bee"),
+    ],
+)
+def test_the_sentence_is_found_across_languages(text: str, language: str, sentence: str) -> None:
+    (found,) = best_sentences([(text, language)], query_terms("how do bees sleep"), BEES, encode_bees)
+    assert found is not None
+    assert text[found.start : found.end].startswith(sentence)
+    assert text[found.start : found.end] == text[found.start : found.end].strip()
+    assert found.cosine == 1.0
+
+
+def test_verbatim_words_decide_between_sentences_of_equal_meaning() -> None:
+    text = "A bee costs ten euros. A bee costs 1957 pounds. A bee is a bee."
+    (found,) = best_sentences([(text, "en")], query_terms("bee 1957"), BEES, encode_bees)
+    assert found is not None
+    assert "1957" in text[found.start : found.end]
+
+
+def test_a_single_sentence_is_shown_even_if_it_shares_no_word() -> None:
+    assert best_sentences([("  One sentence only. ", "en")], (), None, encode_never) == [
+        Evidence(2, 20, cosine=None, score=0.0)
+    ]
+
+
+def test_texts_without_words_have_no_evidence() -> None:
+    assert best_sentences([("--- *** ---\n!!!", "en"), ("", "und")], (), BEES, encode_never) == [None, None]
+
+
+def test_passages_beyond_the_bound_are_judged_by_words_alone() -> None:
+    text = "The train leaves. The bee sleeps."
+    terms = query_terms("train")
+    first, second, third = best_sentences(
+        [(text, "en"), (text, "en"), ("Rain. Snow.", "en")], terms, BEES, encode_bees, max_sentences=3
+    )
+    assert first is not None and "bee" in text[first.start : first.end]
+    assert second is not None and "train" in text[second.start : second.end]
+    assert second.cosine is None
+    assert third is None
+
+
+def test_without_a_vector_nothing_is_encoded() -> None:
+    text = "The train leaves. The bee sleeps."
+    (found,) = best_sentences([(text, "en")], query_terms("train"), None, encode_never)
+    assert found is not None
+    assert (found.start, found.end) == (0, 17)
+
+
+@given(st.lists(st.text(max_size=300), max_size=4), st.text(max_size=60))
+def test_evidence_lies_inside_the_text(texts: list[str], query: str) -> None:
+    passages = [(text, "und") for text in texts]
+    for text, found in zip(
+        texts, best_sentences(passages, query_terms(query), BEES, encode_bees), strict=True
+    ):
+        if found is not None:
+            assert 0 <= found.start < found.end <= len(text)
+            assert text[found.start : found.end].strip() == text[found.start : found.end]
+
+
+@given(st.text(max_size=200))
+def test_a_query_covers_itself_and_weights_sum_to_one(query: str) -> None:
+    terms = query_terms(query)
+    if terms:
+        assert sum(term.weight for term in terms) == pytest.approx(1.0)
+        assert coverage(terms, fold(query)) == pytest.approx(1.0)
+
+
+def test_terms_are_whole_words_in_spaced_and_pairs_in_unspaced_scripts() -> None:
+    assert [term.text for term in query_terms("東京タワー")] == ["東京", "京タ", "タワ", "ワー"]
+    assert [term.text for term in query_terms("स्वास्थ्य केंद्र")] == ["स्वास्थ्य", "केंद्र"]
+    tram = query_terms("tram")[0]
+    assert contains(tram, fold("The Tram, no. 4"))
+    assert not contains(tram, fold("a trampoline"))
+
+
+def test_inflected_forms_count_in_part_and_short_words_do_not() -> None:
+    terms = query_terms("avalanche")
+    assert coverage(terms, "two avalanches today") == pytest.approx(0.7)
+    assert coverage(query_terms("an"), "anchor and anvil") == 0.0
+    assert coverage(query_terms("1957"), "in 19571 and 957") == 0.0
+
+
+def test_reweighted_terms_follow_rarity() -> None:
+    terms = reweighted(query_terms("where is Haddad"), {"where": 0.1, "is": 0.0, "haddad": 1.0})
+    assert sum(term.weight for term in terms) == pytest.approx(1.0)
+    assert coverage(terms, "salim haddad was a bus driver") > 0.85

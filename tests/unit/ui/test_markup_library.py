@@ -1,0 +1,81 @@
+"""Header, job lines, bar of languages and table of documents."""
+
+from dataclasses import replace
+from typing import Any
+
+import pytest
+
+from ui import markup_library as markup
+
+
+def test_header_counts(fake_library: Any) -> None:
+    html = markup.header(fake_library.collections()[0], "builtin")
+    assert "4 documents · 4 passages · 4 languages" in html and "model: builtin" in html
+    assert "empty" in markup.header(None, "builtin")
+
+
+def test_a_running_job_is_one_line_with_what_how_far_how_long_and_cancel(make_job: Any) -> None:
+    html = markup.jobs([make_job()], None)
+    assert html.count('class="job ') == 1
+    for words in ("Indexing", "1 of 3 files", "about 40 seconds left", 'data-cancel="j"'):
+        assert words in html
+
+
+def test_a_waiting_job_says_so(make_job: Any) -> None:
+    html = markup.jobs([make_job(state="queued", seconds_left=None)], None)
+    assert "Waiting" in html and "left" not in html
+
+
+def test_the_outcome_of_the_last_job_is_shown_when_nothing_runs(make_job: Any) -> None:
+    failed = make_job(state="failed", message="No space <left>. Free some.")
+    assert "Stopped" in markup.jobs([], failed) and "&lt;left&gt;" in markup.jobs([], failed)
+    assert "Stopped" not in markup.jobs([make_job()], failed)
+    assert markup.jobs([], None) == ""
+
+
+def test_language_bar_takes_the_small_ones_together() -> None:
+    html = markup.language_bar({f"x{n}": 10 for n in range(12)} | {"de": 1000, "sw": 1})
+    assert "German" in html and "more" in html and html.count("<li>") == markup.BAR_LANGUAGES + 1
+    assert markup.language_bar({}) == ""
+    assert markup.share(1, 1000) == "&lt;1 %"
+
+
+@pytest.mark.parametrize(
+    ("words", "count"), [("", 4), ("german", 1), ("HAFEN pdf", 1), ("docs", 4), ("ready", 4), ("nothing", 0)]
+)
+def test_filter_looks_at_title_path_type_language_and_state(
+    fake_library: Any, words: str, count: int
+) -> None:
+    assert len(markup.select_documents(fake_library.documents("library"), words)) == count
+
+
+def test_sorting_by_each_column(fake_library: Any) -> None:
+    documents = fake_library.documents("library")
+    for key, _ in markup.COLUMNS:
+        up = markup.select_documents(documents, sort=key, descending=False)
+        assert {d.id for d in up} == {d.id for d in documents}
+    sizes = [d.size_bytes for d in markup.select_documents(documents, sort="size", descending=True)]
+    assert sizes == sorted(sizes, reverse=True)
+    failed = replace(documents[2], state="failed")
+    assert markup.select_documents([*documents, failed], sort="state", descending=False)[0] is failed
+
+
+def test_table_escapes_and_explains_failures(fake_library: Any) -> None:
+    documents = [
+        replace(d, state="failed", error="'<a.pdf>' is encrypted. Remove the password and add it again.")
+        for d in fake_library.documents("library")
+    ]
+    html = markup.table(documents, 4)
+    assert "&lt;a.pdf&gt;" in html and "Remove the password" in html and "<script>" not in html
+    assert "could not be read" in html
+
+
+def test_long_tables_are_cut_and_say_so(fake_library: Any) -> None:
+    documents = fake_library.documents("library") * 100
+    html = markup.table(documents, 400)
+    assert html.count("<tr class=") == markup.PAGE_ROWS and "200 more" in html
+
+
+def test_empty_tables_say_what_to_do() -> None:
+    assert "Drop some files" in markup.table([], 0)
+    assert "No document matches" in markup.table([], 5)

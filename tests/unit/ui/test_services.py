@@ -1,0 +1,140 @@
+"""What the page may do with a library."""
+
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from indexer.documents import Where
+from indexer.errors import CollectionError, IndexerError, ReadError
+from ui.services import Filters, Services, read_queries, to_filters
+
+
+def test_filters_become_the_restriction_of_the_library() -> None:
+    now = datetime(2026, 11, 21, tzinfo=UTC)
+    filters = to_filters("dense", ["de"], None, ["/a"], "week", document_id="d1")
+    assert filters.where(now) == Where(
+        languages=("de",), folders=("/a",), documents=("d1",), added_after=now - timedelta(days=7)
+    )
+    assert Filters().where() == Where()
+
+
+def test_unknown_modes_are_refused_and_top_k_is_bounded() -> None:
+    with pytest.raises(IndexerError, match="hybrid, dense or lexical"):
+        to_filters("magic")
+    assert to_filters(top_k=10_000).top_k == 100
+
+
+def test_the_default_collection_is_offered_before_it_exists(services: Services, fake_library: Any) -> None:
+    fake_library.names = ["zoo"]
+    assert services.collection_names() == ["library", "zoo"]
+    assert services.documents("nowhere") == []
+
+
+@pytest.mark.parametrize("name", ["", "   ", "../up", "a/b", "x" * 200, "<b>"])
+def test_bad_collection_names_are_refused(services: Services, name: str) -> None:
+    with pytest.raises(CollectionError, match="Choose another name"):
+        services.create_collection(name)
+
+
+def test_collections_are_created_once(services: Services) -> None:
+    assert services.create_collection("  Hafen  архив ") == "Hafen архив"
+    with pytest.raises(CollectionError, match="already"):
+        services.create_collection("Hafen архив")
+
+
+def test_uploads_are_copied_and_server_paths_are_not(
+    services: Services, fake_library: Any, tmp_path: Path
+) -> None:
+    services.add_uploads([tmp_path / "a.txt"], "library")
+    services.add_server_path(f' "{tmp_path}" ', "library")
+    (_, _, uploaded), (paths, _, local) = fake_library.jobs.submitted
+    assert uploaded == {"keep_copies": True}
+    assert paths == [tmp_path.resolve()] and not local.get("keep_copies")
+
+
+def test_server_paths_need_a_loopback_page(services: Services, tmp_path: Path) -> None:
+    services.allow_server_paths = False
+    with pytest.raises(ReadError, match="public page"):
+        services.add_server_path(str(tmp_path), "library")
+
+
+@pytest.mark.parametrize("path", ["", "/no/such/place"])
+def test_missing_server_paths_are_named(services: Services, path: str) -> None:
+    with pytest.raises(ReadError, match="There is nothing at"):
+        services.add_server_path(path, "library")
+
+
+def test_no_upload_is_an_error(services: Services) -> None:
+    with pytest.raises(ReadError, match="No file arrived"):
+        services.add_uploads([], "library")
+
+
+def test_jobs_come_from_the_library_and_can_be_hidden(
+    services: Services, fake_library: Any, make_job: Any
+) -> None:
+    now = datetime.now(UTC)
+    fake_library.jobs.jobs = [
+        make_job(id="old", state="done", finished_at=now - timedelta(hours=5)),
+        make_job(id="new", state="done", finished_at=now.replace(tzinfo=None)),
+        make_job(id="run"),
+    ]
+    assert [job.id for job in services.running_jobs()] == ["run"]
+    finished = services.latest_finished()
+    assert finished is not None and finished.id == "new"
+    services.dismissed_jobs.add("new")
+    assert services.latest_finished() is None  # the older one does not come back
+
+
+def test_questions_from_text_and_csv(tmp_path: Path) -> None:
+    text = tmp_path / "q.txt"
+    text.write_text("\ufeffWo ist der Hafen?\n\n 港はどこですか \n", encoding="utf-8")
+    assert read_queries(text) == ["Wo ist der Hafen?", "港はどこですか"]
+    table = tmp_path / "q.csv"
+    table.write_text('id;Query\n1;"Where; really?"\n2;Wo?\n', encoding="utf-8")
+    assert read_queries(table) == ["Where; really?", "Wo?"]
+    table.write_text("Where?\nWo?\n", encoding="utf-8")
+    assert read_queries(table) == ["Where?", "Wo?"]
+    wide = tmp_path / "q16.txt"
+    wide.write_text("Où ?", encoding="utf-16")
+    assert read_queries(wide) == ["Où ?"]
+
+
+def test_bad_question_files_are_explained(tmp_path: Path) -> None:
+    empty, binary, long = tmp_path / "e.txt", tmp_path / "b.txt", tmp_path / "l.txt"
+    empty.write_text("\n\n")
+    binary.write_bytes(b"\x80\x81\x82\xff")
+    long.write_text("a\n" * 2001)
+    for path, words in ((empty, "no question"), (binary, "UTF-8"), (long, "at most 2000")):
+        with pytest.raises(ReadError, match=words):
+            read_queries(path)
+
+
+def test_many_questions_are_asked_in_order(services: Services, tmp_path: Path) -> None:
+    path = tmp_path / "q.txt"
+    path.write_text("bees\neverything\n")
+    results = list(services.run_queries(path, "library", Filters()))
+    assert [(r.query, len(r.hits)) for r in results] == [("bees", 1), ("everything", 4)]
+
+
+def test_page_images_are_for_pdfs_only(services: Services) -> None:
+    assert services.page_png("c1") is None
+
+
+def test_exports_of_earlier_sessions_are_dropped(services: Services) -> None:
+    path = services.export_documents(services.documents("library"))
+    assert path.read_text(encoding="utf-8-sig").startswith("title,document")
+    services.clean_temporary()
+    assert not path.exists()
+
+
+def test_uploads_are_dropped_once_the_library_has_them_and_other_files_are_not(
+    services: Services, tmp_path: Path
+) -> None:
+    upload, mine = services.uploads / "a" / "a.txt", tmp_path / "mine.txt"
+    upload.parent.mkdir(parents=True)
+    for path in (upload, mine):
+        path.write_text("text")
+    services.add_uploads([upload, mine], "library")
+    assert mine.exists() and not upload.exists()

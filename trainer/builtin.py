@@ -1,0 +1,195 @@
+"""The recipe of the built-in model, from the data folder to a model folder."""
+
+from __future__ import annotations
+
+import dataclasses
+import hashlib
+import json
+import logging
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+from tokenizers import Tokenizer
+
+from trainer.config import BuiltinConfig
+from trainer.corpus import Corpus, build_corpus, sample_for_tokenizer
+from trainer.evaluation import BitextScore, Encode, RetrievalScore, evaluate_retrieval
+from trainer.export import export_bert
+from trainer.metrics import accuracy, ranks_of_positives
+from trainer.sampling import PairSampler, Translations
+from trainer.static import (
+    Every,
+    LogLoss,
+    PieceTable,
+    StaticState,
+    load_checkpoint,
+    new_state,
+    save_checkpoint,
+    train_static,
+)
+from trainer.tokenizer import build_tokenizer, load_tokenizer
+
+log = logging.getLogger(__name__)
+
+DevSets = Mapping[str, Mapping[str, Sequence[tuple[str, str]]]]
+DevScores = dict[str, dict[str, BitextScore | RetrievalScore]]
+
+PARALLEL = "parallel"
+TRANSLATED_KINDS = ("section",)  # their queries are English texts that may be asked in any language
+SECTION_PIVOT_SHARE = 0.8
+MAX_CHARACTERS_PER_PIECE = 8
+MAX_DEV_QUERIES = 500
+MIN_DEV_QUERIES = 50
+LOG_STEPS, SAVE_STEPS = 50, 500
+
+
+@dataclass(frozen=True)
+class Prepared:
+    """What training needs: the tokenizer, the pieces of every text, the samplers."""
+
+    tokenizer: Tokenizer
+    table: PieceTable
+    samplers: dict[str, PairSampler]
+
+
+def run(config: BuiltinConfig) -> Path:
+    """Train as the recipe says into ``out/model``; an interrupted run goes on where it was saved."""
+    out = Path(config.out)
+    out.mkdir(parents=True, exist_ok=True)
+    corpus = build_corpus(config)
+    tokenizer = _tokenizer(corpus, config, out)
+    prepared = prepare(corpus, tokenizer, config)
+    fingerprint = recipe_fingerprint(config)
+    state = load_checkpoint(out, prepared.samplers, fingerprint)
+    if state is None:
+        state = new_state(tokenizer.get_vocab_size(), config.dimension - 3, config.seed)
+    else:
+        log.info("going on from step %d", state.step)
+
+    def save(current: StaticState, _: float) -> None:
+        save_checkpoint(out, current, prepared.samplers, fingerprint)
+
+    train_static(
+        prepared.table,
+        prepared.samplers,
+        config.mixture,
+        state,
+        optim=config.optim,
+        limits=piece_limits(config),
+        seed=config.seed,
+        hooks=[Every(LOG_STEPS, LogLoss()), Every(SAVE_STEPS, save)],
+    )
+    save(state, 0.0)
+    model = out / "model"
+    export_bert(state.embedding.detach().numpy(), tokenizer, model)
+    (out / "used.json").write_text(json.dumps(corpus.rows_used, indent=2) + "\n", encoding="utf8")
+    (out / "held_out.json").write_text(json.dumps(dev_sets(corpus), ensure_ascii=False), encoding="utf8")
+    return model
+
+
+def recipe_fingerprint(config: BuiltinConfig) -> str:
+    """16 hex digits of everything in the recipe that decides the result (not where files lie)."""
+    values = {k: v for k, v in dataclasses.asdict(config).items() if k not in ("data", "out", "left_out")}
+    return hashlib.sha256(json.dumps(values, sort_keys=True).encode()).hexdigest()[:16]
+
+
+def piece_limits(config: BuiltinConfig) -> dict[str, int]:
+    """Most pieces of a text, by kind of pairs."""
+    return {
+        kind: config.max_parallel_pieces if kind == PARALLEL else config.max_passage_pieces
+        for kind in config.mixture
+    }
+
+
+def prepare(corpus: Corpus, tokenizer: Tokenizer, config: BuiltinConfig) -> Prepared:
+    """Tokenise every text once and set up a sampler per kind of pairs."""
+    table = tokenise(corpus.texts, tokenizer, config.max_passage_pieces)
+    tables = {kind: pairs.arrays() for kind, pairs in corpus.train.items() if config.mixture.get(kind, 0) > 0}
+    translations = Translations(tables[PARALLEL]) if PARALLEL in tables else None
+    samplers = {}
+    for number, (kind, pairs) in enumerate(sorted(tables.items())):
+        share = config.optim.pivot_share if kind == PARALLEL else SECTION_PIVOT_SHARE
+        samplers[kind] = PairSampler(
+            pairs,
+            exponent=config.optim.language_exponent,
+            seed=config.seed * 100 + number,
+            translations=translations if kind in (PARALLEL, *TRANSLATED_KINDS) else None,
+            pivot_share=share,
+        )
+    return Prepared(tokenizer, table, samplers)
+
+
+def tokenise(texts: Sequence[str], tokenizer: Tokenizer, limit: int, block: int = 20_000) -> PieceTable:
+    """Pieces of every text without special tokens, at most ``limit`` each."""
+    parts: list[NDArray[np.int32]] = []
+    lengths: list[int] = []
+    for start in range(0, len(texts), block):
+        cut = [text[: limit * MAX_CHARACTERS_PER_PIECE] for text in texts[start : start + block]]
+        for encoding in tokenizer.encode_batch_fast(cut, add_special_tokens=False):
+            pieces = np.array(encoding.ids[:limit], dtype=np.int32)
+            parts.append(pieces)
+            lengths.append(len(pieces))
+    offsets = np.zeros(len(texts) + 1, dtype=np.int64)
+    np.cumsum(lengths, out=offsets[1:])
+    log.info("%d pieces, %.1f per text", offsets[-1], offsets[-1] / max(1, len(texts)))
+    return PieceTable(np.concatenate(parts), offsets)
+
+
+def dev_sets(corpus: Corpus) -> dict[str, dict[str, list[tuple[str, str]]]]:
+    """Held-out pairs as texts, by kind and group, at most ``MAX_DEV_QUERIES`` of each."""
+    sets: dict[str, dict[str, list[tuple[str, str]]]] = {}
+    for kind, pairs in corpus.held_out.items():
+        groups: dict[str, list[tuple[str, str]]] = {}
+        seen: set[tuple[str, int]] = set()
+        for left, right, group in zip(pairs.left, pairs.right, pairs.group, strict=True):
+            members = groups.setdefault(group, [])
+            # One pair per left text: a second right answer would count as a mistake.
+            if len(members) < MAX_DEV_QUERIES and (group, left) not in seen:
+                seen.add((group, left))
+                members.append((corpus.texts[left], corpus.texts[right]))
+        sets[kind] = {group: members for group, members in groups.items() if len(members) >= MIN_DEV_QUERIES}
+    return sets
+
+
+def evaluate_dev(sets: DevSets, encode_query: Encode, encode_passage: Encode) -> DevScores:
+    """Scores on held-out pairs: accuracy for parallel text, ranks among the group's passages for the rest."""
+    scores: DevScores = {}
+    for kind, groups in sets.items():
+        scores[kind] = {}
+        for group, pairs in groups.items():
+            queries, answers = [left for left, _ in pairs], [right for _, right in pairs]
+            if kind == PARALLEL:
+                similarity = encode_query(answers) @ encode_query(queries).T
+                own = np.arange(len(pairs))
+                scores[kind][group] = BitextScore(
+                    len(pairs),
+                    100 * accuracy(ranks_of_positives(similarity, own)),
+                    100 * accuracy(ranks_of_positives(similarity.T, own)),
+                )
+            else:
+                passages = list(dict.fromkeys(answers))
+                index = {text: number for number, text in enumerate(passages)}
+                positives = [index[text] for text in answers]
+                scores[kind][group] = evaluate_retrieval(
+                    queries, positives, passages, encode_query, encode_passage
+                )
+    return scores
+
+
+def _tokenizer(corpus: Corpus, config: BuiltinConfig, out: Path) -> Tokenizer:
+    path = out / "tokenizer.json"
+    if path.is_file():
+        return load_tokenizer(path)
+    settings = config.tokenizer
+    numbers = sample_for_tokenizer(corpus, settings.sample_texts, settings.sample_exponent, config.seed)
+    log.info("tokenizer from %d texts", len(numbers))
+    tokenizer = build_tokenizer(
+        (corpus.texts[number][: settings.max_characters] for number in numbers),
+        vocab_size=settings.vocab_size,
+        alphabet_size=settings.alphabet_size,
+    )
+    tokenizer.save(str(path))
+    return tokenizer

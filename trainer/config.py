@@ -1,0 +1,174 @@
+"""Recipes as frozen values, checked when they are made.
+
+A recipe is a YAML file; ``key=value`` overrides reach nested values with dots (``optim.steps=100``).
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import types
+import typing
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any, Literal
+
+from trainer.errors import ConfigError
+
+SourceKind = Literal["parallel", "question", "passage"]
+
+
+@dataclass(frozen=True)
+class SourceConfig:
+    """One training file and what of it may be used."""
+
+    file: str
+    kind: SourceKind
+    licence: str
+    origin: str
+    exclude_languages: tuple[str, ...] = ()
+    keep_sources: tuple[str, ...] = ()
+    min_languages: int = 0
+    note: str = ""
+
+    def __post_init__(self) -> None:
+        _require(self.kind in typing.get_args(SourceKind), "kind", self.kind, "parallel, question or passage")
+        _require(bool(self.licence), "licence", self.licence, "the licence of the file")
+
+
+@dataclass(frozen=True)
+class TokenizerConfig:
+    """How many pieces, and the sample of texts they are learned from."""
+
+    vocab_size: int = 48_000
+    alphabet_size: int = 8_000
+    sample_texts: int = 700_000
+    sample_exponent: float = 0.5
+    max_characters: int = 250
+
+    def __post_init__(self) -> None:
+        _require(
+            self.vocab_size > self.alphabet_size + 261,
+            "vocab_size",
+            self.vocab_size,
+            "more than the alphabet",
+        )
+        _require(
+            0 <= self.sample_exponent <= 1, "sample_exponent", self.sample_exponent, "a number in [0, 1]"
+        )
+
+
+@dataclass(frozen=True)
+class StaticOptimConfig:
+    """The training of static piece embeddings."""
+
+    batch_size: int = 4_096
+    steps: int = 3_000
+    learning_rate: float = 0.1
+    final_learning_rate: float = 0.1  # share of learning_rate that is left at the last step
+    temperature: float = 0.05
+    language_exponent: float = 0.6
+    pivot_share: float = 0.2
+    piece_dropout: float = 0.0
+    matmul_bf16: bool = True
+
+    def __post_init__(self) -> None:
+        _require(self.batch_size >= 2, "batch_size", self.batch_size, "at least 2")
+        _require(self.steps >= 1, "steps", self.steps, "at least 1")
+        _require(self.learning_rate > 0, "learning_rate", self.learning_rate, "a positive number")
+        _require(0 < self.temperature <= 1, "temperature", self.temperature, "a number in (0, 1]")
+        _require(
+            0 <= self.language_exponent <= 1,
+            "language_exponent",
+            self.language_exponent,
+            "a number in [0, 1]",
+        )
+        _require(0 <= self.pivot_share <= 1, "pivot_share", self.pivot_share, "a number in [0, 1]")
+        _require(0 <= self.piece_dropout < 1, "piece_dropout", self.piece_dropout, "a number in [0, 1)")
+
+
+@dataclass(frozen=True)
+class BuiltinConfig:
+    """The whole recipe of the built-in model."""
+
+    data: str
+    out: str
+    sources: tuple[SourceConfig, ...]
+    left_out: tuple[str, ...] = ()
+    seed: int = 13
+    dimension: int = 384
+    max_parallel_pieces: int = 96
+    max_passage_pieces: int = 192
+    held_out_one_in: int = 50
+    mixture: Mapping[str, float] = field(default_factory=lambda: {"parallel": 1.0})
+    tokenizer: TokenizerConfig = field(default_factory=TokenizerConfig)
+    optim: StaticOptimConfig = field(default_factory=StaticOptimConfig)
+
+    def __post_init__(self) -> None:
+        _require(bool(self.sources), "sources", self.sources, "at least one source")
+        _require(self.dimension >= 8, "dimension", self.dimension, "at least 8")
+        _require(self.held_out_one_in >= 2, "held_out_one_in", self.held_out_one_in, "at least 2")
+        _require(
+            bool(self.mixture)
+            and all(share >= 0 for share in self.mixture.values())
+            and sum(self.mixture.values()) > 0,
+            "mixture",
+            self.mixture,
+            "shares of at least 0 that do not all vanish",
+        )
+
+
+def load_recipe(path: Path, overrides: Sequence[str] = ()) -> BuiltinConfig:
+    """Read a recipe file and apply ``key=value`` overrides."""
+    import yaml
+
+    if not path.is_file():
+        raise ConfigError(f"Recipe {path} does not exist; expected a YAML file. Check the path.")
+    values = yaml.safe_load(path.read_text(encoding="utf8"))
+    if not isinstance(values, dict):
+        raise ConfigError(
+            f"Recipe {path} is not a mapping of names to values. Start from trainer/recipes/builtin.yaml."
+        )
+    for override in overrides:
+        key, separator, text = override.partition("=")
+        if not separator:
+            raise ConfigError(
+                f"Override {override!r} has no value; expected key=value, as in optim.steps=100."
+            )
+        _set(values, key.split("."), yaml.safe_load(text))
+    return _build(BuiltinConfig, values, "recipe")
+
+
+def _set(values: dict[str, Any], keys: Sequence[str], value: object) -> None:
+    for key in keys[:-1]:
+        values = values.setdefault(key, {})
+    values[keys[-1]] = value
+
+
+def _build(kind: Any, value: Any, where: str) -> Any:
+    if isinstance(kind, type) and dataclasses.is_dataclass(kind):
+        hints = typing.get_type_hints(kind)
+        unknown = sorted(set(value) - set(hints))
+        if unknown:
+            raise ConfigError(f"Unknown name {unknown[0]!r} in {where}. Known names: {', '.join(hints)}.")
+        try:
+            return kind(
+                **{name: _build(hints[name], item, f"{where}.{name}") for name, item in value.items()}
+            )
+        except TypeError as error:
+            raise ConfigError(f"{where} is not complete: {error}. Add the missing name.") from error
+    if typing.get_origin(kind) is tuple:
+        return tuple(_build(typing.get_args(kind)[0], item, where) for item in value)
+    if kind is float and isinstance(value, int | str) and not isinstance(value, bool):
+        try:
+            return float(value)  # YAML reads 1e-3 as text
+        except ValueError as error:
+            raise ConfigError(f"{where} is {value!r}; expected a number.") from error
+    if isinstance(kind, type) and not isinstance(kind, types.GenericAlias) and not isinstance(value, kind):
+        raise ConfigError(f"{where} is {value!r}; expected {kind.__name__}.")
+    return value
+
+
+def _require(condition: bool, name: str, value: object, expected: str) -> None:
+    if not condition:
+        raise ConfigError(f"{name} is {value!r}; expected {expected}. Correct the recipe.")

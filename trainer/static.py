@@ -1,0 +1,205 @@
+"""Training of static piece embeddings: a text is the mean of the vectors of its pieces, nothing else.
+
+No layers means no word order, but also minutes instead of days on a CPU, and a table that later models can
+start from. The gradient of the loss is written by hand (``losses.info_nce``); the step is row-wise Adagrad,
+one learning rate per piece, which lets rare pieces learn as fast as frequent ones.
+"""
+
+from __future__ import annotations
+
+import json
+import logging
+import time
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor
+
+from trainer.config import StaticOptimConfig
+from trainer.errors import TrainingError
+from trainer.losses import info_nce
+from trainer.sampling import PairSampler
+
+log = logging.getLogger(__name__)
+
+ADAGRAD_EPSILON = 1e-10
+
+
+@dataclass(frozen=True)
+class PieceTable:
+    """The pieces of every text, one after another: text i owns ``pieces[offsets[i]:offsets[i + 1]]``."""
+
+    pieces: NDArray[np.int32]
+    offsets: NDArray[np.int64]
+
+    def gather(self, texts: NDArray[np.int32], limit: int) -> tuple[Tensor, Tensor]:
+        """Pieces (at most ``limit`` per text) and bag offsets for ``torch.nn.functional.embedding_bag``."""
+        starts = self.offsets[texts]
+        lengths = np.minimum(self.offsets[texts + 1] - starts, limit)
+        bags = np.zeros(len(texts), dtype=np.int64)
+        np.cumsum(lengths[:-1], out=bags[1:])
+        index = np.arange(lengths.sum()) + np.repeat(starts - bags, lengths)
+        return torch.from_numpy(self.pieces[index].astype(np.int64)), torch.from_numpy(bags)
+
+
+@dataclass
+class StaticState:
+    """What a run is at one step: the vectors [V, D], the Adagrad sums [V], the step."""
+
+    embedding: Tensor
+    squares: Tensor
+    step: int = 0
+
+
+def new_state(vocab_size: int, dimension: int, seed: int) -> StaticState:
+    """Random vectors of small length."""
+    generator = torch.Generator().manual_seed(seed)
+    embedding_VD = torch.randn(vocab_size, dimension, generator=generator) / dimension**0.5
+    return StaticState(embedding=embedding_VD, squares=torch.zeros(vocab_size))
+
+
+def embed(pieces: Tensor, bags: Tensor, embedding_VD: Tensor) -> Tensor:
+    """Unit mean vectors [B, D]; a text without pieces gets a zero vector."""
+    mean_BD = torch.nn.functional.embedding_bag(pieces, embedding_VD, bags, mode="mean")
+    return torch.nn.functional.normalize(mean_BD, dim=1)
+
+
+def train_static(
+    table: PieceTable,
+    samplers: Mapping[str, PairSampler],
+    mixture: Mapping[str, float],
+    state: StaticState,
+    *,
+    optim: StaticOptimConfig,
+    limits: Mapping[str, int],
+    seed: int,
+    hooks: Sequence[Callable[[StaticState, float], None]] = (),
+) -> StaticState:
+    """Go from ``state`` to ``optim.steps`` steps; every step draws from one kind of pairs.
+
+    Args:
+        table: pieces of all texts.
+        samplers: by kind of pairs.
+        mixture: share of the steps by kind.
+        state: changed in place.
+        optim: sizes and rates.
+        limits: most pieces of a text, by kind.
+        seed: of the choice of kinds and the dropout.
+        hooks: called after each step with the state and the loss.
+    """
+    kinds = sorted(kind for kind, share in mixture.items() if share > 0)
+    shares = np.array([mixture[kind] for kind in kinds])
+    shares /= shares.sum()
+    dtype = torch.bfloat16 if optim.matmul_bf16 else None
+    while state.step < optim.steps:
+        # One generator per step: a resumed run makes the choices that the interrupted one would have made.
+        generator = np.random.default_rng((seed, state.step))
+        kind = kinds[generator.choice(len(kinds), p=shares)]
+        batch = samplers[kind].draw(optim.batch_size)
+        pieces, bags = table.gather(np.concatenate([batch.left, batch.right]), limits[kind])
+        if optim.piece_dropout:
+            pieces[torch.from_numpy(generator.random(len(pieces)) < optim.piece_dropout)] = 0
+        # Only the rows of this batch take part: a gradient for the whole table would cost more than the loss.
+        used_U, pieces = torch.unique(pieces, return_inverse=True)
+        rows_UD = state.embedding[used_U].requires_grad_()
+        texts_BD = embed(pieces, bags, rows_UD)
+        query_QD, passage_QD = texts_BD.detach().chunk(2)
+        result = info_nce(
+            query_QD,
+            passage_QD,
+            temperature=optim.temperature,
+            ignored_QQ=torch.from_numpy(batch.ignored()),
+            matmul_dtype=dtype,
+        )
+        if not np.isfinite(result.loss):
+            raise TrainingError(
+                f"The loss is {result.loss} at step {state.step}; expected a finite number. "
+                "Lower optim.learning_rate."
+            )
+        texts_BD.backward(torch.cat([result.query_gradient, result.passage_gradient]))
+        assert rows_UD.grad is not None
+        _adagrad(state, used_U, rows_UD.grad, _learning_rate(optim, state.step))
+        state.step += 1
+        for hook in hooks:
+            hook(state, result.loss)
+    return state
+
+
+def _learning_rate(optim: StaticOptimConfig, step: int) -> float:
+    done = step / optim.steps
+    return optim.learning_rate * (1.0 - (1.0 - optim.final_learning_rate) * done)
+
+
+def _adagrad(state: StaticState, used_U: Tensor, gradient_UD: Tensor, learning_rate: float) -> None:
+    """One row-wise step: the rate of a piece falls with the root of its summed mean squared gradients."""
+    squares_U = state.squares[used_U] + gradient_UD.square().mean(dim=1)
+    state.squares[used_U] = squares_U
+    rate_U = learning_rate / (squares_U.sqrt() + ADAGRAD_EPSILON)
+    rate_U[used_U == 0] = 0.0  # padding, and pieces that dropout hid
+    state.embedding.index_add_(0, used_U, gradient_UD * -rate_U[:, None])
+
+
+@dataclass
+class Every:
+    """A hook that acts each ``steps`` steps."""
+
+    steps: int
+    action: Callable[[StaticState, float], None]
+
+    def __call__(self, state: StaticState, loss: float) -> None:
+        if state.step % self.steps == 0:
+            self.action(state, loss)
+
+
+class LogLoss:
+    """Writes loss and speed to the log."""
+
+    def __init__(self) -> None:
+        self._time, self._step = time.monotonic(), 0
+
+    def __call__(self, state: StaticState, loss: float) -> None:
+        now = time.monotonic()
+        per_step = (now - self._time) / max(1, state.step - self._step)
+        log.info("step %d loss %.4f, %.2f s per step", state.step, loss, per_step)
+        self._time, self._step = now, state.step
+
+
+def save_checkpoint(
+    folder: Path, state: StaticState, samplers: Mapping[str, PairSampler], fingerprint: str
+) -> None:
+    """Write everything that a resumed run needs, aside first, then renamed."""
+    from safetensors.torch import save_file
+
+    folder.mkdir(parents=True, exist_ok=True)
+    position = {
+        "step": state.step,
+        "fingerprint": fingerprint,
+        "samplers": {kind: sampler.state() for kind, sampler in samplers.items()},
+    }
+    aside = folder / "checkpoint.partial"
+    tensors = {"embedding": state.embedding.detach(), "squares": state.squares}
+    save_file(tensors, aside, metadata={"position": json.dumps(position)})
+    aside.replace(folder / "checkpoint.safetensors")
+
+
+def load_checkpoint(
+    folder: Path, samplers: Mapping[str, PairSampler], fingerprint: str
+) -> StaticState | None:
+    """The saved state, the samplers moved to their places; None without a checkpoint of the same recipe."""
+    from safetensors import safe_open
+
+    path = folder / "checkpoint.safetensors"
+    if not path.is_file():
+        return None
+    with safe_open(path, framework="pt") as file:
+        position = json.loads(file.metadata()["position"])
+        if position["fingerprint"] != fingerprint:
+            return None
+        state = StaticState(file.get_tensor("embedding"), file.get_tensor("squares"), position["step"])
+    for kind, sampler in samplers.items():
+        sampler.restore(position["samplers"][kind])
+    return state

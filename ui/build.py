@@ -1,0 +1,158 @@
+"""Puts the page together: header, tabs, what happens on load, and the endpoints for programs."""
+
+from typing import Any
+
+import gradio as gr
+
+from ui import api, markup_library
+from ui.frame import Frame, look, script
+from ui.guard import guarded
+from ui.services import DEFAULT_COLLECTION, Services
+from ui.tabs import library, search
+
+POLL_SECONDS = 1.0
+CONCURRENT = 8
+"""Requests that may be answered at once; the library is thread-safe."""
+TITLE = "mE5 Search"
+REMEMBER_TAB = """() => {
+  const url = new URL(window.location);
+  url.searchParams.set('tab', '%s');
+  window.history.replaceState(null, '', url);
+}"""
+
+HEAD = "<script>window.me5Tab = new URLSearchParams(window.location.search).get('tab');</script>"
+"""Notes the tab of the address before gradio selects the first one, which changes the address."""
+
+OPEN_TAB = """() => {
+  const tab = window.me5Tab;
+  if (tab && tab !== 'search') document.querySelector(`#tab-${CSS.escape(tab)}-button`)?.click();
+}"""
+"""Opens the tab that the address names. A click: an update of ``gr.Tabs`` loses what is in it."""
+
+
+def build(services: Services) -> gr.Blocks:
+    """The whole page over one library; nothing is served yet."""
+    with gr.Blocks(title=TITLE, analytics_enabled=False, fill_width=True) as page:
+        api.add_endpoints(services)  # first: names of endpoints go to who comes first
+        frame = _frame()
+        with gr.Tabs(elem_id="tabs"):
+            with gr.Tab("Search", id="search", elem_id="tab-search") as first:
+                search_tab = search.build(services, frame)
+            with gr.Tab("Library", id="library", elem_id="tab-library") as second:
+                library_tab = library.build(services, frame)
+        for handle, name in ((first, "search"), (second, "library")):
+            handle.select(None, js=REMEMBER_TAB % name, api_visibility="private")
+        _wire_news(services, frame, search_tab, library_tab)
+        _wire_welcome(services, frame, search_tab)
+        _wire_load(page, services, frame, search_tab)
+    return page.queue(default_concurrency_limit=CONCURRENT)
+
+
+def _frame() -> Frame:
+    with gr.Row(elem_id="header"):
+        gr.HTML(f'<span class="brand">{TITLE}</span>', apply_default_css=False, elem_id="brand")
+        collection = gr.Dropdown(
+            [DEFAULT_COLLECTION],
+            value=DEFAULT_COLLECTION,
+            label="Collection",
+            show_label=False,
+            container=False,
+            min_width=150,
+            scale=0,
+            interactive=True,
+            allow_custom_value=True,  # another tab may have made it
+            elem_id="collection",
+        )
+        counts = gr.HTML("", apply_default_css=False, elem_id="counts")
+    jobs = gr.HTML("", js_on_load=script("jobs.js"), apply_default_css=False, elem_id="jobs")
+    download = gr.DownloadButton(visible="hidden", elem_id="download")
+    return Frame(collection, counts, jobs, gr.Timer(POLL_SECONDS, active=False), gr.State(""), download)
+
+
+def _wire_news(
+    services: Services, frame: Frame, search_tab: search.SearchTab, library_tab: library.LibraryTab
+) -> None:
+    """Look for news while jobs run and when somebody returns; draw what depends on them when they change."""
+    hidden: dict[str, Any] = {"show_progress": "hidden", "api_visibility": "private"}
+
+    def look_again(collection: str) -> tuple[Any, ...]:
+        return look(services, collection)
+
+    def cancel(collection: str, event: gr.EventData) -> tuple[Any, ...]:
+        services.cancel(str(event.job))
+        return look(services, collection)
+
+    def dismiss(collection: str, event: gr.EventData) -> tuple[Any, ...]:
+        services.dismissed_jobs.add(str(event.job))
+        return look(services, collection)
+
+    def draw(collection: str, words: str, order: tuple[str, bool]) -> tuple[Any, ...]:
+        return _draw(services, collection, words, order)
+
+    for event in (frame.timer.tick, frame.collection.change, frame.jobs.look):
+        event(guarded(look_again), frame.collection, frame.look_outputs, **hidden)
+    frame.jobs.cancel(guarded(cancel), frame.collection, frame.look_outputs, **hidden)
+    frame.jobs.dismiss(guarded(dismiss), frame.collection, frame.look_outputs, **hidden)
+    frame.news.change(
+        guarded(draw),
+        [frame.collection, library_tab.words, library_tab.order],
+        [
+            frame.counts, library_tab.languages, library_tab.table, search_tab.welcome, search_tab.ask,
+            search_tab.languages, search_tab.file_types, search_tab.folders,
+        ],
+        **hidden,
+    )  # fmt: skip
+
+
+def _draw(services: Services, collection: str, words: str, order: tuple[str, bool]) -> tuple[Any, ...]:
+    info = services.collection(collection)
+    documents = services.documents(collection)
+    has_something = bool(documents) or bool(services.running_jobs())
+    return (
+        markup_library.header(info, info.model if info else services.model_name),
+        markup_library.language_bar(info.languages if info else {}),
+        library.draw_table(services, collection, words, order),
+        gr.Column(visible=not has_something),
+        gr.Column(visible=has_something),
+        *search.filter_choices(search.collection_facets(documents)),
+    )
+
+
+def _wire_welcome(services: Services, frame: Frame, search_tab: search.SearchTab) -> None:
+    library.wire_uploads(services, frame, search_tab.drop, "add_welcome", "undocumented")
+
+    def add_samples(collection: str) -> tuple[Any, ...]:
+        services.add_samples(collection)
+        return look(services, collection)
+
+    search_tab.samples.click(
+        guarded(add_samples), frame.collection, frame.look_outputs, show_progress="hidden",
+        api_name="add_samples", api_visibility="undocumented",
+    )  # fmt: skip
+
+
+def _wire_load(page: gr.Blocks, services: Services, frame: Frame, search_tab: search.SearchTab) -> None:
+    """A fresh page takes collection, tab and question from its address, then asks again."""
+
+    def arrive(request: gr.Request) -> tuple[Any, ...]:
+        wanted = dict(request.query_params)
+        names = services.collection_names()
+        collection = wanted.get("collection", "")
+        chosen = collection if collection in names else names[0]
+        return (
+            gr.Dropdown(choices=names, value=chosen),
+            wanted.get("q") or gr.skip(),  # whoever types while the page loads keeps what was typed
+            *look(services, chosen),
+        )
+
+    def ask_again(request: gr.Request, *said: Any) -> Any:
+        if not request.query_params.get("q"):
+            return [gr.skip()] * len(search_tab.search_outputs)
+        return search_tab.search(*said)
+
+    hidden: dict[str, Any] = {"show_progress": "hidden", "api_visibility": "private"}
+    page.load(
+        guarded(arrive), None, [frame.collection, search_tab.query, *frame.look_outputs], **hidden
+    ).then(
+        guarded(ask_again), search_tab.search_inputs, search_tab.search_outputs, **hidden
+    ).then(None, js=OPEN_TAB, api_visibility="private")  # fmt: skip

@@ -1,0 +1,58 @@
+"""What the tabs share: the components around them, scripts, and how news from the library arrive."""
+
+import hashlib
+from dataclasses import dataclass
+from pathlib import Path
+
+import gradio as gr
+
+from ui import markup_library
+from ui.services import Services
+
+STATIC = Path(__file__).parent / "static"
+
+TO_DOWNLOAD = "() => setTimeout(() => document.querySelector('#download')?.click(), 150)"
+"""Runs after an event has put a file behind the hidden download button."""
+
+
+@dataclass(frozen=True)
+class Frame:
+    """Components around the tabs.
+
+    ``news`` is a fingerprint of everything the page shows; whoever changes the library lets :func:`look`
+    write it, and a change of it redraws what depends on it.
+    """
+
+    collection: gr.Dropdown
+    counts: gr.HTML
+    jobs: gr.HTML
+    timer: gr.Timer
+    news: gr.State
+    download: gr.DownloadButton
+
+    @property
+    def look_outputs(self) -> list[gr.components.Component]:
+        """The components that :func:`look` writes, in its order."""
+        return [self.jobs, self.timer, self.news]
+
+
+def script(name: str) -> str:
+    """A script of ``ui/static`` for ``js_on_load``."""
+    return (STATIC / name).read_text(encoding="utf-8")
+
+
+def look(services: Services, collection: str) -> tuple[str, gr.Timer, str]:
+    """The job lines, a timer that runs while jobs do, and the fingerprint of the library."""
+    running = services.running_jobs()
+    finished = services.latest_finished()
+    infos = services.collections()
+    seen = repr(
+        (
+            collection,
+            [(info.name, info.documents, info.chunks) for info in infos],
+            [job.id for job in running],
+            finished and finished.id,
+        )
+    )
+    fingerprint = hashlib.blake2b(seen.encode(), digest_size=8).hexdigest()
+    return markup_library.jobs(running, finished), gr.Timer(active=bool(running)), fingerprint

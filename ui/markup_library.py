@@ -1,0 +1,188 @@
+"""The library as HTML: header counts, job lines, bar of languages, table of documents. All text escaped."""
+
+from collections.abc import Mapping, Sequence
+from pathlib import PurePath
+from typing import Literal
+
+from indexer.documents import CollectionInfo, DocumentInfo, JobInfo
+from ui import formatting as fmt
+from ui.languages import language_name
+
+SortKey = Literal["title", "languages", "passages", "size", "added", "state"]
+
+PAGE_ROWS = 200
+BAR_LANGUAGES = 8
+STATE_WORDS = {"indexed": "ready", "pending": "waiting", "failed": "could not be read"}
+STATE_ORDER = {"failed": 0, "pending": 1, "indexed": 2}
+COLUMNS: tuple[tuple[SortKey, str], ...] = (
+    ("title", "Title"),
+    ("languages", "Languages"),
+    ("passages", "Passages"),
+    ("size", "Size"),
+    ("added", "Added"),
+    ("state", "State"),
+)
+
+
+def header(info: CollectionInfo | None, model: str) -> str:
+    """Counts of the chosen collection and the model in use."""
+    counts = "empty"
+    if info and info.documents:
+        counts = " · ".join(
+            (
+                fmt.counted(info.documents, "document"),
+                fmt.counted(info.chunks, "passage"),
+                fmt.counted(len([code for code in info.languages if code != "und"]), "language"),
+            )
+        )
+    return (
+        f'<div class="counts"><span>{counts}</span>'
+        f'<span class="model" title="Turns text into vectors">model: {fmt.text(model)}</span></div>'
+    )
+
+
+def jobs(running: Sequence[JobInfo], finished: JobInfo | None) -> str:
+    """One line per job that runs or waits, then the outcome of the latest one."""
+    lines = [_running(job) for job in running]
+    if finished and not running:
+        lines.append(_finished(finished))
+    return f'<div class="jobs" role="status">{"".join(lines)}</div>' if lines else ""
+
+
+def _running(job: JobInfo) -> str:
+    words = f"{'Indexing ' if job.kind == 'add' else ''}{fmt.isolated(job.label)}"
+    if job.state == "queued":
+        words, progress = f"Waiting: {words}", ""
+    elif job.total:
+        share = min(1.0, job.done / job.total)
+        progress = f'<progress max="1" value="{share:.4f}"></progress><span>{how_far(job)}</span>'
+    else:
+        progress = "<progress></progress><span>looking at the files</span>"
+    left = f"<span>{fmt.duration(job.seconds_left)} left</span>" if job.seconds_left is not None else ""
+    return (
+        f'<div class="job running"><span class="what">{words}</span>{progress}{left}'
+        f'<button type="button" class="link" data-cancel="{fmt.text(job.id)}">Cancel</button></div>'
+    )
+
+
+def how_far(job: JobInfo) -> str:
+    """``3.1 MB of 12 MB``, ``4 of 9 files``, and the file that is being read. Escaped."""
+    if job.unit == "bytes":
+        words = f"{fmt.size(job.done)} of {fmt.size(job.total)}"
+    else:
+        words = f"{fmt.number(job.done)} of {fmt.number(job.total)} {fmt.text(job.unit)}"
+    name = PurePath(job.message).name
+    return f"{words} · {fmt.isolated(name)}" if name else words
+
+
+def _finished(job: JobInfo) -> str:
+    verdict = {"done": "Done", "failed": "Stopped", "cancelled": "Cancelled"}.get(job.state, job.state)
+    message = fmt.text(job.message) if job.message else how_far(job)
+    return (
+        f'<div class="job {fmt.text(job.state)}"><span class="what">{verdict}: '
+        f'{fmt.isolated(job.label)}</span><span dir="auto">{message}</span>'
+        f'<button type="button" class="link" data-dismiss="{fmt.text(job.id)}">Hide</button></div>'
+    )
+
+
+def language_bar(counts: Mapping[str, int]) -> str:
+    """Shares of languages among the passages as one bar with a legend; the small ones are taken together."""
+    total = sum(counts.values())
+    if not total:
+        return ""
+    ordered = sorted(counts, key=lambda code: (-counts[code], code))
+    shown = [(language_name(code), counts[code]) for code in ordered[:BAR_LANGUAGES]]
+    rest = sum(counts[code] for code in ordered[BAR_LANGUAGES:])
+    if rest:
+        shown.append((f"{len(ordered) - BAR_LANGUAGES} more", rest))
+    parts = "".join(
+        f'<span class="part c{index}" style="flex-grow:{count}" title="{fmt.text(name)}: {count}"></span>'
+        for index, (name, count) in enumerate(shown)
+    )
+    legend = "".join(
+        f'<li><i class="c{index}"></i>{fmt.text(name)} <span>{share(count, total)}</span></li>'
+        for index, (name, count) in enumerate(shown)
+    )
+    return (
+        f'<div class="languages"><div class="bar" role="img" aria-label="Languages of the passages">'
+        f"{parts}</div>"
+        f"<ul>{legend}</ul></div>"
+    )
+
+
+def share(count: int, total: int) -> str:
+    """A percentage without a false zero: ``<1 %``."""
+    percent = 100 * count / total
+    return "<1 %".replace("<", "&lt;") if percent < 1 else f"{percent:.0f} %"
+
+
+def select_documents(
+    documents: Sequence[DocumentInfo], words: str = "", sort: SortKey = "added", *, descending: bool = True
+) -> list[DocumentInfo]:
+    """The documents whose title, path, type, state or language contains every word, in the chosen order."""
+    wanted = words.casefold().split()
+
+    def is_wanted(document: DocumentInfo) -> bool:
+        names = " ".join(language_name(code) for code in document.languages)
+        parts = (document.title, document.path, document.file_type, STATE_WORDS[document.state], names)
+        hay = " ".join(parts).casefold()
+        return all(word in hay for word in wanted)
+
+    keys = {
+        "title": lambda d: (d.title or d.path).casefold(),
+        "languages": lambda d: fmt.languages(d.languages),
+        "passages": lambda d: d.chunks,
+        "size": lambda d: d.size_bytes,
+        "added": lambda d: d.added_at,
+        "state": lambda d: STATE_ORDER[d.state],
+    }
+    chosen = sorted(filter(is_wanted, documents), key=lambda d: (d.title or d.path).casefold())
+    return sorted(chosen, key=keys[sort], reverse=descending)
+
+
+def table(
+    documents: Sequence[DocumentInfo], total: int, sort: SortKey = "added", *, descending: bool = True
+) -> str:
+    """Documents in rows with a box to choose each; of a long list the first rows, and how to see others."""
+    if not total:
+        return '<div class="nothing"><p>No documents yet. Drop some files above.</p></div>'
+    if not documents:
+        return '<div class="nothing"><p>No document matches this filter.</p></div>'
+    heads = "".join(_column_head(key, label, sort, descending=descending) for key, label in COLUMNS)
+    rows = "".join(map(_row, documents[:PAGE_ROWS]))
+    hidden = len(documents) - PAGE_ROWS
+    more = f'<p class="more">{fmt.number(hidden)} more: filter to see them.</p>' if hidden > 0 else ""
+    return (
+        '<div class="documents"><div class="actions" hidden><b data-chosen></b>'
+        '<button type="button" data-act="reindex">Index again</button>'
+        '<button type="button" data-act="export">Export list</button>'
+        '<button type="button" data-act="remove" class="danger">Remove</button></div>'
+        '<div class="scroll"><table><thead><tr><th class="tick"><input type="checkbox" data-all '
+        f'aria-label="Choose all"></th>{heads}</tr></thead><tbody>{rows}</tbody></table></div>{more}</div>'
+    )
+
+
+def _column_head(key: SortKey, label: str, sort: SortKey, *, descending: bool) -> str:
+    order = ("descending" if descending else "ascending") if key == sort else "none"
+    arrow = {"descending": " ↓", "ascending": " ↑", "none": ""}[order]
+    return (
+        f'<th class="{key}" aria-sort="{order}"><button type="button" data-sort="{key}">'
+        f"{label}{arrow}</button></th>"
+    )
+
+
+def _row(document: DocumentInfo) -> str:
+    title = document.title or document.path
+    reason = f'<p class="reason" dir="auto">{fmt.text(document.error)}</p>' if document.error else ""
+    pages = f" · {fmt.counted(document.pages, 'page')}" if document.pages else ""
+    return (
+        f'<tr class="{fmt.text(document.state)}"><td class="tick"><input type="checkbox" '
+        f'data-id="{fmt.text(document.id)}" aria-label="Choose {fmt.text(title)}"></td>'
+        f'<td class="title"><span title="{fmt.text(document.path)}">{fmt.isolated(title)}</span>'
+        f"<small>{fmt.text(document.file_type)}{pages}</small>{reason}</td>"
+        f'<td class="languages">{fmt.text(fmt.languages(document.languages))}</td>'
+        f'<td class="passages">{fmt.number(document.chunks)}</td>'
+        f'<td class="size">{fmt.size(document.size_bytes)}</td>'
+        f'<td class="added">{fmt.when(document.added_at)}</td>'
+        f'<td class="state">{STATE_WORDS[document.state]}</td></tr>'
+    )

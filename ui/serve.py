@@ -1,0 +1,149 @@
+"""Serves the page: checks address and logins first, then opens the library and answers until stopped."""
+
+import ipaddress
+import logging
+import os
+import signal
+import socket
+import threading
+from collections.abc import Callable
+from contextlib import AbstractContextManager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from ui import auth
+from ui.errors import LaunchError
+
+if TYPE_CHECKING:
+    from indexer.library import Library
+
+logger = logging.getLogger(__name__)
+
+MAX_UPLOAD = "2gb"
+
+
+@dataclass(frozen=True)
+class Address:
+    """Where the page listens and who may enter."""
+
+    host: str = "127.0.0.1"
+    port: int = 7860
+    auth_file: Path | None = None
+
+
+def is_loopback(host: str) -> bool:
+    """Whether only this machine can reach the address."""
+    if host == "localhost":
+        return True
+    try:
+        return ipaddress.ip_address(host).is_loopback
+    except ValueError:
+        return False
+
+
+def check_address(address: Address) -> dict[str, str]:
+    """The users of the auth file, after making sure that the page may and can be served there.
+
+    Raises:
+        LaunchError: a public address without logins, a broken login file, or a port that is taken.
+    """
+    if not is_loopback(address.host) and address.auth_file is None:
+        raise LaunchError(
+            f"The address {address.host} can be reached from other machines, and no --auth-file was given. "
+            "Expected a file of lines user:password for a public address. Run `python -m ui.auth USER` to "
+            "make such a line, or leave --host out to serve this machine only."
+        )
+    users = auth.read_auth_file(address.auth_file) if address.auth_file else {}
+    check_port(address)
+    return users
+
+
+def check_port(address: Address) -> None:
+    """Raise LaunchError when the address cannot be bound."""
+    family = socket.AF_INET6 if ":" in address.host else socket.AF_INET
+    with socket.socket(family, socket.SOCK_STREAM) as probe:
+        probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        try:
+            probe.bind((address.host, address.port))
+        except (OSError, OverflowError) as error:
+            other = address.port + 1 if address.port < 65_535 else 7861
+            raise LaunchError(
+                f"Port {address.port} on {address.host} cannot be used ({error}). Expected a free port. "
+                f"Choose another one, for example --port {other}."
+            ) from error
+
+
+def serve(
+    open_library: Callable[[], AbstractContextManager["Library"]],
+    data_dir: Path,
+    address: Address,
+    *,
+    announce: Callable[[str], None] = print,
+) -> None:
+    """Open the library and answer at the address until SIGINT or SIGTERM.
+
+    Args:
+        open_library: makes the library; called only after the address was found usable.
+        data_dir: the data folder; uploads and exports pass through ``data_dir/tmp``.
+        announce: told the address of the page once it answers.
+    """
+    users = check_address(address)
+    _keep_to_this_machine(data_dir)
+    stop = threading.Event()
+    for number in (signal.SIGINT, signal.SIGTERM):
+        signal.signal(number, lambda *_: stop.set())
+    with open_library() as library:
+        from ui.build import build
+        from ui.services import Services
+
+        logger.info(
+            "model %s is ready", library.encoder.spec.name
+        )  # before the first question, not during it
+        services = Services(library, data_dir, allow_server_paths=is_loopback(address.host))
+        services.clean_temporary()
+        page = build(services)
+        try:
+            _, url, _ = page.launch(**launch_options(data_dir, address, users))
+            announce(url.rstrip("/"))
+            stop.wait()
+        finally:
+            page.close()
+
+
+def _keep_to_this_machine(data_dir: Path) -> None:
+    """Environment that gradio reads when it is imported: no analytics, uploads inside the data folder."""
+    os.environ["GRADIO_ANALYTICS_ENABLED"] = "False"
+    os.environ["HF_HUB_DISABLE_TELEMETRY"] = "1"
+    os.environ["GRADIO_TEMP_DIR"] = str(data_dir / "tmp" / "uploads")
+
+
+def launch_options(data_dir: Path, address: Address, users: dict[str, str]) -> dict[str, Any]:
+    """Arguments for ``Blocks.launch``."""
+    import gradio as gr
+
+    from ui.build import HEAD
+    from ui.theme import STYLE, WORDS, theme
+
+    return {
+        "server_name": address.host,
+        "server_port": address.port,
+        "auth": auth.checker(users) if users else None,
+        "theme": theme(),
+        "css_paths": [STYLE],
+        "head": HEAD,
+        "i18n": gr.I18n(en=WORDS),
+        "max_file_size": MAX_UPLOAD,
+        "allowed_paths": [str(data_dir / "tmp" / "exports")],
+        "prevent_thread_lock": True,
+        "quiet": True,
+        "share": False,
+        "inbrowser": False,
+        "footer_links": [],
+        "run_history": False,
+        "enable_monitoring": False,
+        "ssr_mode": False,
+        "pwa": False,
+        "mcp_server": False,
+        "show_error": False,
+    }

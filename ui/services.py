@@ -1,0 +1,315 @@
+"""The callables and values that tabs may use: a thin layer between the page and the library."""
+
+import csv
+import io
+import re
+import shutil
+import time
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, field
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from typing import TYPE_CHECKING, Literal, cast
+
+from indexer.documents import (
+    ChunkInfo,
+    CollectionInfo,
+    DocumentInfo,
+    JobInfo,
+    SearchMode,
+    SearchResult,
+    Where,
+)
+from indexer.errors import CollectionError, IndexerError, ReadError
+from ui import exports
+
+if TYPE_CHECKING:
+    from indexer.library import Library
+
+Added = Literal["", "day", "week", "month", "year"]
+
+DEFAULT_COLLECTION = "library"
+SAMPLE_COLLECTION = "library"
+SAMPLES = Path(__file__).resolve().parent.parent / "examples" / "library"
+ADDED_DAYS: dict[str, int] = {"day": 1, "week": 7, "month": 31, "year": 366}
+ACTIVE = ("queued", "running")
+MAX_QUERIES = 2000
+PREVIEW_WIDTH = 900
+NEIGHBOURS = 3
+NAME_PATTERN = re.compile(r"\w[\w .,'’()-]{0,79}")
+
+
+@dataclass(frozen=True)
+class Filters:
+    """What the filters of the search tab say, in the page's own terms. Empty means no restriction."""
+
+    mode: SearchMode = "hybrid"
+    languages: tuple[str, ...] = ()
+    file_types: tuple[str, ...] = ()
+    folders: tuple[str, ...] = ()
+    added: str = ""
+    document_id: str = ""
+    top_k: int = 10
+
+    def where(self, now: datetime | None = None) -> Where:
+        """The same restriction in the library's terms."""
+        days = ADDED_DAYS.get(self.added)
+        after = (now or datetime.now(UTC)) - timedelta(days=days) if days else None
+        documents = (self.document_id,) if self.document_id else ()
+        return Where(self.languages, self.file_types, self.folders, documents, added_after=after)
+
+
+@dataclass
+class Services:
+    """One library and what the page may do with it.
+
+    Args:
+        library: an open library; closed by whoever opened it.
+        data_dir: the data folder; exports and uploads pass through ``data_dir/tmp``.
+        allow_server_paths: whether the page may index paths of the machine it runs on. Only for a loopback
+            address: elsewhere a visitor could read any file of the host.
+    """
+
+    library: "Library"
+    data_dir: Path
+    allow_server_paths: bool = True
+    dismissed_jobs: set[str] = field(default_factory=set)
+
+    @property
+    def uploads(self) -> Path:
+        """Where gradio puts files before the library takes them over."""
+        return self.data_dir / "tmp" / "uploads"
+
+    @property
+    def model_name(self) -> str:
+        """The model that new collections get."""
+        return self.library.model
+
+    # -- collections ------------------------------------------------------------------------------------
+
+    def collections(self) -> list[CollectionInfo]:
+        """All collections, the default one first."""
+        return sorted(
+            self.library.collections(), key=lambda c: (c.name != DEFAULT_COLLECTION, c.name.casefold())
+        )
+
+    def collection(self, name: str) -> CollectionInfo | None:
+        """The collection of that name, if there is one."""
+        return next((info for info in self.collections() if info.name == name), None)
+
+    def collection_names(self) -> list[str]:
+        """Names to choose from; the default one is offered before it exists."""
+        names = [info.name for info in self.collections()]
+        return names if DEFAULT_COLLECTION in names else [DEFAULT_COLLECTION, *names]
+
+    def create_collection(self, name: str) -> str:
+        """Create a collection and return its cleaned name.
+
+        Raises:
+            CollectionError: the name is empty, too long, taken, or holds signs that do not belong in a name.
+        """
+        clean = " ".join(name.split())
+        if not NAME_PATTERN.fullmatch(clean):
+            raise CollectionError(
+                f"'{clean[:80]}' cannot be the name of a collection. Expected 1 to 80 letters, digits, "
+                "blanks and signs such as - . ( ). Choose another name."
+            )
+        if clean in self.collection_names() and self.collection(clean):
+            raise CollectionError(f"There is a collection called '{clean}' already. Choose another name.")
+        self.library.create_collection(clean)
+        return clean
+
+    # -- documents and jobs -----------------------------------------------------------------------------
+
+    def documents(self, collection: str) -> list[DocumentInfo]:
+        """Documents of a collection; none when it does not exist yet."""
+        return self.library.documents(collection) if self.collection(collection) else []
+
+    def documents_by_id(self, ids: Sequence[str]) -> list[DocumentInfo]:
+        """The chosen documents."""
+        return self.library.documents_by_id(list(ids))
+
+    def add_uploads(self, paths: Sequence[Path], collection: str) -> JobInfo:
+        """Index uploaded files in the background; the library keeps copies under their hash."""
+        if not paths:
+            raise ReadError("No file arrived. Choose at least one file and try again.")
+        job = self.library.jobs.submit_add(list(paths), collection, keep_copies=True)
+        for path in paths:  # the library has its own copy now
+            if path.is_relative_to(self.uploads):
+                path.unlink(missing_ok=True)
+        return job
+
+    def add_server_path(self, path: str, collection: str) -> JobInfo:
+        """Index a file or folder of this machine where it lies, without a copy.
+
+        Raises:
+            ReadError: nothing is there, or the page is not on a loopback address.
+        """
+        if not self.allow_server_paths:
+            raise ReadError(
+                "Paths of the host cannot be indexed from a public page: every visitor could read them. "
+                "Upload the files, or run `python app.py add PATH` on the host."
+            )
+        cleaned = path.strip().strip("\"'")
+        where = Path(cleaned).expanduser()
+        if not cleaned or not where.exists():
+            raise ReadError(
+                f"There is nothing at '{cleaned}'. Expected the path of a file or folder on this computer. "
+                "Copy it from the file manager and try again."
+            )
+        return self.library.jobs.submit_add([where.absolute()], collection)
+
+    def add_samples(self, collection: str) -> JobInfo:
+        """Index the sample library that comes with the program."""
+        if not SAMPLES.is_dir():
+            raise ReadError(
+                f"The sample library is not at {SAMPLES}. Expected the folder that comes with the program. "
+                "Restore it, or add documents of your own."
+            )
+        return self.library.jobs.submit_add([SAMPLES], collection, label="the sample library")
+
+    def running_jobs(self) -> list[JobInfo]:
+        """Jobs that run or wait, oldest first, whoever started them."""
+        return sorted(
+            (job for job in self.library.jobs.list() if job.state in ACTIVE), key=lambda j: j.created_at
+        )
+
+    def latest_finished(self) -> JobInfo | None:
+        """The job that ended last, if that was within an hour and nobody hid its line."""
+        ended = [job for job in self.library.jobs.list() if job.finished_at and job.state not in ACTIVE]
+        latest = max(ended, key=_ended_at, default=None)
+        if latest is None or latest.id in self.dismissed_jobs:
+            return None
+        return latest if _ended_at(latest) > datetime.now(UTC) - timedelta(hours=1) else None
+
+    def cancel(self, job_id: str) -> None:
+        """Ask a job to stop; what it has indexed stays."""
+        self.library.jobs.cancel(job_id)
+
+    def remove(self, document_ids: Sequence[str], collection: str) -> JobInfo:
+        """Take documents out of the library, in the background."""
+        return self.library.jobs.submit_remove(list(document_ids), collection)
+
+    def reindex(self, document_ids: Sequence[str], collection: str) -> JobInfo:
+        """Read and index documents again, in the background."""
+        return self.library.jobs.submit_reindex(list(document_ids), collection)
+
+    # -- search -----------------------------------------------------------------------------------------
+
+    def search(self, query: str, collection: str, filters: Filters) -> SearchResult:
+        """Ranked hits. The collection must exist."""
+        return self.library.search(
+            query, collection=collection, mode=filters.mode, top_k=filters.top_k, where=filters.where()
+        )
+
+    def context(self, chunk_id: str) -> list[ChunkInfo]:
+        """A passage with its neighbours, in reading order."""
+        return self.library.context(chunk_id, before=NEIGHBOURS, after=NEIGHBOURS)
+
+    def page_png(self, chunk_id: str) -> tuple[bytes, int] | None:
+        """The PDF page that a passage stands on, or nothing when its document has no pages to show."""
+        passage = self.library.chunk(chunk_id)
+        page = passage.chunk.page
+        if passage.file_type != "pdf" or page is None:
+            return None
+        document = next(iter(self.library.documents_by_id([passage.document_id])), None)
+        if document is None:
+            return None
+        from indexer.preview import page_image
+
+        return page_image(Path(document.stored_path), page, PREVIEW_WIDTH), page
+
+    def run_queries(self, path: Path, collection: str, filters: Filters) -> Iterator[SearchResult]:
+        """Search for every question of a file, in its order."""
+        for query in read_queries(path):
+            yield self.search(query, collection, filters)
+
+    # -- exports ----------------------------------------------------------------------------------------
+
+    def export_results(self, results: Sequence[SearchResult], kind: exports.ExportFormat) -> Path:
+        """Write hits to a file that the page offers for download."""
+        rows = exports.result_rows(results)
+        return exports.write_rows(self._fresh("results"), rows, exports.RESULT_COLUMNS, kind)
+
+    def export_documents(self, documents: Sequence[DocumentInfo], kind: exports.ExportFormat = "csv") -> Path:
+        """Write a list of documents to a file that the page offers for download."""
+        rows = exports.document_rows(documents)
+        return exports.write_rows(self._fresh("documents"), rows, exports.DOCUMENT_COLUMNS, kind)
+
+    def _fresh(self, stem: str) -> Path:
+        folder = self.data_dir / "tmp" / "exports" / f"{time.time_ns():x}"
+        return folder / f"{stem}-{datetime.now():%Y-%m-%d-%H%M}"
+
+    def clean_temporary(self) -> None:
+        """Drop exports and half uploads of earlier sessions; the library copied what it was given."""
+        shutil.rmtree(self.data_dir / "tmp", ignore_errors=True)
+
+
+def _ended_at(job: JobInfo) -> datetime:
+    assert job.finished_at is not None
+    return job.finished_at if job.finished_at.tzinfo else job.finished_at.replace(tzinfo=UTC)
+
+
+def read_queries(path: Path) -> list[str]:
+    """The questions of a text file (one per line) or of a CSV file (first column, or that named ``query``).
+
+    Raises:
+        ReadError: the file is not text, holds no question, or more than ``MAX_QUERIES``.
+    """
+    raw = path.read_bytes()
+    encoding = "utf-16" if raw[:2] in (b"\xff\xfe", b"\xfe\xff") else "utf-8-sig"
+    try:
+        content = raw.decode(encoding)
+    except UnicodeDecodeError as error:
+        raise ReadError(
+            f"'{path.name}' is not text in UTF-8. Expected one question per line. "
+            "Save it as UTF-8 and try again."
+        ) from error
+    lines = _first_column(content) if path.suffix.lower() in (".csv", ".tsv") else content.splitlines()
+    queries = [line.strip() for line in lines if line.strip()]
+    if not queries:
+        raise ReadError(f"'{path.name}' holds no question. Expected one question per line.")
+    if len(queries) > MAX_QUERIES:
+        raise ReadError(
+            f"'{path.name}' holds {len(queries)} questions. Expected at most {MAX_QUERIES}. Split the file."
+        )
+    return queries
+
+
+def _first_column(content: str) -> list[str]:
+    try:
+        dialect: type[csv.Dialect] = csv.Sniffer().sniff(content[:4096], delimiters=",;\t")
+    except csv.Error:  # a single column has no delimiter to find
+        dialect = csv.excel
+    rows = [row for row in csv.reader(io.StringIO(content), dialect) if row]
+    if not rows:
+        return []
+    names = [name.strip().casefold() for name in rows[0]]
+    column = next((names.index(name) for name in ("query", "question") if name in names), None)
+    if column is None:
+        return [row[0] for row in rows]
+    return [row[column] for row in rows[1:] if len(row) > column]
+
+
+def to_filters(
+    mode: str = "hybrid",
+    languages: Sequence[str] | None = None,
+    file_types: Sequence[str] | None = None,
+    folders: Sequence[str] | None = None,
+    added: str | None = None,
+    *,
+    document_id: str = "",
+    top_k: int = 10,
+) -> Filters:
+    """Filters from the values of the page's controls, which may be empty or missing."""
+    if mode not in ("hybrid", "dense", "lexical"):
+        raise IndexerError(f"Unknown search mode '{mode}'. Expected hybrid, dense or lexical.")
+    return Filters(
+        mode=cast(SearchMode, mode),
+        languages=tuple(languages or ()),
+        file_types=tuple(file_types or ()),
+        folders=tuple(folders or ()),
+        added=added or "",
+        document_id=document_id,
+        top_k=max(1, min(int(top_k), 100)),
+    )

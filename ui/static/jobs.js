@@ -1,0 +1,14 @@
+// One line per job. Coming back to a tab asks for news, so that work started elsewhere shows up.
+element.addEventListener('click', (event) => {
+  const cancel = event.target.closest('[data-cancel]');
+  if (cancel) {
+    cancel.disabled = true;
+    cancel.textContent = 'Stopping…';
+    return trigger('cancel', { job: cancel.dataset.cancel });
+  }
+  const dismiss = event.target.closest('[data-dismiss]');
+  if (dismiss) trigger('dismiss', { job: dismiss.dataset.dismiss });
+});
+document.addEventListener('visibilitychange', () => {
+  if (!document.hidden) trigger('look', {});
+});

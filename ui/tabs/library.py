@@ -1,0 +1,214 @@
+"""The tab Library: bring documents in, see what is there, take them out again."""
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, cast, get_args
+
+import gradio as gr
+
+from indexer.documents import JobInfo
+from ui import markup_library as markup
+from ui.exports import ExportFormat
+from ui.frame import TO_DOWNLOAD, Frame, look, script
+from ui.guard import guarded
+from ui.services import Services
+
+FORMATS: tuple[ExportFormat, ...] = ("csv", "xlsx")
+DEFAULT_ORDER = ("added", True)
+DESCENDING_FIRST = ("passages", "size", "added")
+
+
+@dataclass(frozen=True)
+class LibraryTab:
+    """What follows the library in this tab."""
+
+    languages: gr.HTML
+    table: gr.HTML
+    words: gr.Textbox
+    order: gr.State
+
+
+def build(services: Services, frame: Frame) -> LibraryTab:
+    """Lay the tab out and wire it."""
+    drop = gr.File(
+        file_count="multiple",
+        label="Drop documents or archives",
+        show_label=False,
+        height=150,
+        elem_id="drop",
+    )
+    with gr.Row(elem_id="other-ways"):
+        folder = gr.UploadButton(
+            "Upload a folder",
+            file_count="directory",
+            size="sm",
+            scale=0,
+            min_width=150,
+            elem_id="drop-folder",
+        )
+        path = gr.Textbox(
+            placeholder="or the path of a folder on this computer, indexed where it lies",
+            label="Path",
+            show_label=False,
+            container=False,
+            visible=services.allow_server_paths,
+            scale=4,
+            elem_id="server-path",
+        )
+        add_path = gr.Button(
+            "Add", size="sm", scale=0, min_width=70, visible=services.allow_server_paths, elem_id="add-path"
+        )
+    languages = gr.HTML("", apply_default_css=False, elem_id="language-bar")
+    with gr.Row(elem_id="table-tools"):
+        words = gr.Textbox(
+            placeholder="Filter by title, folder, type, language or state",
+            label="Filter",
+            show_label=False,
+            container=False,
+            scale=4,
+            elem_id="document-filter",
+        )
+        export_buttons = [
+            gr.Button(
+                f"Export {kind.upper()}", size="sm", scale=0, min_width=110, elem_id=f"documents-{kind}"
+            )
+            for kind in FORMATS
+        ]
+    table = gr.HTML("", js_on_load=script("documents.js"), apply_default_css=False, elem_id="documents")
+    order = gr.State(DEFAULT_ORDER)
+    tab = LibraryTab(languages, table, words, order)
+    wire_uploads(services, frame, drop, "add")
+    _wire_adding(services, frame, folder=folder, path=path, button=add_path)
+    _wire_table(services, frame, tab)
+    for button, kind in zip(export_buttons, FORMATS, strict=True):
+        _wire_export(services, frame, tab, button, kind)
+    _collections(services, frame)
+    return tab
+
+
+def draw_table(services: Services, collection: str, words: str, order: tuple[str, bool]) -> str:
+    """The rows that fit the filter, in the chosen order."""
+    documents = services.documents(collection)
+    key = cast(markup.SortKey, order[0])
+    chosen = markup.select_documents(documents, words or "", key, descending=order[1])
+    return markup.table(chosen, len(documents), key, descending=order[1])
+
+
+def wire_uploads(
+    services: Services, frame: Frame, drop: gr.File, api_name: str, visibility: Any = "public"
+) -> None:
+    """Files dropped on ``drop`` become a job, and the zone is free for the next ones."""
+    started = gr.JSON(visible=False, elem_id=f"{drop.elem_id}-job")
+
+    def add(files: list[str] | None, collection: str) -> tuple[None, dict[str, Any]]:
+        return None, job_json(services.add_uploads([Path(file) for file in files or []], collection))
+
+    drop.upload(
+        guarded(add), [drop, frame.collection], [drop, started], show_progress="hidden",
+        api_name=api_name, api_visibility=visibility,
+    ).then(
+        lambda collection: look(services, collection), frame.collection, frame.look_outputs,
+        show_progress="hidden", api_visibility="private",
+    )  # fmt: skip
+
+
+def job_json(job: JobInfo) -> dict[str, Any]:
+    """A job for machines; ``state`` is queued, running, done, failed or cancelled."""
+    return {
+        "job": job.id, "kind": job.kind, "collection": job.collection, "state": job.state, "label": job.label,
+        "done": job.done, "total": job.total, "unit": job.unit, "message": job.message,
+        "seconds_left": job.seconds_left,
+    }  # fmt: skip
+
+
+def _wire_adding(
+    services: Services, frame: Frame, *, folder: gr.UploadButton, path: gr.Textbox, button: gr.Button
+) -> None:
+    def add_folder(files: list[str] | None, collection: str) -> tuple[Any, ...]:
+        services.add_uploads([Path(file) for file in files or []], collection)
+        return look(services, collection)
+
+    def add_path(where: str, collection: str) -> tuple[Any, ...]:
+        services.add_server_path(where, collection)
+        return "", *look(services, collection)
+
+    folder.upload(
+        guarded(add_folder), [folder, frame.collection], frame.look_outputs, show_progress="hidden",
+        api_name="add_folder", api_visibility="undocumented",
+    )  # fmt: skip
+    for number, submit in enumerate((path.submit, button.click)):
+        submit(
+            guarded(add_path), [path, frame.collection], [path, *frame.look_outputs], show_progress="hidden",
+            api_name=f"add_path_{number}", api_visibility="undocumented",
+        )  # fmt: skip
+
+
+def _wire_table(services: Services, frame: Frame, tab: LibraryTab) -> None:
+    inputs = [frame.collection, tab.words, tab.order]
+
+    def sort(order: tuple[str, bool], event: gr.EventData) -> tuple[str, bool]:
+        key = str(event.key)
+        if key not in get_args(markup.SortKey):
+            return order
+        return (key, not order[1]) if key == order[0] else (key, key in DESCENDING_FIRST)
+
+    def draw(collection: str, words: str, order: tuple[str, bool]) -> str:
+        return draw_table(services, collection, words, order)
+
+    def act(collection: str, event: gr.EventData) -> tuple[Any, ...]:
+        ids = [str(value) for value in event.ids]
+        change = services.remove if event.action == "remove" else services.reindex
+        change(ids, collection)
+        return look(services, collection)
+
+    def save(event: gr.EventData) -> str:
+        ids = [str(value) for value in event.ids]
+        return str(services.export_documents(services.documents_by_id(ids)))
+
+    hidden: dict[str, Any] = {"show_progress": "hidden", "api_visibility": "private"}
+    tab.table.sort(guarded(sort), tab.order, tab.order, **hidden).then(
+        guarded(draw), inputs, tab.table, **hidden
+    )
+    tab.words.change(guarded(draw), inputs, tab.table, trigger_mode="always_last", **hidden)
+    tab.table.act(
+        guarded(act), frame.collection, frame.look_outputs, **hidden
+    ).success(guarded(draw), inputs, tab.table, **hidden)  # fmt: skip
+    tab.table.save(
+        guarded(save), None, frame.download, **hidden
+    ).success(None, js=TO_DOWNLOAD, api_visibility="private")  # fmt: skip
+
+
+def _wire_export(
+    services: Services, frame: Frame, tab: LibraryTab, button: gr.Button, kind: ExportFormat
+) -> None:
+    def export(collection: str, words: str) -> str:
+        documents = markup.select_documents(services.documents(collection), words or "")
+        return str(services.export_documents(documents, kind))
+
+    button.click(
+        guarded(export), [frame.collection, tab.words], frame.download, show_progress="hidden",
+        api_name=f"export_documents_{kind}",
+    ).success(None, js=TO_DOWNLOAD, api_visibility="private")  # fmt: skip
+
+
+def _collections(services: Services, frame: Frame) -> None:
+    with gr.Accordion("New collection", open=False, elem_id="new-collection"), gr.Row():
+        name = gr.Textbox(
+            placeholder="Name of the new collection",
+            label="Name",
+            show_label=False,
+            container=False,
+            scale=4,
+            elem_id="collection-name",
+        )
+        create = gr.Button("Create", size="sm", scale=0, min_width=90, elem_id="collection-create")
+
+    def create_collection(wanted: str) -> tuple[Any, ...]:
+        made = services.create_collection(wanted)
+        return "", gr.Dropdown(choices=services.collection_names(), value=made)
+
+    for number, submit in enumerate((name.submit, create.click)):
+        submit(
+            guarded(create_collection), name, [name, frame.collection], show_progress="hidden",
+            api_name=f"create_collection_{number}", api_visibility="undocumented",
+        )  # fmt: skip
