@@ -14,8 +14,9 @@ import numpy as np
 from numpy.typing import NDArray
 from tokenizers import Tokenizer
 
-from trainer.config import BuiltinConfig
+from trainer.config import BuiltinConfig, DistillationConfig, StaticOptimConfig
 from trainer.corpus import Corpus, build_corpus, sample_for_tokenizer
+from trainer.distill import Targets, TeacherSampler, rotation, teach
 from trainer.evaluation import BitextScore, Encode, RetrievalScore, evaluate_retrieval
 from trainer.export import export_bert
 from trainer.metrics import accuracy, ranks_of_positives
@@ -24,7 +25,9 @@ from trainer.static import (
     Every,
     LogLoss,
     PieceTable,
+    Sampler,
     StaticState,
+    embed,
     load_checkpoint,
     new_state,
     save_checkpoint,
@@ -37,7 +40,9 @@ log = logging.getLogger(__name__)
 DevSets = Mapping[str, Mapping[str, Sequence[tuple[str, str]]]]
 DevScores = dict[str, dict[str, BitextScore | RetrievalScore]]
 
-PARALLEL = "parallel"
+PARALLEL, TEACHER = "parallel", "teacher"
+BALANCE_DIMENSIONS = 3  # of the exported table, see trainer.export
+ROTATION_FROM = 8  # the rotation is learned from one taught text in so many
 TRANSLATED_KINDS = ("section",)  # their queries are English texts that may be asked in any language
 SECTION_PIVOT_SHARE = 0.8
 MAX_CHARACTERS_PER_PIECE = 8
@@ -52,7 +57,7 @@ class Prepared:
 
     tokenizer: Tokenizer
     table: PieceTable
-    samplers: dict[str, PairSampler]
+    samplers: dict[str, Sampler]
 
 
 def run(config: BuiltinConfig) -> Path:
@@ -62,27 +67,14 @@ def run(config: BuiltinConfig) -> Path:
     corpus = build_corpus(config)
     tokenizer = _tokenizer(corpus, config, out)
     prepared = prepare(corpus, tokenizer, config)
-    fingerprint = recipe_fingerprint(config)
-    state = load_checkpoint(out, prepared.samplers, fingerprint)
-    if state is None:
-        state = new_state(tokenizer.get_vocab_size(), config.dimension - 3, config.seed)
-    else:
-        log.info("going on from step %d", state.step)
-
-    def save(current: StaticState, _: float) -> None:
-        save_checkpoint(out, current, prepared.samplers, fingerprint)
-
-    train_static(
-        prepared.table,
-        prepared.samplers,
-        config.mixture,
-        state,
-        optim=config.optim,
-        limits=piece_limits(config),
-        seed=config.seed,
-        hooks=[Every(LOG_STEPS, LogLoss()), Every(SAVE_STEPS, save)],
-    )
-    save(state, 0.0)
+    state = new_state(tokenizer.get_vocab_size(), config.dimension - BALANCE_DIMENSIONS, config.seed)
+    state = _train(prepared, config, state, out, optim=config.optim, mixture=config.mixture)
+    if config.distillation is not None:
+        targets = teach(corpus, config.distillation, state.embedding.shape[1], out)
+        afresh = prepare(corpus, tokenizer, config)
+        state = _distil(
+            targets, afresh, config, state, settings=config.distillation, folder=out / "distilled"
+        )
     model = out / "model"
     export_bert(state.embedding.detach().numpy(), tokenizer, model)
     (out / "used.json").write_text(json.dumps(corpus.rows_used, indent=2) + "\n", encoding="utf8")
@@ -90,18 +82,77 @@ def run(config: BuiltinConfig) -> Path:
     return model
 
 
+def _train(
+    prepared: Prepared,
+    config: BuiltinConfig,
+    state: StaticState,
+    folder: Path,
+    *,
+    optim: StaticOptimConfig,
+    mixture: Mapping[str, float],
+) -> StaticState:
+    """One stage: from its checkpoint in ``folder`` if there is one, else from ``state``."""
+    fingerprint = recipe_fingerprint(config)
+    saved = load_checkpoint(folder, prepared.samplers, fingerprint)
+    if saved is not None:
+        log.info("%s: going on from step %d", folder, saved.step)
+
+    def save(current: StaticState, _: float) -> None:
+        save_checkpoint(folder, current, prepared.samplers, fingerprint)
+
+    done = train_static(
+        prepared.table,
+        prepared.samplers,
+        mixture,
+        saved or state,
+        optim=optim,
+        limits=piece_limits(config),
+        seed=config.seed,
+        hooks=[Every(LOG_STEPS, LogLoss()), Every(SAVE_STEPS, save)],
+    )
+    save(done, 0.0)
+    return done
+
+
+def _distil(
+    targets: Targets,
+    prepared: Prepared,
+    config: BuiltinConfig,
+    state: StaticState,
+    *,
+    settings: DistillationConfig,
+    folder: Path,
+) -> StaticState:
+    """The second stage: the space of the first turned towards the teacher's, then both kinds of steps."""
+    sample = targets.numbers[::ROTATION_FROM]
+    pieces, bags = prepared.table.gather(sample, config.max_parallel_pieces)
+    turn_DD = rotation(embed(pieces, bags, state.embedding), targets.of(sample))
+    start = StaticState(embedding=state.embedding @ turn_DD, squares=state.squares)
+    parallel = prepared.samplers[PARALLEL]
+    assert isinstance(parallel, PairSampler)
+    samplers = {**prepared.samplers, TEACHER: TeacherSampler(parallel, targets, settings, config.seed)}
+    optim = dataclasses.replace(
+        config.optim,
+        steps=settings.steps,
+        learning_rate=settings.learning_rate,
+        final_learning_rate=settings.final_learning_rate,
+    )
+    mixed = dataclasses.replace(prepared, samplers=samplers)
+    return _train(mixed, config, start, folder, optim=optim, mixture=settings.mixture)
+
+
 def recipe_fingerprint(config: BuiltinConfig) -> str:
     """16 hex digits of everything in the recipe that decides the result (not where files lie)."""
     values = {k: v for k, v in dataclasses.asdict(config).items() if k not in ("data", "out", "left_out")}
+    if config.distillation is not None:
+        del values["distillation"]["teacher"]
     return hashlib.sha256(json.dumps(values, sort_keys=True).encode()).hexdigest()[:16]
 
 
 def piece_limits(config: BuiltinConfig) -> dict[str, int]:
     """Most pieces of a text, by kind of pairs."""
-    return {
-        kind: config.max_parallel_pieces if kind == PARALLEL else config.max_passage_pieces
-        for kind in config.mixture
-    }
+    limits = dict.fromkeys(config.mixture, config.max_passage_pieces)
+    return limits | {PARALLEL: config.max_parallel_pieces, TEACHER: config.max_passage_pieces}
 
 
 def prepare(corpus: Corpus, tokenizer: Tokenizer, config: BuiltinConfig) -> Prepared:
@@ -109,7 +160,7 @@ def prepare(corpus: Corpus, tokenizer: Tokenizer, config: BuiltinConfig) -> Prep
     table = tokenise(corpus.texts, tokenizer, config.max_passage_pieces)
     tables = {kind: pairs.arrays() for kind, pairs in corpus.train.items() if config.mixture.get(kind, 0) > 0}
     translations = Translations(tables[PARALLEL]) if PARALLEL in tables else None
-    samplers = {}
+    samplers: dict[str, Sampler] = {}
     for number, (kind, pairs) in enumerate(sorted(tables.items())):
         share = config.optim.pivot_share if kind == PARALLEL else SECTION_PIVOT_SHARE
         samplers[kind] = PairSampler(

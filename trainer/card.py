@@ -24,8 +24,9 @@ languages into a unit vector of {dimension} numbers; texts that say the same in 
 similar vectors.
 
 It is a table of {pieces:,} piece vectors and nothing else: a text is the mean of the vectors of its pieces.
-It was trained from nothing on a CPU by `trainer/`, on public parallel text, questions and documentation. In
-the folder it has the form of a `BertModel` with no layers, whose LayerNorm is linear by construction, so
+It was trained on a CPU by `trainer/`, on public parallel text, questions and documentation, with
+all-MiniLM-L6-v2 (Apache-2.0) as the teacher of its English. In the folder it has the form of a `BertModel`
+with no layers, whose LayerNorm is linear by construction, so
 `transformers` and `sentence-transformers` load it like any other model.
 
 ```python
@@ -158,18 +159,33 @@ def _source_row(source: SourceConfig, rows: int) -> str:
 def _training(config: BuiltinConfig, measured: Measured) -> str:
     optim = config.optim
     mixture = ", ".join(f"{kind} {share:g}" for kind, share in config.mixture.items())
+    second = _distillation(config)
     lines: Sequence[str] = [
         "## Training",
         "",
         f"InfoNCE in both directions, temperature {optim.temperature:g}, batch {optim.batch_size:,}, "
         f"{optim.steps:,} steps, row-wise Adagrad {optim.learning_rate:g} falling to "
-        f"{100 * optim.final_learning_rate:.0f} %; steps by kind of pairs: {mixture}. "
+        f"{100 * optim.final_learning_rate:.0f} %; steps by kind of pairs: {mixture}. {second}"
         f"Recipe fingerprint `{recipe_fingerprint(config)}`, made {measured.date}, "
         f"{measured.size_bytes / 1e6:.1f} MB. Again with:",
         "",
         "```",
-        "python -m trainer.cli builtin trainer/recipes/builtin.yaml data=FOLDER out=FOLDER",
+        "python -m trainer.cli builtin trainer/recipes/builtin.yaml data=FOLDER out=FOLDER \\",
+        "  distillation.teacher=FOLDER",
         "```",
         "",
     ]
     return "\n".join(lines)
+
+
+def _distillation(config: BuiltinConfig) -> str:
+    stage = config.distillation
+    if stage is None:
+        return ""
+    mixture = ", ".join(f"{kind} {share:g}" for kind, share in stage.mixture.items())
+    return (
+        f"Then {stage.steps:,} steps with a teacher, all-MiniLM-L6-v2 (Apache-2.0): the space is turned to "
+        "fit the teacher's, and in the steps of kind teacher a text or its translation is brought to the "
+        "teacher's vector of the English (InfoNCE plus "
+        f"{stage.cosine_weight:g} times one minus the cosine); {mixture}. "
+    )

@@ -88,6 +88,26 @@ class StaticOptimConfig:
 
 
 @dataclass(frozen=True)
+class DistillationConfig:
+    """The second stage: an English teacher takes part."""
+
+    teacher: str  # folder or name of a model that me5 loads
+    mixture: Mapping[str, float]  # as in the first stage, with a share for the kind ``teacher``
+    steps: int = 3_600
+    learning_rate: float = 0.1
+    final_learning_rate: float = 0.08
+    cosine_weight: float = 4.0
+    alone: int = 1_200  # English texts beside each batch that are not drawn through a translation
+    english_share: float = 0.25  # of the translations: replaced by the English itself
+    max_characters: int = 700
+
+    def __post_init__(self) -> None:
+        _require(self.steps >= 1, "steps", self.steps, "at least 1")
+        _require(self.alone >= 0, "alone", self.alone, "at least 0")
+        _require(0 <= self.english_share <= 1, "english_share", self.english_share, "a number in [0, 1]")
+
+
+@dataclass(frozen=True)
 class BuiltinConfig:
     """The whole recipe of the built-in model."""
 
@@ -103,6 +123,7 @@ class BuiltinConfig:
     mixture: Mapping[str, float] = field(default_factory=lambda: {"parallel": 1.0})
     tokenizer: TokenizerConfig = field(default_factory=TokenizerConfig)
     optim: StaticOptimConfig = field(default_factory=StaticOptimConfig)
+    distillation: DistillationConfig | None = None
 
     def __post_init__(self) -> None:
         _require(bool(self.sources), "sources", self.sources, "at least one source")
@@ -146,6 +167,8 @@ def _set(values: dict[str, Any], keys: Sequence[str], value: object) -> None:
 
 
 def _build(kind: Any, value: Any, where: str) -> Any:
+    if isinstance(kind, types.UnionType):  # X | None
+        return None if value is None else _build(typing.get_args(kind)[0], value, where)
     if isinstance(kind, type) and dataclasses.is_dataclass(kind):
         hints = typing.get_type_hints(kind)
         unknown = sorted(set(value) - set(hints))

@@ -69,3 +69,35 @@ def info_nce(
         query_gradient=(gradient @ passage).to(query_QD.dtype),
         passage_gradient=(gradient.T @ query).to(query_QD.dtype),
     )
+
+
+def distillation(
+    student_BD: Tensor,
+    teacher_BD: Tensor,
+    *,
+    temperature: float,
+    cosine_weight: float,
+    ignored_BB: Tensor | None = None,
+    matmul_dtype: torch.dtype | None = None,
+) -> tuple[float, Tensor]:
+    """Brings each student vector to its teacher vector: ``info_nce`` plus ``cosine_weight * (1 - cosine)``.
+
+    InfoNCE tells the right target from the others, the cosine also says where it lies; the teacher stays.
+
+    Args:
+        student_BD: unit rows.
+        teacher_BD: unit rows, the target of the student row of the same number.
+        temperature: of the InfoNCE term.
+        cosine_weight: at least 0.
+        ignored_BB: as in ``info_nce``: targets that are the same text.
+        matmul_dtype: as in ``info_nce``.
+
+    Returns:
+        The loss and its gradient for ``student_BD``.
+    """
+    contrast = info_nce(
+        student_BD, teacher_BD, temperature=temperature, ignored_QQ=ignored_BB, matmul_dtype=matmul_dtype
+    )
+    distance = float((1.0 - (student_BD * teacher_BD).sum(dim=1)).mean())
+    gradient = contrast.query_gradient - teacher_BD * (cosine_weight / len(student_BD))
+    return contrast.loss + cosine_weight * distance, gradient

@@ -5,10 +5,13 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 import numpy as np
+import torch
 from numpy.typing import NDArray
+from torch import Tensor
 
 from trainer.corpus import PairTable
 from trainer.errors import TrainingError
+from trainer.losses import info_nce
 
 
 @dataclass(frozen=True)
@@ -17,6 +20,25 @@ class Batch:
 
     left: NDArray[np.int32]
     right: NDArray[np.int32]
+
+    @property
+    def texts(self) -> NDArray[np.int32]:
+        """All of them, left before right."""
+        return np.concatenate([self.left, self.right])
+
+    def loss(
+        self, vectors_BD: Tensor, *, temperature: float, matmul_dtype: torch.dtype | None
+    ) -> tuple[float, Tensor]:
+        """InfoNCE and its gradient for the unit vectors of ``texts``."""
+        query_QD, passage_QD = vectors_BD.chunk(2)
+        result = info_nce(
+            query_QD,
+            passage_QD,
+            temperature=temperature,
+            ignored_QQ=torch.from_numpy(self.ignored()),
+            matmul_dtype=matmul_dtype,
+        )
+        return result.loss, torch.cat([result.query_gradient, result.passage_gradient])
 
     def ignored(self) -> NDArray[np.bool_]:
         """[B, B], true off the diagonal where two texts are the same or share a partner: no negatives."""

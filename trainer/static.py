@@ -13,6 +13,7 @@ import time
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any, Protocol
 
 import numpy as np
 import torch
@@ -21,10 +22,30 @@ from torch import Tensor
 
 from trainer.config import StaticOptimConfig
 from trainer.errors import TrainingError
-from trainer.losses import info_nce
-from trainer.sampling import PairSampler
 
 log = logging.getLogger(__name__)
+
+
+class Batch(Protocol):
+    """Texts of one step and what is wanted of their vectors."""
+
+    @property
+    def texts(self) -> NDArray[np.int32]: ...
+
+    def loss(
+        self, vectors_BD: Tensor, *, temperature: float, matmul_dtype: torch.dtype | None
+    ) -> tuple[float, Tensor]: ...
+
+
+class Sampler(Protocol):
+    """A stream of batches whose position can be saved."""
+
+    def draw(self, size: int) -> Batch: ...
+
+    def state(self) -> dict[str, object]: ...
+
+    def restore(self, state: Any) -> None: ...
+
 
 ADAGRAD_EPSILON = 1e-10
 
@@ -70,7 +91,7 @@ def embed(pieces: Tensor, bags: Tensor, embedding_VD: Tensor) -> Tensor:
 
 def train_static(
     table: PieceTable,
-    samplers: Mapping[str, PairSampler],
+    samplers: Mapping[str, Sampler],
     mixture: Mapping[str, float],
     state: StaticState,
     *,
@@ -79,7 +100,7 @@ def train_static(
     seed: int,
     hooks: Sequence[Callable[[StaticState, float], None]] = (),
 ) -> StaticState:
-    """Go from ``state`` to ``optim.steps`` steps; every step draws from one kind of pairs.
+    """Go from ``state`` to ``optim.steps`` steps; every step draws from one kind.
 
     Args:
         table: pieces of all texts.
@@ -100,32 +121,25 @@ def train_static(
         generator = np.random.default_rng((seed, state.step))
         kind = kinds[generator.choice(len(kinds), p=shares)]
         batch = samplers[kind].draw(optim.batch_size)
-        pieces, bags = table.gather(np.concatenate([batch.left, batch.right]), limits[kind])
+        pieces, bags = table.gather(batch.texts, limits[kind])
         if optim.piece_dropout:
             pieces[torch.from_numpy(generator.random(len(pieces)) < optim.piece_dropout)] = 0
         # Only the rows of this batch take part: a gradient for the whole table would cost more than the loss.
         used_U, pieces = torch.unique(pieces, return_inverse=True)
         rows_UD = state.embedding[used_U].requires_grad_()
         texts_BD = embed(pieces, bags, rows_UD)
-        query_QD, passage_QD = texts_BD.detach().chunk(2)
-        result = info_nce(
-            query_QD,
-            passage_QD,
-            temperature=optim.temperature,
-            ignored_QQ=torch.from_numpy(batch.ignored()),
-            matmul_dtype=dtype,
-        )
-        if not np.isfinite(result.loss):
+        loss, gradient_BD = batch.loss(texts_BD.detach(), temperature=optim.temperature, matmul_dtype=dtype)
+        if not np.isfinite(loss):
             raise TrainingError(
-                f"The loss is {result.loss} at step {state.step}; expected a finite number. "
+                f"The loss is {loss} at step {state.step}; expected a finite number. "
                 "Lower optim.learning_rate."
             )
-        texts_BD.backward(torch.cat([result.query_gradient, result.passage_gradient]))
+        texts_BD.backward(gradient_BD)
         assert rows_UD.grad is not None
         _adagrad(state, used_U, rows_UD.grad, _learning_rate(optim, state.step))
         state.step += 1
         for hook in hooks:
-            hook(state, result.loss)
+            hook(state, loss)
     return state
 
 
@@ -169,7 +183,7 @@ class LogLoss:
 
 
 def save_checkpoint(
-    folder: Path, state: StaticState, samplers: Mapping[str, PairSampler], fingerprint: str
+    folder: Path, state: StaticState, samplers: Mapping[str, Sampler], fingerprint: str
 ) -> None:
     """Write everything that a resumed run needs, aside first, then renamed."""
     from safetensors.torch import save_file
@@ -186,9 +200,7 @@ def save_checkpoint(
     aside.replace(folder / "checkpoint.safetensors")
 
 
-def load_checkpoint(
-    folder: Path, samplers: Mapping[str, PairSampler], fingerprint: str
-) -> StaticState | None:
+def load_checkpoint(folder: Path, samplers: Mapping[str, Sampler], fingerprint: str) -> StaticState | None:
     """The saved state, the samplers moved to their places; None without a checkpoint of the same recipe."""
     from safetensors import safe_open
 
