@@ -8,8 +8,9 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from indexer import cli
+from trainer.tasks import verb as evaluation
 
-VERBS = ("serve", "add", "search", "encode", "models", "doctor")
+VERBS = ("serve", "add", "search", "encode", "models", "doctor", "evaluate")
 
 
 def build_parser() -> argparse.ArgumentParser:
@@ -28,6 +29,7 @@ def build_parser() -> argparse.ArgumentParser:
     cli.add_store_options(serve)
     serve.set_defaults(run=run_serve)
     cli.add_verbs(verbs)
+    evaluation.add_verb(verbs)
     return parser
 
 

@@ -64,6 +64,7 @@ class Adder:
         self._cancel = cancel or CancelToken()
         self._failures: list[tuple[str, str]] = []
         self._archives: list[FoundFile] = []
+        self._broken_archives: set[str] = set()
         self._pipeline = Pipeline(
             catalog,
             store,
@@ -139,6 +140,7 @@ class Adder:
                 self._archives.append(file)
             except (ReadError, OSError) as error:
                 self._failures.append((file.path, str(error)))
+                self._broken_archives.add(str(file.source))
                 self._record_broken_archive(file, str(error))
         return flat
 
@@ -168,7 +170,7 @@ class Adder:
         """Documents that were in the folders, or in these archives, and are not among ``files``."""
         if not found.folders and not self._archives:
             return []
-        sources = {str(file.source) for file in files}
+        sources = {str(file.source) for file in files} | self._broken_archives
         paths = {file.path for file in files}
         archives = tuple(f"{archive.path}/" for archive in self._archives)
         gone = []

@@ -178,8 +178,8 @@ def run_search(args: argparse.Namespace) -> int:
         _print_json(result_json(result))
         return 0
     if not result.hits:
-        print("Nothing relevant found.")
-    for rank, hit in enumerate(result.hits, start=1):
+        print("Nothing relevant found." + (" The closest passages:" if result.weak_hits else ""))
+    for rank, hit in enumerate(result.hits or result.weak_hits, start=1):
         print(_hit_words(rank, hit))
     return 0
 
@@ -266,12 +266,12 @@ def hit_json(hit: Hit) -> dict[str, Any]:
 
 
 def result_json(result: SearchResult) -> dict[str, Any]:
-    """A search with the contract's field names."""
+    """A search with the contract's field names; hits that are weak or less come after the others."""
     return {
         "query": result.query,
         "language": result.language,
         "took_ms": round(result.took_ms, 1),
-        "hits": [hit_json(hit) for hit in result.hits],
+        "hits": [hit_json(hit) for hit in (*result.hits, *result.weak_hits)],
     }
 
 

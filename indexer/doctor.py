@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Literal
 
 from indexer.catalog import CollectionRecord
-from indexer.errors import IndexerError
+from indexer.errors import IndexerError, StoreDamagedError
 from indexer.files import delete
 from indexer.repair import compare, remove_leftovers
 
@@ -47,7 +47,10 @@ def diagnose(library: "Library", *, repair: bool) -> list[Finding]:
     findings = [*_disk(library), *_lock(library), *_database(library)]
     for collection in library.catalog.collection_records():
         try:
-            findings.extend(_collection(library, collection, repair))
+            try:
+                findings.extend(_collection(library, collection, repair))
+            except StoreDamagedError as error:
+                findings.append(_damaged(library, collection, error, repair))
         except IndexerError as error:
             findings.append(Finding("error", "vectors", f"{collection.name}: {error}"))
         findings.extend(_documents(library, collection))
@@ -116,6 +119,18 @@ def _collection(library: "Library", collection: CollectionRecord, repair: bool) 
     )
 
 
+def _damaged(
+    library: "Library", collection: CollectionRecord, error: StoreDamagedError, repair: bool
+) -> Finding:
+    if not repair:
+        return Finding("error", "vectors", f"{collection.name}: {error}")
+    library.usable_collection(collection.id)  # before anything goes: another model could not make it again
+    library.store.drop(collection.store_name)
+    count = library.restore(collection)
+    message = f"{collection.name}: the vector files were damaged; {count} passages were embedded again"
+    return Finding("error", "vectors", message, repaired=True)
+
+
 def _documents(library: "Library", collection: CollectionRecord) -> Iterator[Finding]:
     unfinished = library.catalog.unfinished_documents(collection.id)
     if unfinished:
@@ -124,15 +139,13 @@ def _documents(library: "Library", collection: CollectionRecord) -> Iterator[Fin
         yield Finding("warn", "documents", f"{collection.name}: not finished: {names}", advice)
     failed = [one for one in library.catalog.iter_document_records(collection.id) if one.state == "failed"]
     for record in sorted(failed, key=lambda one: one.path)[:_SHOWN]:
-        yield Finding(
-            "warn", "documents", f"{collection.name}: {record.path}: {record.error}", "See the reason."
-        )
+        yield Finding("warn", "documents", f"{collection.name}: {record.path}: {record.error}")
     if len(failed) > _SHOWN:
         yield Finding(
             "warn",
             "documents",
-            f"{collection.name}: {len(failed) - _SHOWN} more documents failed",
-            "The list of documents has the reasons.",
+            f"{collection.name}: and {len(failed) - _SHOWN} more could not be read",
+            "The list of documents on the page has the reasons.",
         )
 
 

@@ -6,6 +6,7 @@ IndexerError              base
 ├── CatalogError          the catalog database refuses: locked, wrong version, unreachable
 ├── StoreError            the vector store refuses or has died
 │   ├── StoreLockedError  another process owns the data folder
+│   ├── StoreDamagedError vector files that cannot be read; the catalog can make them again
 │   └── DiskFullError     less free disk than the reserve
 ├── CollectionError       unknown collection, or one made with another model
 ├── QueryError            a search that cannot be answered: nothing asked, unknown mode, bad top_k
@@ -35,6 +36,10 @@ class StoreError(IndexerError):
 
 class StoreLockedError(StoreError):
     """Raised when another process owns the data folder."""
+
+
+class StoreDamagedError(StoreError):
+    """Raised when vector files cannot be read. Nothing is lost: the catalog holds what they are made from."""
 
 
 class DiskFullError(StoreError):

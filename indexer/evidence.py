@@ -20,6 +20,13 @@ MAX_SENTENCES_PER_PASSAGE = 16
 LEXICAL_SHARE = 0.25
 """How far verbatim words can outweigh meaning: a sentence with every query word gains this much cosine."""
 
+HEADING_COST = 0.15
+"""Cosine that a heading loses: it names what a question names, but the sentence below it answers."""
+
+_MAX_HEADING = 80  # characters; half of it where a character is a syllable or word
+_HEADING_MARK = regex.compile(r"#{1,6}\s|={2,6}\s")
+_SENTENCE_END = regex.compile(r"[\p{Sentence_Terminal}…‥:;,、，；：।॥།።][\p{Pe}\p{Pf}\p{Po}]*$")
+
 _LETTERS = r"\p{L}\p{M}\p{N}"  # re's \w leaves out the vowel signs of Indic scripts
 _WORD = regex.compile(rf"[{_LETTERS}]+")
 _UNSPACED_SCRIPTS = r"\u0e00-\u0eff\u1000-\u109f\u1780-\u17ff\u3040-\u30ff\u3400-\u9fff\uf900-\ufaff"
@@ -148,28 +155,39 @@ class Evidence:
     score: float
 
 
+@dataclass(frozen=True)
+class Readable:
+    """A passage to find evidence in; ``names`` are its title and section, which a heading line repeats."""
+
+    text: str
+    language: str
+    names: tuple[str, ...] = ()
+
+
 def best_sentences(
-    passages: Sequence[tuple[str, str]],
+    passages: Sequence[Readable],
     terms: Sequence[Term],
     query_vector: NDArray[np.float32] | None,
     encode: Encode,
     *,
     max_sentences: int = 160,
+    heading_cost: float = HEADING_COST,
 ) -> list[Evidence | None]:
     """For each passage, its best sentence.
 
     Args:
-        passages: (text, language) of the hits, best first.
+        passages: the hits, best first.
         terms: of the query.
         query_vector: [D], unit length; None to judge by words alone.
         encode: texts to unit vectors [N, D]; called at most once.
         max_sentences: bound on what is encoded; passages beyond it are judged by words alone.
+        heading_cost: cosine that a heading loses; less for models whose cosines lie close together.
 
     Returns:
         Per passage a sentence without surrounding white space; None for a text without letters or digits,
         or one that is judged by words alone and shares none.
     """
-    spans = [candidate_spans(text, language) for text, language in passages]
+    spans = [candidate_spans(passage.text, passage.language) for passage in passages]
     room = max_sentences if query_vector is not None else 0
     encoded: list[tuple[int, int]] = []  # (passage, span) of every sentence that is encoded
     for row, candidates in enumerate(spans):
@@ -179,28 +197,67 @@ def best_sentences(
         room -= len(candidates)
     cosines: dict[tuple[int, int], float] = {}
     if encoded and query_vector is not None:
-        texts = [passages[row][0][slice(*spans[row][index])] for row, index in encoded]
+        texts = [passages[row].text[slice(*spans[row][index])] for row, index in encoded]
         # The last digits of a matrix product depend on the number of rows.
         rounded = np.round(encode(texts) @ query_vector, 5).tolist()
         cosines = dict(zip(encoded, rounded, strict=True))
     return [
-        _best(passages[row][0], candidates, terms, [cosines.get((row, i)) for i in range(len(candidates))])
+        _best(
+            passages[row],
+            candidates,
+            terms,
+            [cosines.get((row, i)) for i in range(len(candidates))],
+            heading_cost,
+        )
         for row, candidates in enumerate(spans)
     ]
 
 
 def _best(
-    text: str, spans: Sequence[tuple[int, int]], terms: Sequence[Term], cosines: Sequence[float | None]
+    passage: Readable,
+    spans: Sequence[tuple[int, int]],
+    terms: Sequence[Term],
+    cosines: Sequence[float | None],
+    heading_cost: float,
 ) -> Evidence | None:
+    text = passage.text
     here = present(terms, folded_text(text)) if terms else []
+    headings = [is_heading(text, span, passage.names) for span in spans]
+    if all(headings):
+        headings = [False] * len(spans)
     candidates = []
-    for (start, end), cosine in zip(spans, cosines, strict=True):
-        shared = coverage(here, fold(text[start:end])) if here else 0.0
-        candidates.append(Evidence(start, end, cosine, (cosine or 0.0) + LEXICAL_SHARE * shared))
+    for (start, end), cosine, is_title in zip(spans, cosines, headings, strict=True):
+        words = LEXICAL_SHARE * coverage(here, fold(text[start:end])) if here else 0.0
+        if is_title:
+            words *= 0.9
+        cost = heading_cost if is_title and cosine is not None else 0.0
+        candidates.append(Evidence(start, end, cosine, (cosine or 0.0) + words - cost))
     best = max(candidates, key=lambda one: one.score, default=None)
     if best is None or (best.cosine is None and best.score == 0 and len(candidates) > 1):
         return None
     return replace(best, cosine=max((one for one in cosines if one is not None), default=None))
+
+
+def is_heading(text: str, span: tuple[int, int], names: Sequence[str] = ()) -> bool:
+    """Whether a sentence of ``text`` is a heading: marked, a name of the passage, or a short open line.
+
+    Args:
+        text: the passage.
+        span: of the sentence, without white space around it.
+        names: title and section of the passage; parts of a section are joined by ›.
+    """
+    start, end = span
+    line = text[start:end]
+    if _HEADING_MARK.match(line):
+        return True
+    if names:
+        plain = fold(line.strip(" #*_="))
+        if any(plain == folded_text(part.strip()) for name in names for part in (name, *name.split("›"))):
+            return True
+    longest = _MAX_HEADING // 2 if _UNSPACED.search(line) else _MAX_HEADING
+    before, after = text[:start].rstrip(" \t"), text[end:].lstrip(" \t")
+    stands_alone = (not before or before[-1] in "\r\n") and after[:1] in ("\r", "\n")
+    return stands_alone and len(line) <= longest and not _SENTENCE_END.search(line)
 
 
 def candidate_spans(text: str, language: str) -> list[tuple[int, int]]:

@@ -144,6 +144,10 @@ class JobRunner:
         label = f"Index {_documents(len(document_ids))} again"
         return self.submit("reindex", {"documents": list(document_ids)}, collection, label)
 
+    def submit_drop(self, collection: str) -> JobInfo:
+        """Delete a collection in the background."""
+        return self.submit("drop", {}, collection, f"Delete collection {collection}")
+
     def list(self) -> Jobs:
         """All jobs that are remembered, newest first."""
         return self._catalog.jobs()

@@ -4,7 +4,6 @@ It owns the data folder: ``catalog.sqlite3`` (texts and states, the source of tr
 owned by the vector store), ``files/`` (copies of uploads and unpacked archives).
 """
 
-import logging
 import os
 import threading
 import time
@@ -20,13 +19,15 @@ from indexer.catalog import Catalog, CollectionRecord, DocumentRecord
 from indexer.chunking import ChunkSettings
 from indexer.doctor import Finding, diagnose
 from indexer.documents import ChunkInfo, CollectionInfo, DocumentInfo, Fusion, SearchMode, SearchResult, Where
-from indexer.errors import CatalogError, CollectionError, StoreError
+from indexer.errors import CatalogError, CollectionError
 from indexer.files import KeptFiles
-from indexer.jobs import JobContext, JobRunner
+from indexer.jobs import JobRunner
+from indexer.kinds import job_kinds
+from indexer.opening import reconcile, resume
 from indexer.pipeline import remove_documents
 from indexer.progress import CancelToken, Progress
-from indexer.repair import compare, remove_leftovers, remove_orphans, restore_points
-from indexer.report import AddReport, joined, summary
+from indexer.repair import compare, remove_orphans, restore_points
+from indexer.report import AddReport, joined
 from indexer.store import DEFAULT_RESERVE_BYTES, open_store
 from indexer.store.lock import OwnerLock
 from indexer.store.protocol import VectorStore
@@ -34,11 +35,7 @@ from me5.encoder import Encoder
 
 __all__ = ["DEFAULT_COLLECTION", "AddReport", "CancelToken", "Finding", "Library", "Progress"]
 
-logger = logging.getLogger(__name__)
-
 DEFAULT_COLLECTION = "library"
-REPAIR_AT_OPENING = 2_000
-"""So many missing points are restored while opening; more are left to a job."""
 
 
 class Library:
@@ -65,14 +62,7 @@ class Library:
         self._encoder_lock = threading.Lock()
         self._writing = threading.RLock()
         self._closing = ExitStack()
-        kinds = {
-            "add": self._run_add,
-            "sample": self._run_add,
-            "remove": self._run_remove,
-            "reindex": self._run_reindex,
-            "repair": self._run_repair,
-        }
-        self.jobs = JobRunner(catalog, kinds, keep=lambda paths: keep_uploads(self.files, paths))
+        self.jobs = JobRunner(catalog, job_kinds(self), keep=lambda paths: keep_uploads(self.files, paths))
 
     @classmethod
     def open(
@@ -127,9 +117,9 @@ class Library:
                 settings=settings or ChunkSettings(),
                 reserve_bytes=reserve_bytes,
             )
-            library.reconcile()
+            reconcile(library)
             if resume_jobs:
-                library._resume()
+                resume(library)
             library._closing = opened.pop_all()
         return library
 
@@ -243,6 +233,18 @@ class Library:
                 return adder.add_copies(keep_uploads(self.files, paths))
             return adder.add_paths(paths, prune=prune)
 
+    def add_kept(
+        self,
+        copies: Sequence[tuple[str, str]],
+        collection: str = DEFAULT_COLLECTION,
+        *,
+        progress: Progress | None = None,
+        cancel: CancelToken | None = None,
+    ) -> AddReport:
+        """Index copies that are in the data folder already, as (name shown, location); see ``add``."""
+        with self._writing:
+            return self._adder(collection, progress, cancel).add_copies(copies)
+
     def documents(self, collection: str = DEFAULT_COLLECTION) -> list[DocumentInfo]:
         """All documents of a collection, by path.
 
@@ -342,20 +344,24 @@ class Library:
             fusion=fusion,
         )
 
+    def warm(self, collection: str = DEFAULT_COLLECTION) -> None:
+        """Make the next search as fast as those after it: load the model, calibrate what is new.
+
+        Does nothing for a collection that is missing, empty or made with another model.
+        """
+        from indexer.search import warm
+
+        encoder = self.encoder
+        record = self.catalog.find_collection(collection)
+        if record is not None and record.contract_digest == encoder.contract.digest:
+            warm(self.catalog, self.store, encoder, record)
+
     # Care
 
     def doctor(self, repair: bool = False) -> list[Finding]:
         """Check the data folder; with ``repair``, mend what can be mended."""
         with self._writing:
             return diagnose(self, repair=repair)
-
-    def reconcile(self) -> None:
-        """Make the points of every collection equal to its chunks again."""
-        for collection in self.catalog.collection_records():
-            try:
-                self._reconcile(collection)
-            except StoreError as error:
-                logger.error("%s cannot be compared with its vectors: %s", collection.name, error)
 
     def restore(
         self,
@@ -385,36 +391,6 @@ class Library:
             )
         return len(difference.missing) + len(difference.orphans)
 
-    def _reconcile(self, collection: CollectionRecord) -> None:
-        remove_leftovers(self.catalog, self.store, collection)
-        difference = compare(self.catalog, self.store, collection)
-        if not difference:
-            return
-        logger.warning(
-            "%s: %d points are missing and %d are unknown to the catalog",
-            collection.name,
-            len(difference.missing),
-            len(difference.orphans),
-        )
-        remove_orphans(self.store, collection, difference.orphans)
-        if not difference.missing:
-            return
-        if collection.contract_digest != self.encoder.contract.digest:
-            logger.warning("%s needs the model %s to be mended", collection.name, collection.model)
-        elif len(difference.missing) <= REPAIR_AT_OPENING:
-            self.restore(collection)
-        elif not any("repair" in params for params in self.catalog.active_job_params()):
-            label = f"Restore {len(difference.missing)} passages"
-            self.jobs.submit("repair", {"repair": collection.id}, collection.name, label, start=False)
-
-    def _resume(self) -> None:
-        resumed = self.jobs.resume()
-        unfinished = self.catalog.unfinished_documents()
-        if unfinished and not resumed:
-            params = {"documents": [record.id for record in unfinished], "force": False}
-            count = f"{len(unfinished)} interrupted document{'s' if len(unfinished) > 1 else ''}"
-            self.jobs.submit("reindex", params, "", f"Finish {count}")
-
     def _adder(self, collection: str, progress: Progress | None, cancel: CancelToken | None) -> Adder:
         if self.catalog.find_collection(collection) is None:
             self.create_collection(collection)
@@ -433,35 +409,6 @@ class Library:
     def _release(self, sources: Iterable[str]) -> None:
         """Delete copies that no document needs any more."""
         self.files.release([one for one in sources if self.files.owns(Path(one))], self.catalog.sources())
-
-    # Kinds of jobs
-
-    def _run_add(self, context: JobContext) -> str:
-        with self._writing:
-            adder = self._adder(context.collection, context.progress, context.cancel)
-            if "copies" in context.params:
-                report = adder.add_copies([(str(a), str(b)) for a, b in context.params["copies"]])
-            else:
-                paths = [Path(path) for path in context.params["paths"]]
-                report = adder.add_paths(paths, prune=bool(context.params.get("prune")))
-        return summary(report)
-
-    def _run_reindex(self, context: JobContext) -> str:
-        report = self.reindex(
-            context.params["documents"],
-            progress=context.progress,
-            cancel=context.cancel,
-            force=bool(context.params.get("force", True)),
-        )
-        return summary(report)
-
-    def _run_remove(self, context: JobContext) -> str:
-        return f"{self.remove(context.params['documents'])} removed"
-
-    def _run_repair(self, context: JobContext) -> str:
-        collection = self.catalog.collection(context.params["repair"])
-        count = self.restore(collection, progress=context.progress, cancel=context.cancel)
-        return f"{count} passages restored"
 
 
 def _by_collection(records: Sequence[DocumentRecord]) -> dict[str, list[DocumentRecord]]:

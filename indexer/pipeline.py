@@ -275,7 +275,7 @@ class Pipeline:
     def _fail(self, event: Failed) -> None:
         """Record why a file cannot be indexed; an earlier version of it stays searchable."""
         self._failures.append((event.file.path, event.reason))
-        logger.warning("%s was not indexed: %s", event.file.path, event.reason)
+        logger.info("%s was not indexed: %s", event.file.path, event.reason)
         self._advance(event.file.size_bytes)
         if event.document is None:
             return

@@ -29,8 +29,10 @@ from indexer.documents import (
 )
 from indexer.errors import QueryError
 from indexer.evidence import (
+    HEADING_COST,
     LEXICAL_SHARE,
     Evidence,
+    Readable,
     Term,
     best_sentences,
     coverage,
@@ -49,10 +51,10 @@ if TYPE_CHECKING:
 logger = logging.getLogger(__name__)
 
 MAX_TOP_K = 1_000
-CANDIDATES = 120
+CANDIDATES = 80
 """Passages fetched at first, whatever ``top_k``: so a longer answer begins with the shorter one."""
 
-_LEXICAL_CANDIDATES = 24
+_LEXICAL_CANDIDATES = 12
 _LEXICAL_EVIDENCE = 0.4  # share of the query's informative words below which shared words are chance
 _LIFT_TO_LIKELY = 0.6
 _LIFT_TO_STRONG = 0.85
@@ -61,6 +63,7 @@ _EVIDENCE_HITS = 20
 _SHARPENED = 32  # passages that are put in the order of their best sentences
 _SHARPENED_SENTENCES = 160
 _EVIDENCE_SENTENCES = 96  # of a transformer: some 100 ms
+_FIRST_QUERY = "coffee"  # so short that every detector of languages is asked
 
 _ORDER: tuple[Confidence, ...] = ("none", "weak", "likely", "strong")
 
@@ -78,7 +81,12 @@ class Options:
 
 @dataclass(frozen=True)
 class Query:
-    """A question, prepared for every leg. ``vector`` is None in lexical mode."""
+    """A question, prepared for every leg.
+
+    Attributes:
+        language: the likeliest one, also where it is too unsure to be shown.
+        vector: None in lexical mode.
+    """
 
     text: str
     language: str
@@ -116,7 +124,7 @@ def search(
     where: Where = Where(),  # noqa: B008 - frozen
     fusion: Fusion = "rrf",
 ) -> SearchResult:
-    """The best passage of each of the best ``top_k`` documents.
+    """The best passage of each of the best ``top_k`` documents; inside named documents, the best passages.
 
     Args:
         catalog: knows the text and origin of every passage.
@@ -125,7 +133,7 @@ def search(
         collection: where to search.
         query: the question, in any language.
         mode: ``hybrid``, ``dense`` (meaning only) or ``lexical`` (words only; asks no model).
-        top_k: documents wanted, 1 to 1000.
+        top_k: documents wanted, or passages where ``where`` names documents; 1 to 1000.
         where: filters.
         fusion: how ``hybrid`` joins its legs.
 
@@ -140,26 +148,35 @@ def search(
     _check(query, mode, top_k, fusion)
     corpus = Corpus(catalog, store, encoder, collection)
     text = " ".join(query.split())
-    language = languages.detect(text[:_MAX_QUERY_CHARACTERS]).language
+    shown = text[:_MAX_QUERY_CHARACTERS]
+    guess = languages.detect(shown)
     hits: list[Hit] = []
     notices: tuple[str, ...] = ()
     chunks = catalog.count_chunks(collection.id)
     if chunks:
         background = _backgrounds.get(corpus, chunks)
-        asked = _prepare(text, language, mode, encoder, background)
-        best = _best_per_document(corpus, asked, Options(mode, fusion, where), top_k)
+        asked = _prepare(text, guess.language, mode, encoder, background)
+        best = _best_per_group(corpus, asked, Options(mode, fusion, where), top_k)
         hits = _to_hits(corpus, asked, best, background)
         notices = asked.notices
     facets = catalog.facets(collection.id, where)
     return SearchResult(
         query=query,
-        language=language,
+        language=guess.language if languages.is_sure_of_query(guess, shown) else languages.UNKNOWN,
         took_ms=(perf_counter() - started) * 1000,
         hits=tuple(hit for hit in hits if hit.confidence in ("strong", "likely")),
         weak_hits=tuple(hit for hit in hits if hit.confidence in ("weak", "none")),
         facets=facets,
         notices=notices,
     )
+
+
+def warm(
+    catalog: "Catalog", store: "VectorStore", encoder: "Encoder", collection: "CollectionRecord"
+) -> None:
+    """Do now what the first search would do first: load what is read once, and calibrate confidence."""
+    if catalog.count_chunks(collection.id):
+        search(catalog, store, encoder, collection, _FIRST_QUERY)
 
 
 def _check(query: str, mode: str, top_k: int, fusion: str) -> None:
@@ -202,19 +219,23 @@ def _prepare(text: str, language: str, mode: SearchMode, encoder: "Encoder", bac
     )
 
 
-def _best_per_document(corpus: Corpus, query: Query, options: Options, top_k: int) -> list[tuple[Found, int]]:
-    """The first passage of each document and how many more of its passages are candidates."""
+def _best_per_group(corpus: Corpus, query: Query, options: Options, top_k: int) -> list[tuple[Found, int]]:
+    """The first passage of each document and how many more of its passages are candidates.
+
+    Whoever names documents wants to see inside them: then each passage stands for itself.
+    """
+    is_inside = bool(options.where.documents)
     best: dict[str, tuple[Found, int]] = {}
     limit = CANDIDATES
     while True:
         ranked = _sharpened(corpus, query, _rank(corpus, query, options, limit))
         new: dict[str, tuple[Found, int]] = {}
         for found in ranked:
-            document = found.info.document_id
-            if document not in best:
-                first, more = new.get(document, (found, -1))
-                new[document] = (first, more + 1)
-        # A wider fusion may rank differently; documents that were found first stay first.
+            group = found.info.id if is_inside else found.info.document_id
+            if group not in best:
+                first, more = new.get(group, (found, -1))
+                new[group] = (first, more + 1)
+        # A wider fusion may rank differently; what was found first stays first.
         best |= new
         if len(best) >= top_k or len(ranked) < limit or limit >= 16 * MAX_TOP_K:
             return list(best.values())[:top_k]
@@ -299,10 +320,22 @@ def _with_evidence(corpus: Corpus, query: Query, ranked: Sequence[Found]) -> lis
     def encode(texts: Sequence[str]) -> NDArray[np.float32]:
         return corpus.encoder.encode(texts, Role.PASSAGE)
 
-    passages = [(found.info.chunk.text, found.info.chunk.language) for found in ranked]
-    bound = _SHARPENED_SENTENCES if reads_sentences(corpus.encoder) else _EVIDENCE_SENTENCES
-    evidence = best_sentences(passages, query.terms, query.vector, encode, max_sentences=bound)
+    passages = [_readable(found.info) for found in ranked]
+    is_sharp = reads_sentences(corpus.encoder)
+    evidence = best_sentences(
+        passages,
+        query.terms,
+        query.vector,
+        encode,
+        max_sentences=_SHARPENED_SENTENCES if is_sharp else _EVIDENCE_SENTENCES,
+        heading_cost=HEADING_COST if is_sharp else HEADING_COST / 5,  # E5's cosines crowd
+    )
     return [replace(found, evidence=one) for found, one in zip(ranked, evidence, strict=True)]
+
+
+def _readable(info: ChunkInfo) -> Readable:
+    names = tuple(name for name in (info.title, info.chunk.section) if name)
+    return Readable(info.chunk.text, info.chunk.language, names)
 
 
 def _to_hits(

@@ -4,7 +4,7 @@ from typing import Any
 
 import gradio as gr
 
-from indexer.cli import hit_json, result_json
+from indexer.cli import result_json
 from ui.exports import document_rows
 from ui.guard import guarded
 from ui.services import DEFAULT_COLLECTION, Services, to_filters
@@ -21,9 +21,9 @@ def add_endpoints(services: Services) -> None:
         top_k: int = 10,
         languages: list[str] | None = None,
     ) -> dict[str, Any]:
-        """Ranked passages for a question in any language, best first."""
+        """Ranked passages for a question in any language, best first, each with its confidence."""
         result = services.search(query, collection, to_filters(mode, languages, top_k=top_k))
-        return result_json(result) | {"weak_hits": [hit_json(hit) for hit in result.weak_hits]}
+        return result_json(result)
 
     def context(chunk_id: str) -> list[dict[str, Any]]:
         """A passage with its neighbours in reading order."""

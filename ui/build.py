@@ -19,6 +19,11 @@ REMEMBER_TAB = """() => {
   url.searchParams.set('tab', '%s');
   window.history.replaceState(null, '', url);
 }"""
+REMEMBER_COLLECTION = """(collection) => {
+  const url = new URL(window.location);
+  url.searchParams.set('collection', collection || '');
+  window.history.replaceState(null, '', url);
+}"""
 
 HEAD = "<script>window.me5Tab = new URLSearchParams(window.location.search).get('tab');</script>"
 """Notes the tab of the address before gradio selects the first one, which changes the address."""
@@ -91,6 +96,7 @@ def _wire_news(
 
     for event in (frame.timer.tick, frame.collection.change, frame.jobs.look):
         event(guarded(look_again), frame.collection, frame.look_outputs, **hidden)
+    frame.collection.change(None, frame.collection, js=REMEMBER_COLLECTION, api_visibility="private")
     frame.jobs.cancel(guarded(cancel), frame.collection, frame.look_outputs, **hidden)
     frame.jobs.dismiss(guarded(dismiss), frame.collection, frame.look_outputs, **hidden)
     frame.news.change(

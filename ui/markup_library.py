@@ -85,6 +85,14 @@ def _finished(job: JobInfo) -> str:
     )
 
 
+def deletion_question(collection: str, documents: int) -> str:
+    """What is lost when a collection is deleted, and what is not."""
+    return (
+        f"<p>Delete <b>{fmt.isolated(collection)}</b> with {fmt.counted(documents, 'document')}? "
+        "Uploaded copies go with it; files that were indexed where they lie stay.</p>"
+    )
+
+
 def language_bar(counts: Mapping[str, int]) -> str:
     """Shares of languages among the passages as one bar with a legend; the small ones are taken together."""
     total = sum(counts.values())

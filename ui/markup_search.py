@@ -11,7 +11,10 @@ FACET_CHIPS = 8
 
 
 def cards(result: SearchResult) -> str:
-    """All hits: good ones as cards, weak ones folded below, or the answer that nothing was found."""
+    """All hits: good ones as cards, weak ones folded below, or the answer that nothing was found.
+
+    Weak matches stand open where there is nothing better: the reader may still recognise the answer.
+    """
     weak = _folded(result.weak_hits, is_alone=not result.hits)
     if result.hits:
         return f'<ol class="hits" aria-label="Results">{"".join(map(card, result.hits))}</ol>{weak}'
@@ -28,7 +31,8 @@ def _folded(hits: Sequence[Hit], *, is_alone: bool) -> str:
         return ""
     label = fmt.counted(len(hits), "weak match", "weak matches") if is_alone else f"{len(hits)} weaker"
     items = "".join(map(card, hits))
-    return f'<details class="weak"><summary>{label}</summary><ol class="hits">{items}</ol></details>'
+    opened = " open" if is_alone and hits[0].confidence == "weak" else ""
+    return f'<details class="weak"{opened}><summary>{label}</summary><ol class="hits">{items}</ol></details>'
 
 
 def card(hit: Hit) -> str:

@@ -12,6 +12,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from indexer.errors import IndexerError
 from ui import auth
 from ui.errors import LaunchError
 
@@ -94,21 +95,50 @@ def serve(
     for number in (signal.SIGINT, signal.SIGTERM):
         signal.signal(number, lambda *_: stop.set())
     with open_library() as library:
-        from ui.build import build
-        from ui.services import Services
-
         logger.info(
             "model %s is ready", library.encoder.spec.name
         )  # before the first question, not during it
-        services = Services(library, data_dir, allow_server_paths=is_loopback(address.host))
-        services.clean_temporary()
-        page = build(services)
+        warming = threading.Thread(target=_warm, args=(library, stop), name="warm", daemon=True)
+        warming.start()  # while the page is built
         try:
-            _, url, _ = page.launch(**launch_options(data_dir, address, users))
-            announce(url.rstrip("/"))
-            stop.wait()
+            _answer(library, data_dir, launch_options(data_dir, address, users), stop, announce)
         finally:
-            page.close()
+            stop.set()
+            warming.join()
+
+
+def _answer(
+    library: "Library",
+    data_dir: Path,
+    options: dict[str, Any],
+    stop: threading.Event,
+    announce: Callable[[str], None],
+) -> None:
+    from ui.build import build
+    from ui.services import Services
+
+    services = Services(library, data_dir, allow_server_paths=is_loopback(options["server_name"]))
+    services.clean_temporary()
+    page = build(services)
+    try:
+        _, url, _ = page.launch(**options)
+        announce(url.rstrip("/"))
+        stop.wait()
+    finally:
+        page.close()
+
+
+def _warm(library: "Library", stop: threading.Event) -> None:
+    """Prepare the first search of every collection while the person finds the box to type in."""
+    for collection in library.collections():
+        if stop.is_set():
+            return
+        try:
+            library.warm(collection.name)
+        except IndexerError as error:
+            logger.warning("%s cannot be searched: %s", collection.name, error)
+        except Exception:  # a search will say what is wrong, to whom it concerns
+            logger.exception("%s could not be prepared for search", collection.name)
 
 
 def _keep_to_this_machine(data_dir: Path) -> None:

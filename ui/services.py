@@ -119,6 +119,18 @@ class Services:
         self.library.create_collection(clean)
         return clean
 
+    def drop_collection(self, name: str) -> JobInfo:
+        """Delete a collection in the background; the files that its documents were read from stay.
+
+        Raises:
+            CollectionError: there is none of that name.
+        """
+        if self.collection(name) is None:
+            raise CollectionError(
+                f"There is no collection called '{name}'. Expected one of the list; choose it at the top."
+            )
+        return self.library.jobs.submit_drop(name)
+
     # -- documents and jobs -----------------------------------------------------------------------------
 
     def documents(self, collection: str) -> list[DocumentInfo]:

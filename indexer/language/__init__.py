@@ -2,5 +2,6 @@
 
 from indexer.language.context import refine
 from indexer.language.detector import UNKNOWN, detect, detect_many
+from indexer.language.queries import is_sure_of_query
 
-__all__ = ["UNKNOWN", "detect", "detect_many", "refine"]
+__all__ = ["UNKNOWN", "detect", "detect_many", "is_sure_of_query", "refine"]

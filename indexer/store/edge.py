@@ -20,7 +20,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from indexer.documents import Fusion, Point, ScoredPoint, SparseVector, Where
-from indexer.errors import StoreError
+from indexer.errors import StoreDamagedError, StoreError
 from indexer.store import DEFAULT_RESERVE_BYTES
 from indexer.store.disk import check_reserve
 from indexer.store.edge_client import NotOpenError, ProcessDiedError
@@ -36,7 +36,7 @@ from indexer.store.edge_rebuild import (
 )
 from indexer.store.filters import to_conditions
 from indexer.store.lock import OwnerLock
-from indexer.store.manifest import Manifest, read_manifest, write_manifest
+from indexer.store.manifest import REBUILD, Manifest, read_manifest, write_manifest
 from indexer.store.naming import decode_name, encode_name
 from indexer.store.protocol import WRITE_BATCH
 from indexer.store.validation import check_dimension, check_id, check_points, check_query
@@ -334,17 +334,17 @@ class EdgeStore:
                     raise
                 if deaths >= 2:
                     aside = self._set_aside(name)
-                    raise StoreError(
+                    raise StoreDamagedError(
                         f"The vector files of {name!r} are damaged: opening them ended the store process "
-                        f"twice. They were moved to {aside}. "
-                        "Run `python app.py doctor --repair` to rebuild them from the catalog."
+                        f"twice. They were moved to {aside}. {REBUILD}"
                     ) from error
             except NotOpenError:  # the store is closed
                 raise
             except StoreError as error:
-                raise StoreError(
-                    f"The vector files of {name!r} in {path} cannot be opened: {error} "
-                    "`doctor --repair` rebuilds them from the catalog; no document is lost."
+                _log.info("Opening the vectors of %r: %s", name, error)
+                raise StoreDamagedError(
+                    f"The vector files in {path} cannot be opened; expected them as this program wrote them, "
+                    f"whole. {REBUILD}"
                 ) from error
 
     def _set_aside(self, name: str) -> Path:

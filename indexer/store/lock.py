@@ -13,6 +13,8 @@ from typing import IO
 
 from indexer.errors import StoreError, StoreLockedError
 
+_GRACE_S = 0.5
+
 if sys.platform == "win32":
     import msvcrt
 
@@ -24,6 +26,19 @@ else:
 
     def _lock(file: IO[str]) -> None:
         fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+
+
+def _lock_soon(file: IO[str]) -> None:
+    """Lock, trying again for a moment: a child that is just starting may hold what its parent has let go."""
+    deadline = time.monotonic() + _GRACE_S
+    while True:
+        try:
+            _lock(file)
+            return
+        except OSError:
+            if time.monotonic() > deadline:
+                raise
+            time.sleep(0.02)
 
 
 def wait_for_lock(path: Path, timeout_s: float) -> IO[str]:
@@ -64,7 +79,7 @@ class OwnerLock:
                 "Expected a folder of yours; choose another with --data."
             ) from error
         try:
-            _lock(self._file)
+            _lock_soon(self._file)
         except OSError as error:
             owner = _read_owner(self._file)
             self._file.close()

@@ -9,9 +9,13 @@ import os
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
-from indexer.errors import StoreError
+from indexer.errors import StoreDamagedError, StoreError
 
 SCHEMA = 1
+REBUILD = (
+    "Stop the program and run `python app.py doctor --repair`: it rebuilds the vectors from the catalog, "
+    "no document is lost."
+)
 FILE_NAME = "manifest.json"
 
 
@@ -45,7 +49,8 @@ def read_manifest(folder: Path) -> Manifest | None:
     """The manifest of a folder, None when there is none.
 
     Raises:
-        StoreError: it is damaged, or written by a later version.
+        StoreDamagedError: it is damaged, or written by a later version.
+        StoreError: it may not be read.
     """
     path = folder / FILE_NAME
     try:
@@ -56,14 +61,17 @@ def read_manifest(folder: Path) -> Manifest | None:
             raise TypeError("numbers expected")
     except FileNotFoundError:
         return None
-    except (OSError, ValueError, TypeError) as error:
+    except OSError as error:
         raise StoreError(
-            f"{path} cannot be read ({error}); expected the record of a vector folder. "
-            "Run `python app.py doctor --repair` to rebuild these vectors from the catalog."
+            f"{path} cannot be read ({error.strerror}); expected a file of yours. Change its permissions."
+        ) from error
+    except (ValueError, TypeError) as error:
+        raise StoreDamagedError(
+            f"{path} cannot be read ({error}); expected the record of a vector folder. {REBUILD}"
         ) from error
     if manifest.schema != SCHEMA:
-        raise StoreError(
+        raise StoreDamagedError(
             f"{path} has schema {manifest.schema}; this version knows {SCHEMA}. "
-            "Use the version that wrote it, or rebuild with `python app.py doctor --repair`."
+            f"Use the version that wrote it, or rebuild. {REBUILD}"
         )
     return manifest

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from indexer.errors import StoreLockedError
+from indexer.errors import StoreError, StoreLockedError
 from indexer.library import Library
 
 if TYPE_CHECKING:
@@ -102,6 +102,27 @@ def test_lost_vectors_come_back_from_the_catalog(
         after = library.search("Hafen", mode="lexical")
         assert [one.level for one in library.doctor() if one.check == "vectors"] == ["ok"]
     assert [hit.chunk_id for hit in after.hits] == [hit.chunk_id for hit in before.hits]
+
+
+@pytest.mark.parametrize("damage", ["segments/*/segment.json", "wal/open-*", "../manifest.json"])
+def test_damaged_vectors_are_reported_and_rebuilt_by_the_doctor(
+    tmp_path: Path, documents: Path, tiny_encoder: "Encoder", damage: str
+) -> None:
+    with Library.open(tmp_path / "data", encoder=tiny_encoder, reserve_bytes=0) as library:
+        library.add([documents / "hafen.txt"])
+    (shard,) = (tmp_path / "data" / "vectors").glob("*/shard-1")
+    for file in [shard.parent / "manifest.json"] if damage.startswith("..") else shard.glob(damage):
+        file.write_bytes(b"\x01noise" * 500)
+    with Library.open(tmp_path / "data", encoder=tiny_encoder, reserve_bytes=0) as library:
+        with pytest.raises(StoreError, match=r"cannot be .*doctor --repair.*no document is lost"):
+            library.search("Hafen")
+        (finding,) = [one for one in library.doctor() if one.check == "vectors"]
+        assert finding.is_problem and "doctor --repair" in finding.message
+        (finding,) = [one for one in library.doctor(repair=True) if one.check == "vectors"]
+        assert finding.repaired and "1 passages were embedded again" in finding.message
+        result = library.search("Hafen", mode="lexical")
+        assert [Path(hit.document).name for hit in result.hits] == ["hafen.txt"]
+        assert [one.level for one in library.doctor() if one.check == "vectors"] == ["ok"]
 
 
 @pytest.mark.skipif("DATABASE_URL" not in os.environ, reason="needs a PostgreSQL server in DATABASE_URL")

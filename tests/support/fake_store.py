@@ -11,7 +11,7 @@ from indexer.errors import StoreError
 
 
 class FakeStore:
-    """Fits the part of ``VectorStore`` that does not rank.
+    """Fits the part of ``VectorStore`` that ingest uses, and ranks by meaning.
 
     ``before_change`` is called with the name of each change before it is made, to fail or to look.
     """
@@ -60,8 +60,10 @@ class FakeStore:
     def fetch_dense(self, name: str, ids: Sequence[str]) -> NDArray[np.float32]:
         return np.stack([self.points[name][one].dense for one in ids])
 
-    def query(self, name: str, **options: Any) -> list[ScoredPoint]:
-        raise NotImplementedError
+    def query(self, name: str, *, dense: Any, limit: int = 10, **_: Any) -> list[ScoredPoint]:
+        points = self.points[name].values()
+        found = [ScoredPoint(one.id, float(one.dense @ dense), None) for one in points]
+        return sorted(found, key=lambda one: -one.score)[:limit]
 
     def optimize(self, name: str) -> None:
         self._changing("optimize")

@@ -149,10 +149,19 @@ def browser() -> Iterator[Any]:
         chromium.close()
 
 
+@pytest.fixture(scope="module")
+def contexts(browser: Any) -> Iterator[dict[tuple[int, int, bool], Any]]:
+    """Browser profiles by window size and colours; kept, so that only the first page fetches the scripts."""
+    made: dict[tuple[int, int, bool], Any] = {}
+    yield made
+    for context in made.values():
+        context.close()
+
+
 @pytest.fixture
-def open_page(browser: Any) -> Iterator[Callable[..., Any]]:
+def open_page(browser: Any, contexts: dict[tuple[int, int, bool], Any]) -> Iterator[Callable[..., Any]]:
     """Open a page; when the test ends, nothing may have left this machine and no script may have failed."""
-    contexts: list[Any] = []
+    pages: list[Any] = []
     outside: list[str] = []
     broken: list[str] = []
 
@@ -163,16 +172,17 @@ def open_page(browser: Any) -> Iterator[Callable[..., Any]]:
             outside.append(request.url)
 
     def open_one(url: str, width: int = 1280, height: int = 800, *, dark: bool = False) -> Any:
-        context = browser.new_context(
-            viewport={"width": width, "height": height},
-            color_scheme="dark" if dark else "light",
-            reduced_motion="reduce",
-            locale="en-GB",
-            accept_downloads=True,
-        )
-        contexts.append(context)
-        context.on("request", look)
-        page = context.new_page()
+        if (width, height, dark) not in contexts:
+            contexts[width, height, dark] = browser.new_context(
+                viewport={"width": width, "height": height},
+                color_scheme="dark" if dark else "light",
+                reduced_motion="reduce",
+                locale="en-GB",
+                accept_downloads=True,
+            )
+        page = contexts[width, height, dark].new_page()
+        pages.append(page)
+        page.on("request", look)
         page.set_default_timeout(30_000)
         page.on("pageerror", lambda error: broken.append(str(error)))
         page.goto(url)
@@ -180,7 +190,7 @@ def open_page(browser: Any) -> Iterator[Callable[..., Any]]:
         return page
 
     yield open_one
-    for context in contexts:
-        context.close()
+    for page in pages:
+        page.close()
     assert not outside
     assert not broken

@@ -68,17 +68,13 @@ def test_texts_of_documents_never_become_part_of_the_page(filled_server: str, op
     assert page.locator("#results img, #results script, #preview img, #documents script").count() == 0
 
 
-@pytest.mark.parametrize(
-    ("query", "language", "direction"), [("المكتبة مغلقة", "ar", "rtl"), ("面包 发酵", "zh", "ltr")]
-)
-def test_every_script_reads_in_its_own_direction(
-    filled_server: str, open_page: OpenPage, query: str, language: str, direction: str
-) -> None:
+def test_every_script_reads_in_its_own_direction(filled_server: str, open_page: OpenPage) -> None:
     page = open_page(filled_server)
-    ask(page, query)
-    snippet = page.locator(f'.card .snippet[lang="{language}"]').first
-    expect(snippet).to_be_visible()
-    assert snippet.evaluate("element => getComputedStyle(element).direction") == direction
+    for query, language, direction in (("المكتبة مغلقة", "ar", "rtl"), ("面包 发酵", "zh", "ltr")):
+        ask(page, query)
+        snippet = page.locator(f'.card .snippet[lang="{language}"]').first
+        expect(snippet).to_be_visible()
+        assert snippet.evaluate("element => getComputedStyle(element).direction") == direction
 
 
 def test_the_keyboard_is_enough(filled_server: str, open_page: OpenPage) -> None:
@@ -107,6 +103,27 @@ def test_a_query_without_words_gets_one_calm_sentence(filled_server: str, open_p
     expect(toast).not_to_contain_text("Traceback")
 
 
+def test_further_passages_of_a_document_are_one_click_away(
+    empty_collection: str, open_page: OpenPage, tmp_path: Path
+) -> None:
+    lines = [f"Chapter {n}. " + "The lighthouse keeper trims the lamp at dusk. " * 30 for n in range(4)]
+    (tmp_path / "lighthouse.txt").write_text("\n\n".join(lines), encoding="utf-8")
+    page = open_page(f"{empty_collection}&tab=library")
+    page.set_input_files("#drop input[type=file]", tmp_path / "lighthouse.txt")
+    expect(page.locator("#jobs .job.done")).to_contain_text("1 added", timeout=60_000)
+    page.get_by_role("tab", name="Search").click()
+    ask(page, "lighthouse keeper lamp")
+    expect(page.locator(".card")).to_have_count(1)
+    more = page.locator(".card [data-document]")
+    expect(more).to_have_text(re.compile(r"\+ \d+ more in this document"))
+    further = int(more.inner_text().split()[1])
+    more.click()
+    expect(page.locator("#status")).to_contain_text("only in lighthouse")
+    expect(page.locator(".card")).to_have_count(1 + further)
+    page.locator("[data-everywhere]").click()
+    expect(page.locator(".card")).to_have_count(1)
+
+
 def test_filters_and_chips(filled_server: str, open_page: OpenPage) -> None:
     page = open_page(filled_server)
     ask(page, "bees")
@@ -117,21 +134,19 @@ def test_filters_and_chips(filled_server: str, open_page: OpenPage) -> None:
     expect(page.locator("#filter-language")).to_contain_text("German (")
 
 
-@pytest.mark.parametrize("kind", ["csv", "json", "xlsx"])
-def test_results_export(filled_server: str, open_page: OpenPage, kind: str, tmp_path: Path) -> None:
+def test_results_export(filled_server: str, open_page: OpenPage, tmp_path: Path) -> None:
     page = open_page(filled_server)
     ask(page, "bees")
     expect(page.locator(".card").first).to_be_visible()
-    with page.expect_download() as download:
-        page.locator(f"#export-{kind}").click()
-    assert download.value.suggested_filename.endswith(f".{kind}")
-    path = tmp_path / "file"
-    download.value.save_as(path)
-    if kind == "csv":
-        rows = csv.DictReader(path.read_text(encoding="utf-8-sig").splitlines())
-        assert "bees" in next(rows)["text"]
-    else:
+    for kind in ("csv", "json", "xlsx"):
+        with page.expect_download() as download:
+            page.locator(f"#export-{kind}").click()
+        assert download.value.suggested_filename.endswith(f".{kind}")
+        path = tmp_path / f"file.{kind}"
+        download.value.save_as(path)
         assert path.stat().st_size > 100
+    rows = csv.DictReader((tmp_path / "file.csv").read_text(encoding="utf-8-sig").splitlines())
+    assert "bees" in next(rows)["text"]
 
 
 def test_a_file_of_questions(filled_server: str, open_page: OpenPage, tmp_path: Path) -> None:
@@ -180,15 +195,27 @@ def test_collections_are_made_and_chosen(
     filled_server: str, open_page: OpenPage, documents: list[Path]
 ) -> None:
     page = open_page(f"{filled_server}/?tab=library")
-    page.get_by_role("button", name="New collection").click()
+    page.get_by_role("button", name="Collections").click()
     page.fill("#collection-name textarea, #collection-name input", "Hafen архив")
     page.locator("#collection-create").click()
     expect(page.locator("#collection input")).to_have_value("Hafen архив")
     page.set_input_files("#drop input[type=file]", documents[:1])
     expect(page.locator("#documents tbody tr")).to_have_count(1, timeout=60_000)
     page.reload()
+    expect(page.locator("#collection input")).to_have_value("Hafen архив")
     page.locator("#collection input").click()
     expect(page.get_by_role("option", name="library", exact=True)).to_be_visible()
+    page.keyboard.press("Escape")
+    page.get_by_role("button", name="Collections").click()
+    page.locator("#collection-delete").click()
+    expect(page.locator("#collection-words")).to_contain_text("Delete Hafen архив with 1 document?")
+    page.locator("#collection-delete-no").click()
+    expect(page.locator("#collection-words")).to_be_hidden()
+    page.locator("#collection-delete").click()
+    page.locator("#collection-delete-yes").click()
+    expect(page.locator("#collection input")).to_have_value("library")
+    expect(page.locator("#jobs .job.done")).to_contain_text("Delete collection Hafen архив", timeout=30_000)
+    expect(page.locator("#documents tbody tr")).to_have_count(4)
 
 
 @pytest.mark.parametrize("dark", [False, True])

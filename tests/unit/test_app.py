@@ -18,7 +18,12 @@ def parse(*words: str) -> Any:
 
 
 def test_every_verb_has_a_handler_and_a_data_option() -> None:
-    required = {"add": ["p"], "search": ["q"], "encode": ["f", "--role", "query", "--out", "o.npy"]}
+    required = {
+        "add": ["p"],
+        "search": ["q"],
+        "encode": ["f", "--role", "query", "--out", "o.npy"],
+        "evaluate": ["t"],
+    }
     for verb in app.VERBS:
         args = parse(verb, "--data", "d", *required.get(verb, []))
         assert callable(args.run) and args.data == Path("d")

@@ -11,7 +11,7 @@ from ui import markup_library as markup
 from ui.exports import ExportFormat
 from ui.frame import TO_DOWNLOAD, Frame, look, script
 from ui.guard import guarded
-from ui.services import Services
+from ui.services import DEFAULT_COLLECTION, Services
 
 FORMATS: tuple[ExportFormat, ...] = ("csv", "xlsx")
 DEFAULT_ORDER = ("added", True)
@@ -192,16 +192,18 @@ def _wire_export(
 
 
 def _collections(services: Services, frame: Frame) -> None:
-    with gr.Accordion("New collection", open=False, elem_id="new-collection"), gr.Row():
-        name = gr.Textbox(
-            placeholder="Name of the new collection",
-            label="Name",
-            show_label=False,
-            container=False,
-            scale=4,
-            elem_id="collection-name",
-        )
-        create = gr.Button("Create", size="sm", scale=0, min_width=90, elem_id="collection-create")
+    with gr.Accordion("Collections", open=False, elem_id="collections"):
+        with gr.Row():
+            name = gr.Textbox(
+                placeholder="Name of a new collection",
+                label="Name",
+                show_label=False,
+                container=False,
+                scale=4,
+                elem_id="collection-name",
+            )
+            create = gr.Button("Create", size="sm", scale=0, min_width=90, elem_id="collection-create")
+        _deletion(services, frame)
 
     def create_collection(wanted: str) -> tuple[Any, ...]:
         made = services.create_collection(wanted)
@@ -212,3 +214,32 @@ def _collections(services: Services, frame: Frame) -> None:
             guarded(create_collection), name, [name, frame.collection], show_progress="hidden",
             api_name=f"create_collection_{number}", api_visibility="undocumented",
         )  # fmt: skip
+
+
+def _deletion(services: Services, frame: Frame) -> None:
+    """Deleting the chosen collection takes two steps; the second says what goes and what stays."""
+    with gr.Row():
+        ask = gr.Button(
+            "Delete this collection …", size="sm", scale=0, min_width=190, elem_id="collection-delete"
+        )
+    with gr.Row(visible=False, elem_id="collection-confirm") as confirm:
+        words = gr.HTML("", apply_default_css=False, elem_id="collection-words")
+        delete = gr.Button(
+            "Delete", variant="stop", size="sm", scale=0, min_width=90, elem_id="collection-delete-yes"
+        )
+        keep = gr.Button("Keep", size="sm", scale=0, min_width=90, elem_id="collection-delete-no")
+
+    def ask_first(collection: str) -> tuple[Any, ...]:
+        info = services.collection(collection)
+        return markup.deletion_question(collection, info.documents if info else 0), gr.Row(visible=True)
+
+    def drop(collection: str) -> tuple[Any, ...]:
+        services.drop_collection(collection)
+        left = [one for one in services.collection_names() if one != collection] or [DEFAULT_COLLECTION]
+        return gr.Row(visible=False), gr.Dropdown(choices=left, value=left[0]), *look(services, left[0])
+
+    hidden: dict[str, Any] = {"show_progress": "hidden", "api_visibility": "private"}
+    ask.click(guarded(ask_first), frame.collection, [words, confirm], **hidden)
+    for event in (keep.click, frame.collection.change):
+        event(lambda: gr.Row(visible=False), None, confirm, **hidden)
+    delete.click(guarded(drop), frame.collection, [confirm, frame.collection, *frame.look_outputs], **hidden)

@@ -27,6 +27,8 @@ ADDED = [
 ]
 FORMATS: tuple[ExportFormat, ...] = ("csv", "xlsx", "json")
 FOLDER_CHOICES = 100
+INSIDE = 100
+"""Passages shown of one document: as many as its card can have counted."""
 Facets = Mapping[str, Mapping[str, int]]
 REMEMBER = """(query, collection, ...rest) => {
   const url = new URL(window.location);
@@ -152,7 +154,7 @@ def _answer(
 ) -> tuple[Any, ...]:
     if not words.strip() or services.collection(collection) is None:
         return [], "", "", "", "", gr.Row(visible=False), *[gr.skip()] * 3
-    filters = to_filters(*chosen, document_id=only[0])
+    filters = to_filters(*chosen, document_id=only[0], top_k=INSIDE if only[0] else 10)
     result = services.search(words.strip(), collection, filters)
     shown = markup.status(result, filters.languages, only[1])
     any_hits = bool(result.hits or result.weak_hits)

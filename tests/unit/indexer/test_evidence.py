@@ -8,7 +8,16 @@ from hypothesis import given
 from hypothesis import strategies as st
 from numpy.typing import NDArray
 
-from indexer.evidence import Evidence, best_sentences, contains, coverage, query_terms, reweighted
+from indexer.evidence import (
+    Evidence,
+    Readable,
+    best_sentences,
+    contains,
+    coverage,
+    is_heading,
+    query_terms,
+    reweighted,
+)
 from indexer.lexical import fold
 
 BEES = np.array([1.0, 0.0], dtype=np.float32)
@@ -33,7 +42,7 @@ def encode_never(_: Sequence[str]) -> NDArray[np.float32]:
     ],
 )
 def test_the_sentence_is_found_across_languages(text: str, language: str, sentence: str) -> None:
-    (found,) = best_sentences([(text, language)], query_terms("how do bees sleep"), BEES, encode_bees)
+    (found,) = best_sentences([Readable(text, language)], query_terms("how do bees sleep"), BEES, encode_bees)
     assert found is not None
     assert text[found.start : found.end].startswith(sentence)
     assert text[found.start : found.end] == text[found.start : found.end].strip()
@@ -42,26 +51,32 @@ def test_the_sentence_is_found_across_languages(text: str, language: str, senten
 
 def test_verbatim_words_decide_between_sentences_of_equal_meaning() -> None:
     text = "A bee costs ten euros. A bee costs 1957 pounds. A bee is a bee."
-    (found,) = best_sentences([(text, "en")], query_terms("bee 1957"), BEES, encode_bees)
+    (found,) = best_sentences([Readable(text, "en")], query_terms("bee 1957"), BEES, encode_bees)
     assert found is not None
     assert "1957" in text[found.start : found.end]
 
 
 def test_a_single_sentence_is_shown_even_if_it_shares_no_word() -> None:
-    assert best_sentences([("  One sentence only. ", "en")], (), None, encode_never) == [
+    assert best_sentences([Readable("  One sentence only. ", "en")], (), None, encode_never) == [
         Evidence(2, 20, cosine=None, score=0.0)
     ]
 
 
 def test_texts_without_words_have_no_evidence() -> None:
-    assert best_sentences([("--- *** ---\n!!!", "en"), ("", "und")], (), BEES, encode_never) == [None, None]
+    assert best_sentences(
+        [Readable("--- *** ---\n!!!", "en"), Readable("", "und")], (), BEES, encode_never
+    ) == [None, None]
 
 
 def test_passages_beyond_the_bound_are_judged_by_words_alone() -> None:
     text = "The train leaves. The bee sleeps."
     terms = query_terms("train")
     first, second, third = best_sentences(
-        [(text, "en"), (text, "en"), ("Rain. Snow.", "en")], terms, BEES, encode_bees, max_sentences=3
+        [Readable(text, "en"), Readable(text, "en"), Readable("Rain. Snow.", "en")],
+        terms,
+        BEES,
+        encode_bees,
+        max_sentences=3,
     )
     assert first is not None and "bee" in text[first.start : first.end]
     assert second is not None and "train" in text[second.start : second.end]
@@ -69,16 +84,59 @@ def test_passages_beyond_the_bound_are_judged_by_words_alone() -> None:
     assert third is None
 
 
+@pytest.mark.parametrize(
+    ("text", "names"),
+    [
+        ("# The bee\n\nA bee sleeps at night. It rains.", ()),
+        ("Of bees and beekeeping\n\nA bee sleeps at night. It rains.", ()),
+        ("The bee.\n\nA bee sleeps at night. It rains.", ("Garden › The bee.",)),
+        ("蜜蜂的生活\n\n蜜蜂晚上睡觉。下雨了。", ()),
+    ],
+)
+def test_a_heading_loses_to_a_sentence_of_equal_meaning(text: str, names: tuple[str, ...]) -> None:
+    (found,) = best_sentences([Readable(text, "und", names)], query_terms("sleep"), BEES, encode_bees)
+    assert found is not None and found.cosine == 1.0
+    assert text[found.start : found.end].startswith(("A bee sleeps", "蜜蜂晚上"))
+
+
+def test_a_heading_is_shown_where_it_is_all_there_is_or_alone_on_the_subject() -> None:
+    for text in ("# The bee\n", "# The bee\n\nThe train leaves. It rains."):
+        (found,) = best_sentences([Readable(text, "en")], query_terms("bee"), BEES, encode_bees)
+        assert found is not None and text[found.start : found.end] == "# The bee"
+    (found,) = best_sentences(
+        [Readable("# The bee\n\nIt rains.", "en")], query_terms("bee"), None, encode_never
+    )
+    assert found is not None and found.start == 0
+
+
+@pytest.mark.parametrize(
+    ("text", "line", "expected"),
+    [
+        ("Opening hours\nThe room opens at nine.", "Opening hours", True),
+        ("It rained.\nOpening hours\n", "Opening hours", True),
+        ("The room opens at nine.\nIt is warm.", "The room opens at nine.", False),
+        ("He asked: is the room open?\nYes.", "is the room open?", False),
+        ("a line of a poem, without an end,\nand one more", "a line of a poem, without an end,", False),
+        ("last words of a passage", "last words of a passage", False),
+        ("كتب الأطفال\nتفتح المكتبة صباحا.", "كتب الأطفال", True),
+        ("图书馆九点开门。\n周五关门。", "图书馆九点开门。", False),
+    ],
+)
+def test_headings_are_told_from_sentences(text: str, line: str, expected: bool) -> None:
+    start = text.index(line)
+    assert is_heading(text, (start, start + len(line))) is expected
+
+
 def test_without_a_vector_nothing_is_encoded() -> None:
     text = "The train leaves. The bee sleeps."
-    (found,) = best_sentences([(text, "en")], query_terms("train"), None, encode_never)
+    (found,) = best_sentences([Readable(text, "en")], query_terms("train"), None, encode_never)
     assert found is not None
     assert (found.start, found.end) == (0, 17)
 
 
 @given(st.lists(st.text(max_size=300), max_size=4), st.text(max_size=60))
 def test_evidence_lies_inside_the_text(texts: list[str], query: str) -> None:
-    passages = [(text, "und") for text in texts]
+    passages = [Readable(text, "und") for text in texts]
     for text, found in zip(
         texts, best_sentences(passages, query_terms(query), BEES, encode_bees), strict=True
     ):

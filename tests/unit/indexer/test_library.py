@@ -140,8 +140,8 @@ def test_a_new_version_of_an_archive_replaces_its_members(library: Library, tmp_
 def test_a_broken_archive_is_listed_until_it_is_mended(library: Library, tmp_path: Path) -> None:
     archive = tmp_path / "papers.zip"
     archive.write_bytes(b"no archive at all")
-    report = library.add([archive])
-    assert len(report.failures) == 1
+    report = library.add([tmp_path], prune=True)
+    assert (len(report.failures), report.removed) == (1, 0)
     (document,) = library.documents()
     assert (document.state, document.file_type) == ("failed", "zip")
     make_zip(archive, a="First paper.")
@@ -195,7 +195,7 @@ def test_a_lost_store_is_rebuilt_from_the_catalog(
     name = library.catalog.collection("library").store_name
     ids = set(fake_store.points[name])
     fake_store.drop(name)
-    monkeypatch.setattr("indexer.library.REPAIR_AT_OPENING", 3)
+    monkeypatch.setattr("indexer.opening.REPAIR_AT_OPENING", 3)
     reopened = open_library(resume_jobs=True)  # too many for the opening: a job does it
     (job,) = reopened.jobs.list()
     assert reopened.jobs.wait(job.id).state == "done"
@@ -230,6 +230,49 @@ def test_jobs_add_remove_and_reindex(library: Library, documents: Path) -> None:
     assert jobs.wait(jobs.submit_reindex(ids, "papers").id).message == "3 changed"
     assert jobs.wait(jobs.submit_remove(ids[:2], "papers").id).message == "2 removed"
     assert len(library.documents("papers")) == 1
+
+
+def test_after_a_job_the_first_search_has_nothing_left_to_prepare(
+    library: Library, documents: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    jobs = library.jobs
+    jobs.wait(jobs.submit_add([documents], "papers").id)
+
+    def never(*_: Any) -> None:
+        raise AssertionError("calibrated during a search")
+
+    monkeypatch.setattr("indexer.confidence.calibrate", never)
+    monkeypatch.setattr("indexer.confidence._load", never)
+    result = library.search("river", collection="papers", mode="dense")
+    assert result.hits or result.weak_hits
+
+
+def test_warming_what_cannot_be_searched_does_nothing(
+    open_library: OpenLibrary, documents: Path, fake_encoder_class: Any
+) -> None:
+    library = open_library()
+    library.warm("nowhere")
+    library.add([documents])
+    open_library(encoder=fake_encoder_class("other")).warm()
+    library.create_collection("empty")
+    library.warm("empty")
+
+
+def test_a_job_that_cannot_be_warmed_after_is_done_all_the_same(
+    library: Library, documents: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def fail(_: str) -> None:
+        raise RuntimeError("no")
+
+    monkeypatch.setattr(library, "warm", fail)
+    assert library.jobs.wait(library.jobs.submit_add([documents], "papers").id).state == "done"
+
+
+def test_a_collection_is_deleted_by_a_job_that_can_run_again(library: Library, documents: Path) -> None:
+    library.add([documents], "papers")
+    for _ in range(2):
+        assert library.jobs.wait(library.jobs.submit_drop("papers").id).message == "deleted"
+        assert library.collections() == []
 
 
 def test_an_upload_survives_until_its_job_runs(

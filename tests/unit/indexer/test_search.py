@@ -18,7 +18,7 @@ from indexer.confidence import Backgrounds, Corpus
 from indexer.documents import Chunk, ChunkInfo, Point, SearchResult, Where
 from indexer.errors import QueryError
 from indexer.lexical import sparse_passage
-from indexer.search import search
+from indexer.search import search, warm
 from indexer.store import open_store
 from me5.prefixes import Role
 
@@ -200,6 +200,16 @@ def test_further_passages_of_a_document_are_counted(world: World) -> None:
     assert result.hits[0].more_in_document == 3
 
 
+@pytest.mark.parametrize("mode", ["hybrid", "dense"])
+def test_inside_a_document_every_passage_stands_for_itself(world: World, mode: str) -> None:
+    outside = world.ask("water boil", mode=mode).hits[0]
+    result = world.ask("water boil", mode=mode, where=Where(documents=(outside.document_id,)))
+    inside = (*result.hits, *result.weak_hits)
+    assert len(inside) == len({hit.chunk_id for hit in inside}) == 1 + outside.more_in_document
+    assert outside.chunk_id in {hit.chunk_id for hit in inside}
+    assert {hit.more_in_document for hit in inside} == {0}
+
+
 @pytest.mark.parametrize("mode", ["hybrid", "dense", "lexical"])
 @pytest.mark.parametrize(
     "where",
@@ -260,6 +270,41 @@ def test_words_that_the_model_does_not_know_are_found_verbatim(tmp_path: Path) -
         result = world.ask(query)
         assert result.hits, query
         assert result.hits[0].chunk_id == chunk_id
+    world.store.close()
+
+
+@pytest.mark.parametrize(
+    ("query", "language"),
+    [
+        ("tide mill", "und"),
+        ("bread", "und"),
+        ("Salim Haddad", "und"),
+        ("Where is the tide mill?", "en"),
+        ("Gezeitenmühle", "de"),
+        ("Brot backen", "und"),
+        ("Wo wird Brot gebacken?", "de"),
+        ("潮汐水車はどこですか", "ja"),
+        ("港", "und"),
+        ("مكتبة", "und"),
+        ("متى تفتح المكتبة أبوابها؟", "ar"),
+        ("ห้องสมุด", "th"),
+    ],
+)
+def test_the_language_of_a_query_is_named_only_when_sure(world: World, query: str, language: str) -> None:
+    assert world.ask(query).language == language
+
+
+def test_a_warm_collection_is_not_calibrated_by_its_first_search(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def never(*_: Any) -> None:
+        raise AssertionError("calibrated during a search")
+
+    world = World(tmp_path)
+    warm(world.catalog, world.store, world.encoder, world.collection)  # type: ignore[arg-type]
+    monkeypatch.setattr("indexer.confidence.calibrate", never)
+    monkeypatch.setattr("indexer.confidence._load", never)
+    assert world.ask("volcano star").hits
     world.store.close()
 
 

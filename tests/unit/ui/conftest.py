@@ -37,6 +37,7 @@ class FakeJobs:
     submitted: list[tuple[list[Path], str, dict[str, Any]]] = field(default_factory=list)
     removed: list[str] = field(default_factory=list)
     reindexed: list[str] = field(default_factory=list)
+    dropped: list[str] = field(default_factory=list)
 
     def submit_add(self, paths: list[Path], collection: str, **options: Any) -> JobInfo:
         self.submitted.append((list(paths), collection, options))
@@ -51,6 +52,10 @@ class FakeJobs:
     def submit_reindex(self, ids: list[str], collection: str = "") -> JobInfo:
         self.reindexed += ids
         return build_job(kind="reindex")
+
+    def submit_drop(self, collection: str) -> JobInfo:
+        self.dropped.append(collection)
+        return build_job(kind="drop", collection=collection)
 
     def list(self) -> list[JobInfo]:
         return [*self.jobs]

@@ -79,3 +79,8 @@ def test_long_tables_are_cut_and_say_so(fake_library: Any) -> None:
 def test_empty_tables_say_what_to_do() -> None:
     assert "Drop some files" in markup.table([], 0)
     assert "No document matches" in markup.table([], 5)
+
+
+def test_the_question_before_a_deletion_escapes_the_name_and_says_what_goes() -> None:
+    words = markup.deletion_question("<b>x", 1)
+    assert "&lt;b&gt;x" in words and "1 document?" in words and "stay" in words

@@ -67,10 +67,14 @@ def test_right_to_left_text_is_marked_as_such(result: SearchResult) -> None:
 
 
 def test_nothing_found_is_an_answer_with_weak_hits_folded(result: SearchResult) -> None:
-    weak = tuple(replace(hit, confidence="weak") for hit in result.hits)
-    html = markup.cards(replace(result, hits=(), weak_hits=weak))
+    unrelated = tuple(replace(hit, confidence="none") for hit in result.hits)
+    html = markup.cards(replace(result, hits=(), weak_hits=unrelated))
     assert "Nothing relevant found" in html
-    assert "<details" in html and "<details open" not in html
+    assert '<details class="weak">' in html
+    beside = markup.cards(replace(result, weak_hits=unrelated))
+    assert '<details class="weak">' in beside
+    weak = tuple(replace(hit, confidence="weak") for hit in result.hits)
+    assert '<details class="weak" open>' in markup.cards(replace(result, hits=(), weak_hits=weak))
     assert "fewer filters" in markup.cards(replace(result, hits=(), weak_hits=()))
 
 

@@ -1,13 +1,14 @@
-"""What is checked before anything is opened."""
+"""What is checked before anything is opened, and what is prepared after."""
 
 import socket
+import threading
 from pathlib import Path
-from typing import NoReturn
+from typing import Any, NoReturn
 
 import pytest
 
 from ui.errors import LaunchError
-from ui.serve import Address, check_address, is_loopback, serve
+from ui.serve import Address, _warm, check_address, is_loopback, serve
 
 
 @pytest.mark.parametrize("host", ["127.0.0.1", "127.8.8.8", "::1", "localhost"])
@@ -43,3 +44,18 @@ def test_a_taken_port_is_named_before_the_library_is_opened(tmp_path: Path) -> N
 def test_impossible_ports_are_refused() -> None:
     with pytest.raises(LaunchError, match="--port"):
         check_address(Address(port=99999))
+
+
+def test_every_collection_is_prepared_even_if_one_cannot_be(
+    fake_library: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    warmed: list[str] = []
+
+    def warm(name: str) -> None:
+        warmed.append(name)
+        raise RuntimeError("damaged")
+
+    monkeypatch.setattr(fake_library, "warm", warm, raising=False)
+    fake_library.names = ["library", "papers"]
+    _warm(fake_library, threading.Event())
+    assert warmed == ["library", "papers"]

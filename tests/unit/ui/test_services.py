@@ -44,6 +44,21 @@ def test_collections_are_created_once(services: Services) -> None:
         services.create_collection("Hafen архив")
 
 
+def test_a_collection_is_deleted_by_a_job_and_only_if_there_is_one(
+    services: Services, fake_library: Any
+) -> None:
+    services.drop_collection("library")
+    with pytest.raises(CollectionError, match="no collection called 'nowhere'"):
+        services.drop_collection("nowhere")
+    assert fake_library.jobs.dropped == ["library"]
+
+
+def test_changes_of_documents_wait_in_line_as_jobs(services: Services, fake_library: Any) -> None:
+    assert services.remove(["d1"], "library").kind == "remove"
+    assert services.reindex(["d2"], "library").kind == "reindex"
+    assert (fake_library.jobs.removed, fake_library.jobs.reindexed) == (["d1"], ["d2"])
+
+
 def test_uploads_are_copied_and_server_paths_are_not(
     services: Services, fake_library: Any, tmp_path: Path
 ) -> None:

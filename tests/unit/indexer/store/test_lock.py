@@ -2,6 +2,7 @@
 
 import json
 import os
+import threading
 from pathlib import Path
 
 import pytest
@@ -48,3 +49,11 @@ def test_waiting_ends_with_the_holder_or_the_patience(tmp_path: Path) -> None:
         wait_for_lock(tmp_path / "process.lock", 0.0)
     held.close()
     wait_for_lock(tmp_path / "process.lock", 0.0).close()
+
+
+def test_a_folder_that_is_let_go_this_moment_can_be_owned(tmp_path: Path) -> None:
+    lock = OwnerLock(tmp_path)
+    leaving = threading.Timer(0.05, lock.release)
+    leaving.start()
+    OwnerLock(tmp_path).release()
+    leaving.join()

@@ -1,0 +1,58 @@
+"""What the opening of a data folder mends: vectors that a crash left different, work that it left undone."""
+
+import logging
+from typing import TYPE_CHECKING
+
+from indexer.catalog import CollectionRecord
+from indexer.errors import StoreError
+from indexer.repair import compare, remove_leftovers, remove_orphans
+
+if TYPE_CHECKING:
+    from indexer.library import Library
+
+logger = logging.getLogger(__name__)
+
+REPAIR_AT_OPENING = 2_000
+"""So many missing points are restored while opening; more are left to a job."""
+
+
+def reconcile(library: "Library") -> None:
+    """Make the points of every collection equal to its chunks again."""
+    for collection in library.catalog.collection_records():
+        try:
+            _reconcile(library, collection)
+        except StoreError as error:
+            logger.error("%s cannot be compared with its vectors: %s", collection.name, error)
+
+
+def _reconcile(library: "Library", collection: CollectionRecord) -> None:
+    remove_leftovers(library.catalog, library.store, collection)
+    difference = compare(library.catalog, library.store, collection)
+    if not difference:
+        return
+    logger.warning(
+        "%s: %d points are missing and %d are unknown to the catalog",
+        collection.name,
+        len(difference.missing),
+        len(difference.orphans),
+    )
+    remove_orphans(library.store, collection, difference.orphans)
+    if not difference.missing:
+        return
+    if collection.contract_digest != library.encoder.contract.digest:
+        logger.warning("%s needs the model %s to be mended", collection.name, collection.model)
+    elif len(difference.missing) <= REPAIR_AT_OPENING:
+        library.restore(collection)
+    elif not any("repair" in params for params in library.catalog.active_job_params()):
+        label = f"Restore {len(difference.missing)} passages"
+        library.jobs.submit("repair", {"repair": collection.id}, collection.name, label, start=False)
+
+
+def resume(library: "Library") -> None:
+    """Go on, in the background, with jobs and documents that were interrupted."""
+    resumed = library.jobs.resume()
+    unfinished = library.catalog.unfinished_documents()
+    if unfinished and not resumed:
+        params = {"documents": [record.id for record in unfinished], "force": False}
+        count = f"{len(unfinished)} interrupted document{'s' if len(unfinished) > 1 else ''}"
+        library.jobs.submit("reindex", params, "", f"Finish {count}")

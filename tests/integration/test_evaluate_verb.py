@@ -1,0 +1,115 @@
+"""``app.py evaluate`` with a real model folder: table, JSON, comparison, errors."""
+
+import json
+
+import pytest
+
+import app
+from trainer.evaluation import evaluate_tatoeba
+
+FILES = {
+    "tatoeba/tatoeba.deu-eng.deu": "Die Bibliothek öffnet um neun.\nFlüsse tragen Schlick.\nDas Meer ist weit.\n",
+    "tatoeba/tatoeba.deu-eng.eng": "The library opens at nine.\nRivers carry silt.\nThe sea is wide.\n",
+    "tatoeba/tatoeba.fra-eng.fra": "La bibliothèque ouvre.\nLa mer.\n",
+    "tatoeba/tatoeba.fra-eng.eng": "The library opens.\nThe sea.\n",
+    "notes/README.md": "nothing to measure",
+    "sts.tsv": "The sea is wide.\tThe sea is wide.\t5\ten\nThe sea.\tA library.\t0\ten\nThe sea.\tThe seas.\t4\ten\n",
+    "own.csv": "query,document,grade,language\nlibrary,The library opens at nine.,1,en\nsilt,Rivers carry silt.,2,en\n",
+}
+
+
+@pytest.fixture
+def data(tmp_path):
+    for name, text in FILES.items():
+        path = tmp_path / name
+        path.parent.mkdir(exist_ok=True)
+        path.write_text(text, encoding="utf-8")
+    return tmp_path
+
+
+def evaluate(capsys, *words):
+    code = app.main(["evaluate", *map(str, words), "--resamples", "50"])
+    captured = capsys.readouterr()
+    return code, captured.out, captured.err
+
+
+def test_json_of_several_tasks(data, static_model_dir, capsys):
+    code, out, _ = evaluate(
+        capsys, data / "tatoeba", data / "sts.tsv", data / "own.csv", "--model", static_model_dir, "--json"
+    )
+    found = json.loads(out)
+    assert code == 0
+    assert (found["model"], found["compare"], found["level"], found["resamples"], found["seed"]) == (
+        str(static_model_dir),
+        None,
+        0.95,
+        50,
+        0,
+    )
+    assert [(task["task"], task["kind"], task["main_metric"]) for task in found["tasks"]] == [
+        ("tatoeba", "bitext", "F1"),
+        ("sts", "similarity", "Spearman"),
+        ("own", "retrieval", "nDCG@10"),
+    ]
+    bitext, sts, own = found["tasks"]
+    assert [(row["language"], row["items"], row["pool"]) for row in bitext["results"]] == [
+        ("deu", 3, 3),
+        ("fra", 2, 2),
+    ]
+    assert bitext["mean"]["language"] == "mean" and sts["mean"] is None
+    for task in found["tasks"]:
+        for row in task["results"]:
+            for score in row["metrics"].values():
+                assert -1 <= score["low"] <= score["high"] <= 1 and score["compare"] is None
+    assert set(own["results"][0]["metrics"]) == {"nDCG@10", "Recall@100", "MRR@10"}
+    assert own["results"][0]["metrics"]["Recall@100"]["value"] == 1
+
+
+def test_accuracy_is_that_of_the_model_card(data, static_model_dir, capsys):
+    import me5
+
+    _, out, _ = evaluate(capsys, data / "tatoeba", "--model", static_model_dir, "--json")
+    card = evaluate_tatoeba(data / "tatoeba", me5.load_encoder(str(static_model_dir)).encode)
+    for row in json.loads(out)["tasks"][0]["results"]:  # no ties here, on which the two differ
+        metrics = row["metrics"]
+        assert 100 * metrics["accuracy"]["value"] == pytest.approx(card[row["language"]].to_english, abs=1e-3)
+        assert 100 * metrics["reverse accuracy"]["value"] == pytest.approx(
+            card[row["language"]].from_english, abs=1e-3
+        )
+
+
+def test_two_models_side_by_side(data, static_model_dir, capsys):
+    words = (data / "own.csv", "--model", "bm25:words", "--compare", static_model_dir)
+    code, out, _ = evaluate(capsys, *words, "--json")
+    score = json.loads(out)["tasks"][0]["results"][0]["metrics"]["nDCG@10"]
+    assert code == 0 and score["value"] == 1
+    compared = score["compare"]
+    assert compared["difference"] == pytest.approx(compared["value"] - 1, abs=1e-6)
+    assert compared["difference_low"] <= compared["difference"] <= compared["difference_high"]
+    assert 0 < compared["p_value"] <= 1 and compared["test"] == "randomisation"
+    code, out, _ = evaluate(capsys, *words)
+    assert code == 0 and "difference" in out and "bm25:words" in out
+
+
+def test_the_table_has_a_row_per_language(data, static_model_dir, capsys):
+    code, out, err = evaluate(capsys, data / "tatoeba", "--model", static_model_dir, "--language", "fra")
+    title, header, *rows = out.splitlines()
+    assert code == 0 and err == "" and title.startswith("tatoeba: bitext")
+    assert header.split()[:3] == ["language", "n", "F1"] and len(rows) == 1
+    assert rows[0].startswith("fra") and "[" in rows[0]
+
+
+@pytest.mark.parametrize(
+    ("words", "message"),
+    [
+        (["nowhere/task", "--model", "bm25:words"], "BEIR"),
+        (["{data}/notes", "--model", "bm25:words"], "no known layout"),
+        (["{data}/sts.tsv", "--model", "bm25:words"], "no vectors"),
+        (["{data}/own.csv", "--model", "e5-smal"], "Unknown model"),
+        (["{data}/own.csv", "--model", "bm25:words", "--instruction", "Find."], "takes no instruction"),
+    ],
+)
+def test_errors_are_one_line_on_stderr(data, capsys, words, message):
+    code, out, err = evaluate(capsys, *(word.format(data=data) for word in words))
+    assert code == 1 and out == ""
+    assert err.startswith("error: ") and message in err and len(err.splitlines()) == 1

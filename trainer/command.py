@@ -1,0 +1,44 @@
+"""``python app.py train RECIPE.yaml [--resume] [key=value…]``; the same under ``accelerate launch``."""
+
+from __future__ import annotations
+
+import argparse
+import logging
+import sys
+from pathlib import Path
+
+
+def add_verb(verbs: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
+    """Register ``train``; nothing heavy is imported before it runs."""
+    words = "train a model by a recipe; the run is a folder that can be resumed"
+    parser = verbs.add_parser("train", help=words, description=words[0].upper() + words[1:] + ".")
+    parser.add_argument("recipe", type=Path, metavar="RECIPE", help="YAML file; examples in trainer/recipes/")
+    parser.add_argument(
+        "overrides", nargs="*", metavar="key=value", help="for example out=runs/mine optim.steps=1000"
+    )
+    parser.add_argument(
+        "--resume", action="store_true", help="go on from the newest checkpoint of the recipe's folder"
+    )
+    parser.add_argument("--threads", type=int, metavar="N", help="processor threads (default: all cores)")
+    parser.add_argument("--data", type=Path, metavar="DIR", help="accepted as everywhere; not needed here")
+    parser.set_defaults(run=run_train)
+
+
+def run_train(args: argparse.Namespace) -> int:
+    """Train; prints the folder of the model. 0 on success."""
+    from trainer.config import build_config, read_recipe
+    from trainer.errors import ConfigError, TrainerError
+
+    logging.getLogger("trainer").setLevel(logging.INFO)
+    try:
+        values = read_recipe(args.recipe, args.overrides)
+        if values.get("stage") != "contrastive":
+            raise ConfigError(
+                f"stage is {values.get('stage')!r}; expected 'contrastive'. The recipe of the built-in model "
+                "runs with `python -m trainer.cli builtin RECIPE`."
+            )
+        print(_run_contrastive(build_config, values, args))
+    except TrainerError as error:
+        print(f"error: {error}", file=sys.stderr)
+        return 1
+    return 0

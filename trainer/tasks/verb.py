@@ -1,0 +1,234 @@
+"""``python app.py evaluate TASK… --model M [--compare M2] [--json]``: measure models on tasks.
+
+With ``--json`` standard output holds one object::
+
+    {"model", "compare" (name or null), "level", "resamples", "seed",
+     "tasks": [{"task", "kind", "main_metric",
+                "results": [{"language", "items", "pool", "notes",
+                             "metrics": {NAME: {"value", "low", "high",
+                                                "compare": {"value", "low", "high", "difference",
+                                                            "difference_low", "difference_high",
+                                                            "p_value", "test"} or null}}}],
+                "mean": one such object with "language": "mean", or null}]}
+
+Values are shares (Spearman: a correlation), low and high the ends of the bootstrap interval. ``difference``
+is compare minus model. ``kind`` is retrieval, bitext, mining, similarity, classification or hub; for hub
+tasks low, high and the difference's interval are null and items and pool 0. NAME is one of nDCG@10,
+Recall@100, MRR@10, F1, accuracy, reverse F1, reverse accuracy, precision, recall, Spearman,
+accuracy (logistic), accuracy (kNN), v-measure, main score. ``notes`` of mining tasks: threshold, pairs, gold.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import math
+import sys
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from trainer.tasks.models import Model
+    from trainer.tasks.running import Options, Row, Score, TaskReport
+
+
+def add_verb(verbs: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
+    """Register ``evaluate``; nothing heavy is imported before it runs."""
+    words = "measure a model on retrieval, bitext, similarity and classification tasks"
+    parser = verbs.add_parser("evaluate", help=words, description=words[0].upper() + words[1:] + ".")
+    parser.add_argument(
+        "tasks",
+        nargs="+",
+        metavar="TASK",
+        help="path of a task (Tatoeba, BEIR, BUCC, aligned files, STS, judged queries), or its name in mteb",
+    )
+    parser.add_argument("--data", type=Path, metavar="DIR", help="accepted as everywhere; not needed here")
+    parser.add_argument(
+        "--model",
+        default=None,
+        metavar="NAME",
+        help="registry name, folder, hub id, bm25, bm25:MODEL (its tokenizer) or bm25:words "
+        "(default: builtin)",
+    )
+    parser.add_argument("--compare", metavar="NAME", help="a second model, tested against the first")
+    parser.add_argument(
+        "--split", metavar="NAME", help="qrels or gold to use (default: test, else dev, training)"
+    )
+    parser.add_argument(
+        "--language", action="append", default=[], metavar="CODE", help="as the task spells it; repeatable"
+    )
+    parser.add_argument("--instruction", metavar="TEXT", help="task sentence, for models that take one")
+    parser.add_argument(
+        "--resamples", type=_positive, default=1000, metavar="N", help="bootstrap draws, default: %(default)s"
+    )
+    parser.add_argument("--seed", type=int, default=0, metavar="N", help="of the draws, default: %(default)s")
+    parser.add_argument("--json", action="store_true", help="for machines")
+    parser.set_defaults(run=run_evaluate)
+
+
+def run_evaluate(args: argparse.Namespace) -> int:
+    """Measure, then print; 1 with a message when a task or model cannot be read."""
+    from trainer.errors import TrainerError
+    from trainer.tasks.models import open_model
+    from trainer.tasks.running import Options
+
+    options = Options(args.split, tuple(args.language), args.resamples, args.seed)
+    try:
+        model = open_model(args.model or "builtin", instruction=args.instruction, progress=_show)
+        other = open_model(args.compare, progress=_show) if args.compare else None
+        reports = [report for name in args.tasks for report in _run(name, model, other, options)]
+    except TrainerError as error:
+        _end_progress()
+        print(f"error: {error}", file=sys.stderr)
+        return 1
+    _end_progress()
+    if args.json:
+        print(json.dumps(to_json(reports, model.name, args.compare, options), ensure_ascii=False, indent=2))
+    else:
+        print("\n\n".join(table(report, model.name, args.compare) for report in reports))
+    return 0
+
+
+def _run(name: str, model: Model, other: Model | None, options: Options) -> list[TaskReport]:
+    from trainer.tasks.running import find_tasks, run_hub_task, run_task
+
+    tasks = find_tasks(name, options)
+    if tasks is None:
+        return run_hub_task(name, model, other, options)
+    return [run_task(task, model, other, options) for task in tasks]
+
+
+# -- for machines --------------------------------------------------------------------------------------------
+
+
+def to_json(reports: list[TaskReport], model: str, compared: str | None, options: Options) -> dict[str, Any]:
+    """The object that the module's docstring describes."""
+    return {
+        "model": model,
+        "compare": compared,
+        "level": options.level,
+        "resamples": options.resamples,
+        "seed": options.seed,
+        "tasks": [
+            {
+                "task": report.task,
+                "kind": report.kind,
+                "main_metric": report.main_metric,
+                "results": [_row_json(row) for row in report.rows],
+                "mean": None if report.mean is None else _row_json(report.mean),
+            }
+            for report in reports
+        ],
+    }
+
+
+def _row_json(row: Row) -> dict[str, Any]:
+    return {
+        "language": row.language,
+        "items": row.items,
+        "pool": row.pool,
+        "notes": {name: _finite(value) for name, value in row.notes.items()},
+        "metrics": {name: _score_json(score) for name, score in row.scores.items()},
+    }
+
+
+def _score_json(score: Score) -> dict[str, Any]:
+    first, second, difference = score.first, score.second, score.difference
+    values: dict[str, Any] = {
+        "value": _finite(first.value),
+        "low": _finite(first.low),
+        "high": _finite(first.high),
+        "compare": None,
+    }
+    if second is not None:
+        values["compare"] = {
+            "value": _finite(second.value),
+            "low": _finite(second.low),
+            "high": _finite(second.high),
+            "difference": _finite(second.value - first.value),
+            "difference_low": None if difference is None else _finite(difference.low),
+            "difference_high": None if difference is None else _finite(difference.high),
+            "p_value": None if difference is None else _finite(difference.p_value),
+            "test": None if difference is None else difference.test,
+        }
+    return values
+
+
+def _finite(value: float) -> float | None:
+    return round(value, 6) if math.isfinite(value) else None
+
+
+# -- for people ----------------------------------------------------------------------------------------------
+
+
+def table(report: TaskReport, model: str, compared: str | None) -> str:
+    """Percent with intervals: all metrics of one model, or the main metric of two and their difference."""
+    rows = [*report.rows, *([] if report.mean is None else [report.mean])]
+    if compared is None:
+        names = list(report.rows[0].scores)
+        header = ["language", "n", *names]
+        lines = [
+            [row.language, str(row.items), *(_percent(row.scores.get(name)) for name in names)]
+            for row in rows
+        ]
+        title = f"{report.task}: {report.kind}, {model}, percent"
+    else:
+        header = ["language", "n", model, compared, "difference", "p"]
+        lines = [[row.language, str(row.items), *_difference(row.scores[report.main_metric])] for row in rows]
+        title = f"{report.task}: {report.kind}, {report.main_metric}, percent"
+    widths = [max(len(line[column]) for line in [header, *lines]) for column in range(len(header))]
+    body = [
+        "  ".join(
+            cell.ljust(width) if column == 0 else cell.rjust(width)
+            for column, (cell, width) in enumerate(zip(line, widths, strict=True))
+        ).rstrip()
+        for line in [header, *lines]
+    ]
+    notes = [
+        f"{row.language}: " + ", ".join(f"{name} {value:.4g}" for name, value in row.notes.items())
+        for row in rows
+        if row.notes
+    ]
+    return "\n".join([title, *body, *notes])
+
+
+def _percent(score: Score | None) -> str:
+    return "-" if score is None else _words(score.first.value, score.first.low, score.first.high)
+
+
+def _difference(score: Score) -> list[str]:
+    if score.second is None:
+        return [_percent(score), "-", "-", "-"]
+    second = _words(score.second.value, score.second.low, score.second.high)
+    if score.difference is None:
+        return [_percent(score), second, f"{100 * (score.second.value - score.first.value):+.1f}", "-"]
+    found = score.difference
+    return [
+        _percent(score),
+        second,
+        f"{100 * found.difference:+.1f} [{100 * found.low:+.1f}, {100 * found.high:+.1f}]",
+        f"{found.p_value:.3f}",
+    ]
+
+
+def _words(value: float, low: float, high: float) -> str:
+    if not math.isfinite(low):
+        return f"{100 * value:.1f}"
+    return f"{100 * value:.1f} [{100 * low:.1f}, {100 * high:.1f}]"
+
+
+def _positive(word: str) -> int:
+    value = int(word)
+    if value < 1:
+        raise argparse.ArgumentTypeError(f"expected 1 or more, got {word}")
+    return value
+
+
+def _show(name: str, done: int, total: int) -> None:
+    if sys.stderr.isatty():
+        print(f"\r\033[K{name}: {done} of {total} texts", end="", file=sys.stderr, flush=True)
+
+
+def _end_progress() -> None:
+    if sys.stderr.isatty():
+        print("\r\033[K", end="", file=sys.stderr, flush=True)
