@@ -8,9 +8,10 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from indexer import cli
+from trainer import command as training
 from trainer.tasks import verb as evaluation
 
-VERBS = ("serve", "add", "search", "encode", "models", "doctor", "evaluate")
+VERBS = ("serve", "add", "search", "encode", "models", "doctor", "train", "evaluate")
 
 
 def build_parser() -> argparse.ArgumentParser:
@@ -29,6 +30,7 @@ def build_parser() -> argparse.ArgumentParser:
     cli.add_store_options(serve)
     serve.set_defaults(run=run_serve)
     cli.add_verbs(verbs)
+    training.add_verb(verbs)
     evaluation.add_verb(verbs)
     return parser
 

@@ -162,6 +162,20 @@ def cpu_seconds() -> float:
     return total
 
 
+def parts() -> str:
+    """What each process takes, for a look at where memory goes."""
+    me = psutil.Process()
+    shown = []
+    for process in [me, *me.children(recursive=True)]:
+        try:
+            info, line = process.memory_info(), process.cmdline()
+        except psutil.NoSuchProcess:
+            continue
+        name = line[line.index("-m") + 1].rpartition(".")[2] if "-m" in line else "this"
+        shown.append(f"{name} {(info.rss - getattr(info, 'shared', 0)) >> 20}")
+    return ", ".join(shown)
+
+
 def memory() -> int:
     """Resident bytes of this process and its children, shared pages counted once per process."""
     me = psutil.Process()
@@ -200,7 +214,10 @@ def told_now_and_then():  # type: ignore[no-untyped-def]
     def tell(done: int, total: int, unit: str, message: str) -> None:
         if time.monotonic() - last[0] > 20:
             last[0] = time.monotonic()
-            print(f"  {done / 2**20:.0f} of {total / 2**20:.0f} MB, {memory() >> 20} MB", file=sys.stderr)
+            print(
+                f"  {done / 2**20:.0f} of {total / 2**20:.0f} MB, {memory() >> 20} MB ({parts()})",
+                file=sys.stderr,
+            )
 
     return tell
 

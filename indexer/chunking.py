@@ -298,7 +298,13 @@ class _Chunker:
             if sum(one.tokens for one in candidate) > self._overlap or not self._has_room(candidate, piece):
                 break
             kept = candidate
+        # Pieces that meet inside a word may count more tokens together than one by one.
+        while kept and self._span_count(kept) > self._overlap:
+            kept = kept[1:]
         return kept
+
+    def _span_count(self, group: Sequence[_Piece]) -> int:
+        return len(self._tokens.token_spans([self._slice(group[0].start, group[-1].end)])[0])
 
     def _verified(self, groups: Sequence[Sequence[_Piece]]) -> Iterator[Chunk]:
         """Chunks of the groups, none above the limit as the encoder counts."""

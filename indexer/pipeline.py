@@ -34,6 +34,8 @@ from me5.encoder import Encoder
 logger = logging.getLogger(__name__)
 
 BATCH_CHUNKS = 512
+OPTIMIZE_EVERY = 50_000
+"""Passages after which the store may build: until then they take memory that a built index gives back."""
 """Chunks per batch: enough to fill the model's own batches, few enough to lose little."""
 
 _QUEUE_EVENTS = 8
@@ -255,7 +257,10 @@ class Pipeline:
             )
             self._store.upsert(self._collection.store_name, points)
             self._catalog.mark_chunks([record.id for record in batch.records], "indexed")
+            before = self._counts["chunks"] // OPTIMIZE_EVERY
             self._counts["chunks"] += len(points)
+            if self._counts["chunks"] // OPTIMIZE_EVERY > before:
+                self._store.optimize(self._collection.store_name)
         for known, text_bytes in batch.text_bytes:
             known.done_bytes = min(known.done_bytes + text_bytes, known.file.size_bytes)
         self._finish(batch.ended)

@@ -4,8 +4,13 @@ from __future__ import annotations
 
 import argparse
 import logging
+import re
 import sys
+from collections.abc import Sequence
 from pathlib import Path
+from typing import Any
+
+OVERRIDE = re.compile(r"[A-Za-z_][\w.]*=")
 
 
 def add_verb(verbs: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
@@ -22,6 +27,20 @@ def add_verb(verbs: argparse._SubParsersAction[argparse.ArgumentParser]) -> None
     parser.add_argument("--threads", type=int, metavar="N", help="processor threads (default: all cores)")
     parser.add_argument("--data", type=Path, metavar="DIR", help="accepted as everywhere; not needed here")
     parser.set_defaults(run=run_train)
+    _accept_overrides_anywhere(parser)
+
+
+def _accept_overrides_anywhere(parser: argparse.ArgumentParser) -> None:
+    """Let key=value words stand before and after options; argparse wants all positionals in one place."""
+    parse = parser.parse_known_args
+
+    def parse_known(words: Sequence[str], namespace: argparse.Namespace | None = None) -> Any:
+        overrides = [word for word in words if OVERRIDE.match(word)]
+        known, unknown = parse([word for word in words if not OVERRIDE.match(word)], namespace)
+        known.overrides = overrides
+        return known, unknown
+
+    parser.parse_known_args = parse_known  # type: ignore[method-assign, assignment]  # add_parser takes no class
 
 
 def run_train(args: argparse.Namespace) -> int:
@@ -37,7 +56,14 @@ def run_train(args: argparse.Namespace) -> int:
                 f"stage is {values.get('stage')!r}; expected 'contrastive'. The recipe of the built-in model "
                 "runs with `python -m trainer.cli builtin RECIPE`."
             )
-        print(_run_contrastive(build_config, values, args))
+        import torch
+
+        from trainer.contrastive import ContrastiveConfig
+        from trainer.run import run_contrastive
+
+        if args.threads is not None:
+            torch.set_num_threads(args.threads)
+        print(run_contrastive(build_config(ContrastiveConfig, values), resume=args.resume))
     except TrainerError as error:
         print(f"error: {error}", file=sys.stderr)
         return 1

@@ -32,8 +32,8 @@ class SourceConfig:
     note: str = ""
 
     def __post_init__(self) -> None:
-        _require(self.kind in typing.get_args(SourceKind), "kind", self.kind, "parallel, question or passage")
-        _require(bool(self.licence), "licence", self.licence, "the licence of the file")
+        require(self.kind in typing.get_args(SourceKind), "kind", self.kind, "parallel, question or passage")
+        require(bool(self.licence), "licence", self.licence, "the licence of the file")
 
 
 @dataclass(frozen=True)
@@ -47,15 +47,13 @@ class TokenizerConfig:
     max_characters: int = 250
 
     def __post_init__(self) -> None:
-        _require(
+        require(
             self.vocab_size > self.alphabet_size + 261,
             "vocab_size",
             self.vocab_size,
             "more than the alphabet",
         )
-        _require(
-            0 <= self.sample_exponent <= 1, "sample_exponent", self.sample_exponent, "a number in [0, 1]"
-        )
+        require(0 <= self.sample_exponent <= 1, "sample_exponent", self.sample_exponent, "a number in [0, 1]")
 
 
 @dataclass(frozen=True)
@@ -73,18 +71,18 @@ class StaticOptimConfig:
     matmul_bf16: bool = True
 
     def __post_init__(self) -> None:
-        _require(self.batch_size >= 2, "batch_size", self.batch_size, "at least 2")
-        _require(self.steps >= 1, "steps", self.steps, "at least 1")
-        _require(self.learning_rate > 0, "learning_rate", self.learning_rate, "a positive number")
-        _require(0 < self.temperature <= 1, "temperature", self.temperature, "a number in (0, 1]")
-        _require(
+        require(self.batch_size >= 2, "batch_size", self.batch_size, "at least 2")
+        require(self.steps >= 1, "steps", self.steps, "at least 1")
+        require(self.learning_rate > 0, "learning_rate", self.learning_rate, "a positive number")
+        require(0 < self.temperature <= 1, "temperature", self.temperature, "a number in (0, 1]")
+        require(
             0 <= self.language_exponent <= 1,
             "language_exponent",
             self.language_exponent,
             "a number in [0, 1]",
         )
-        _require(0 <= self.pivot_share <= 1, "pivot_share", self.pivot_share, "a number in [0, 1]")
-        _require(0 <= self.piece_dropout < 1, "piece_dropout", self.piece_dropout, "a number in [0, 1)")
+        require(0 <= self.pivot_share <= 1, "pivot_share", self.pivot_share, "a number in [0, 1]")
+        require(0 <= self.piece_dropout < 1, "piece_dropout", self.piece_dropout, "a number in [0, 1)")
 
 
 @dataclass(frozen=True)
@@ -102,9 +100,9 @@ class DistillationConfig:
     max_characters: int = 700
 
     def __post_init__(self) -> None:
-        _require(self.steps >= 1, "steps", self.steps, "at least 1")
-        _require(self.alone >= 0, "alone", self.alone, "at least 0")
-        _require(0 <= self.english_share <= 1, "english_share", self.english_share, "a number in [0, 1]")
+        require(self.steps >= 1, "steps", self.steps, "at least 1")
+        require(self.alone >= 0, "alone", self.alone, "at least 0")
+        require(0 <= self.english_share <= 1, "english_share", self.english_share, "a number in [0, 1]")
 
 
 @dataclass(frozen=True)
@@ -126,10 +124,10 @@ class BuiltinConfig:
     distillation: DistillationConfig | None = None
 
     def __post_init__(self) -> None:
-        _require(bool(self.sources), "sources", self.sources, "at least one source")
-        _require(self.dimension >= 8, "dimension", self.dimension, "at least 8")
-        _require(self.held_out_one_in >= 2, "held_out_one_in", self.held_out_one_in, "at least 2")
-        _require(
+        require(bool(self.sources), "sources", self.sources, "at least one source")
+        require(self.dimension >= 8, "dimension", self.dimension, "at least 8")
+        require(self.held_out_one_in >= 2, "held_out_one_in", self.held_out_one_in, "at least 2")
+        require(
             bool(self.mixture)
             and all(share >= 0 for share in self.mixture.values())
             and sum(self.mixture.values()) > 0,
@@ -140,15 +138,24 @@ class BuiltinConfig:
 
 
 def load_recipe(path: Path, overrides: Sequence[str] = ()) -> BuiltinConfig:
-    """Read a recipe file and apply ``key=value`` overrides."""
+    """The recipe of the built-in model."""
+    recipe: BuiltinConfig = build_config(BuiltinConfig, read_recipe(path, overrides))
+    return recipe
+
+
+def read_recipe(path: Path, overrides: Sequence[str] = ()) -> dict[str, Any]:
+    """The values of a recipe file with ``key=value`` overrides, not yet checked."""
     import yaml
 
     if not path.is_file():
         raise ConfigError(f"Recipe {path} does not exist; expected a YAML file. Check the path.")
-    values = yaml.safe_load(path.read_text(encoding="utf8"))
+    try:
+        values = yaml.safe_load(path.read_text(encoding="utf8"))
+    except (yaml.YAMLError, UnicodeDecodeError) as error:
+        raise ConfigError(f"Recipe {path} is not YAML: {error}. Correct the file.") from error
     if not isinstance(values, dict):
         raise ConfigError(
-            f"Recipe {path} is not a mapping of names to values. Start from trainer/recipes/builtin.yaml."
+            f"Recipe {path} is not a mapping of names to values. Start from a file in trainer/recipes/."
         )
     for override in overrides:
         key, separator, text = override.partition("=")
@@ -156,20 +163,31 @@ def load_recipe(path: Path, overrides: Sequence[str] = ()) -> BuiltinConfig:
             raise ConfigError(
                 f"Override {override!r} has no value; expected key=value, as in optim.steps=100."
             )
-        _set(values, key.split("."), yaml.safe_load(text))
-    return _build(BuiltinConfig, values, "recipe")
+        _set(values, key.split("."), yaml.safe_load(text), override)
+    return values
 
 
-def _set(values: dict[str, Any], keys: Sequence[str], value: object) -> None:
-    for key in keys[:-1]:
-        values = values.setdefault(key, {})
-    values[keys[-1]] = value
+def build_config(kind: Any, values: Mapping[str, Any]) -> Any:
+    """Recipe values as the dataclass ``kind``, every name and type checked."""
+    return _build(kind, values, "recipe")
+
+
+def _set(values: Any, keys: Sequence[str], value: object, override: str) -> None:
+    """Set a nested value; a number picks an item of a list, as in sources.0.path=pairs.tsv."""
+    try:
+        for key in keys[:-1]:
+            values = values[int(key)] if isinstance(values, list) else values.setdefault(key, {})
+        values[int(keys[-1]) if isinstance(values, list) else keys[-1]] = value
+    except (AttributeError, IndexError, TypeError, ValueError) as error:
+        raise ConfigError(f"Override {override!r} names nothing in the recipe. Check the key.") from error
 
 
 def _build(kind: Any, value: Any, where: str) -> Any:
     if isinstance(kind, types.UnionType):  # X | None
         return None if value is None else _build(typing.get_args(kind)[0], value, where)
     if isinstance(kind, type) and dataclasses.is_dataclass(kind):
+        if not isinstance(value, Mapping):
+            raise ConfigError(f"{where} is {value!r}; expected names with values. Correct the recipe.")
         hints = typing.get_type_hints(kind)
         unknown = sorted(set(value) - set(hints))
         if unknown:
@@ -181,6 +199,8 @@ def _build(kind: Any, value: Any, where: str) -> Any:
         except TypeError as error:
             raise ConfigError(f"{where} is not complete: {error}. Add the missing name.") from error
     if typing.get_origin(kind) is tuple:
+        if not isinstance(value, list | tuple):
+            raise ConfigError(f"{where} is {value!r}; expected a list. Correct the recipe.")
         return tuple(_build(typing.get_args(kind)[0], item, where) for item in value)
     if kind is float and isinstance(value, int | str) and not isinstance(value, bool):
         try:
@@ -192,6 +212,7 @@ def _build(kind: Any, value: Any, where: str) -> Any:
     return value
 
 
-def _require(condition: bool, name: str, value: object, expected: str) -> None:
+def require(condition: bool, name: str, value: object, expected: str) -> None:
+    """Stop with a ConfigError unless the condition holds."""
     if not condition:
         raise ConfigError(f"{name} is {value!r}; expected {expected}. Correct the recipe.")

@@ -24,11 +24,11 @@ from indexer.store.wire import PointBatch
 
 _log = logging.getLogger(__name__)
 
-HNSW_MIN_POINTS = 100_000
+HNSW_MIN_POINTS = 50_000
 """Unindexed points from which the graph is built. Measured (benchmarks/store.md): a hybrid search by brute
-force takes 7 ms at 100,000 points of 384 dimensions, so even a machine four times slower stays within the
-30 ms that a search may spend in the store, with exact results and nothing to build. Building also moves the
-sparse vectors out of memory (5 MB per 1,000 passages before), so long ingests ask for it on the way."""
+force takes 7 ms at 100,000 points of 384 dimensions, so speed alone would not ask for it before. Memory does:
+unindexed points take 5 MB per 1,000 until a build moves their sparse vectors into files, and the build itself
+takes a multiple of that."""
 
 
 REPEAT_AT_ONCE = 2048

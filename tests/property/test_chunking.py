@@ -6,7 +6,7 @@ from collections.abc import Sequence
 import numpy as np
 import pytest
 import regex
-from hypothesis import given, settings
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 from numpy.typing import NDArray
 
@@ -133,6 +133,15 @@ class TestLaws:
         assert all(a.end == b.start for a, b in itertools.pairwise(chunks))
 
     @given(document=documents, overlap=st.integers(1, 30))
+    @example(  # pieces that meet inside a word count more tokens together
+        document=[
+            (
+                "ﷺ㌀ﬃ½Dr. Smith paid 3.50 dollars; then he left. ሰላም ነው። Он родился в 1990 г. в Москве. ",
+                (None, None),
+            )
+        ],
+        overlap=20,
+    )
     @settings(max_examples=100, deadline=None)
     def test_overlap_repeats_whole_pieces_and_always_moves_on(self, document, overlap) -> None:
         blocks, counter = blocks_of(document), FakeCounter()

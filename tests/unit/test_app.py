@@ -23,6 +23,7 @@ def test_every_verb_has_a_handler_and_a_data_option() -> None:
         "search": ["q"],
         "encode": ["f", "--role", "query", "--out", "o.npy"],
         "evaluate": ["t"],
+        "train": ["r"],
     }
     for verb in app.VERBS:
         args = parse(verb, "--data", "d", *required.get(verb, []))
