@@ -11,7 +11,8 @@ from playwright.sync_api import expect
 ROOT = Path(__file__).resolve().parents[2]
 IMAGES = ROOT / "docs" / "images"
 QUERY = "#query textarea, #query input"
-QUESTION = "When do children get the measles vaccine?"
+QUESTION = "library rules"
+ARABIC_QUESTION = "لقاح الحصبة للأطفال"
 PDF_QUESTION = "moulin à marée"
 
 pytestmark = [
@@ -39,6 +40,7 @@ def ask(page: Any, words: str) -> None:
 def sample_page(fresh_server: str, open_page: Callable[..., Any]) -> Callable[..., Any]:
     """Opens the page over a collection with the sample library."""
     page = open_page(fresh_server)
+    expect(page.locator("#try-samples")).to_be_visible()
     shoot(page, "empty")
     page.locator("#try-samples").click()
     expect(page.locator("#jobs .job.running, #jobs .job.done").first).to_be_visible()
@@ -66,6 +68,11 @@ def test_pictures(sample_page: Callable[..., Any]) -> None:
         page.get_by_role("tab", name="Library").click()
         expect(page.locator("#documents tbody tr").first).to_be_visible()
         shoot(page, f"library{name}")
+    page = sample_page()
+    ask(page, ARABIC_QUESTION)
+    page.locator(".card:visible").first.click()
+    expect(page.locator("#preview .chosen")).to_be_in_viewport()
+    shoot(page, "arabic")
     page = sample_page()
     ask(page, PDF_QUESTION)
     card = page.locator(".card", has_text="pdf").first
