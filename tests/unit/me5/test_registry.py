@@ -8,7 +8,7 @@ import pytest
 from me5 import hub, registry
 from me5.errors import HubUnreachableError, ModelFormatError, UnknownModelError
 from me5.loading import load_encoder
-from me5.registry import MODELS, resolve_spec, spec_from_folder
+from me5.registry import BUILTIN_FOLDER, MODELS, resolve_spec, spec_from_folder
 
 
 def test_the_promised_models_are_registered() -> None:
@@ -148,3 +148,10 @@ def test_a_missing_builtin_model_says_what_to_do(monkeypatch: pytest.MonkeyPatch
     monkeypatch.setattr(registry, "BUILTIN_FOLDER", tmp_path)
     with pytest.raises(ModelFormatError, match="built-in model"):
         resolve_spec("builtin")
+
+
+def test_the_builtin_entry_says_what_its_folder_holds() -> None:
+    spec, resolved = MODELS["builtin"], resolve_spec("builtin")
+    assert (spec.dimension, spec.layers) == (resolved.dimension, resolved.layers)
+    config = json.loads((BUILTIN_FOLDER / "config.json").read_text(encoding="utf-8"))
+    assert spec.parameters == config["vocab_size"] * config["hidden_size"]
