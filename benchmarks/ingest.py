@@ -146,6 +146,7 @@ def big_file(model: str, megabytes: int) -> dict[str, object]:
             "seconds": round(report.seconds, 1),
             "model_mb": before >> 20,
             "peak_over_model_mb": (peak.value - before) >> 20,
+            "peak_parts_mb": peak.parts,
         }
 
 
@@ -193,7 +194,7 @@ class Peak:
     """The most memory while the block runs, looked at five times a second."""
 
     def __enter__(self) -> "Peak":
-        self.value = memory()
+        self.value, self.parts = memory(), parts()
         self._end = threading.Event()
         self._thread = threading.Thread(target=self._look)
         self._thread.start()
@@ -205,7 +206,9 @@ class Peak:
 
     def _look(self) -> None:
         while not self._end.wait(0.2):
-            self.value = max(self.value, memory())
+            now = memory()
+            if now > self.value:
+                self.value, self.parts = now, parts()
 
 
 def told_now_and_then():  # type: ignore[no-untyped-def]

@@ -15,6 +15,8 @@ HNSW_M = 16
 HNSW_EF_CONSTRUCT = 100
 SMALL_SEGMENT_KB = 10_000
 """Segments below this are left to brute force by the engine."""
+MOST_SEGMENTS = 64
+"""Above so many the engine merges them, which takes memory for all of them at once."""
 
 
 def build(path: str, dimension: int, threads: int) -> None:
@@ -33,7 +35,9 @@ def build(path: str, dimension: int, threads: int) -> None:
                 full_scan_threshold=SMALL_SEGMENT_KB,
                 max_indexing_threads=threads,
             ),
-            optimizers=EdgeOptimizersConfig(indexing_threshold=SMALL_SEGMENT_KB),
+            optimizers=EdgeOptimizersConfig(
+                indexing_threshold=SMALL_SEGMENT_KB, default_segment_number=MOST_SEGMENTS
+            ),
         ),
     )
     shard.optimize()
