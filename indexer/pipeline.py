@@ -34,9 +34,9 @@ from me5.encoder import Encoder
 logger = logging.getLogger(__name__)
 
 BATCH_CHUNKS = 512
-OPTIMIZE_EVERY = 50_000
-"""Passages after which the store may build: until then they take memory that a built index gives back."""
 """Chunks per batch: enough to fill the model's own batches, few enough to lose little."""
+OPTIMIZE_EVERY = 5_000
+"""Passages after which the store is asked again whether a build is due, which gives memory back."""
 
 _QUEUE_EVENTS = 8
 _POLL_S = 0.2

@@ -173,7 +173,7 @@ WRITER = """
     for batch in range(100_000):
         ids = [str(uuid.uuid5(uuid.NAMESPACE_URL, f"{batch}:{row}")) for row in range(50)]
         store.upsert("trouble", [Point(one, vector, sparse, {"language": "en"}) for one in ids])
-        print(batch, flush=True)
+        print(f"{batch}\\n", end="", flush=True)  # one write: the other thread prints too
         if batch == 3:
             threading.Thread(target=build, daemon=True).start()
 """
