@@ -33,8 +33,8 @@ from zlib import crc32
 
 import regex
 
+from trainer.builtin.data import iter_parallel, keep_widely_translated
 from trainer.config import SourceConfig, load_recipe
-from trainer.data import iter_parallel, keep_widely_translated
 
 _ROOT = Path(__file__).parent.parent
 _RECIPE = _ROOT / "trainer" / "recipes" / "builtin.yaml"

@@ -18,6 +18,7 @@ from me5.errors import (
 )
 
 if TYPE_CHECKING:
+    from me5.blending import BlendedEncoder, load_blend
     from me5.contract import ModelContract
     from me5.encoder import Encoder
     from me5.loading import load_encoder
@@ -26,6 +27,8 @@ if TYPE_CHECKING:
     from me5.spec import ModelSpec, PublishedScore
 
 _HOMES = {
+    "BlendedEncoder": "me5.blending",
+    "load_blend": "me5.blending",
     "ModelContract": "me5.contract",
     "Encoder": "me5.encoder",
     "load_encoder": "me5.loading",
@@ -38,6 +41,7 @@ _HOMES = {
 
 __all__ = [
     "MODELS",
+    "BlendedEncoder",
     "ContractError",
     "Encoder",
     "EngineError",
@@ -51,6 +55,7 @@ __all__ = [
     "Role",
     "ShapeError",
     "UnknownModelError",
+    "load_blend",
     "load_encoder",
     "resolve_spec",
 ]

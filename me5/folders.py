@@ -5,7 +5,7 @@ Reads json only. Weights are looked at for their hash, never unpickled.
 
 import hashlib
 import json
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import lru_cache
 from pathlib import Path
 from typing import Any
@@ -33,7 +33,11 @@ class DenseLayer:
 
 @dataclass(frozen=True)
 class FolderFacts:
-    """The facts of one folder; ``prompts`` as stored, ``name_hint`` where the weights came from."""
+    """The facts of one folder; ``prompts`` as stored, ``name_hint`` where the weights came from.
+
+    ``instructions`` has the keys ``instruct_template`` and ``default_instruction`` of a folder that our
+    trainer wrote; it is empty where the folder says nothing.
+    """
 
     model_type: str
     hidden_size: int
@@ -46,6 +50,7 @@ class FolderFacts:
     dense: tuple[DenseLayer, ...]
     prompts: dict[str, str]
     name_hint: str
+    instructions: dict[str, str | None] = field(default_factory=dict)
 
 
 def read_folder(folder: Path) -> FolderFacts:
@@ -89,6 +94,7 @@ def read_folder(folder: Path) -> FolderFacts:
         dense=dense,
         prompts=_prompts(folder),
         name_hint=f"{folder.resolve()} {config.get('_name_or_path', '')}",
+        instructions=_instructions(folder),
     )
 
 
@@ -189,3 +195,9 @@ def _max_tokens(folder: Path, config: dict[str, Any]) -> int:
 def _prompts(folder: Path) -> dict[str, str]:
     prompts = _read_json_or(folder / "config_sentence_transformers.json", {}).get("prompts") or {}
     return {str(name): str(text) for name, text in prompts.items() if text is not None}
+
+
+def _instructions(folder: Path) -> dict[str, str | None]:
+    config = _read_json_or(folder / "config_sentence_transformers.json", {})
+    names = ("instruct_template", "default_instruction")
+    return {name: None if config[name] is None else str(config[name]) for name in names if name in config}

@@ -211,6 +211,10 @@ def spec_from_folder(folder: Path) -> ModelSpec:
     facts, revision = read_folder(folder), content_hash(folder)
     relative = _relative_of(facts)
     query_prefix, passage_prefix = _prefixes(facts, relative, folder)
+    instructions = facts.instructions or {
+        "instruct_template": relative.instruct_template if relative else None,
+        "default_instruction": relative.default_instruction if relative else None,
+    }
     return ModelSpec(
         name=str(folder),
         model_id=f"local-{revision[:8]}",  # not the folder's name: moving a folder changes no vector
@@ -222,8 +226,8 @@ def spec_from_folder(folder: Path) -> ModelSpec:
         max_tokens=facts.max_tokens,
         query_prefix=query_prefix,
         passage_prefix=passage_prefix,
-        instruct_template=relative.instruct_template if relative else None,
-        default_instruction=relative.default_instruction if relative else None,
+        instruct_template=instructions.get("instruct_template"),
+        default_instruction=instructions.get("default_instruction"),
         languages=relative.languages if relative else (),
         licence=relative.licence if relative else None,
         parameters=relative.parameters if relative else None,
@@ -259,7 +263,7 @@ def _relative_of(facts: FolderFacts) -> ModelSpec | None:
 
 def _prefixes(facts: FolderFacts, relative: ModelSpec | None, folder: Path) -> tuple[str, str]:
     prompts = facts.prompts
-    if any(prompts.values()):
+    if any(prompts.values()) or facts.instructions:  # our trainer states the prompts, also empty ones
         return prompts.get("query", ""), prompts.get("passage", prompts.get("document", ""))
     if relative is not None:
         return relative.query_prefix, relative.passage_prefix

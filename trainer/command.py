@@ -44,27 +44,24 @@ def _accept_overrides_anywhere(parser: argparse.ArgumentParser) -> None:
 
 
 def run_train(args: argparse.Namespace) -> int:
-    """Train; prints the folder of the model. 0 on success."""
-    from trainer.config import build_config, read_recipe
-    from trainer.errors import ConfigError, TrainerError
+    """Train; prints what was made, for most stages the folder of the model. 0 on success."""
+    from trainer.config import read_recipe
+    from trainer.errors import TrainerError
+    from trainer.runs.interruption import RunStopped
+    from trainer.stages import run_stage
 
     logging.getLogger("trainer").setLevel(logging.INFO)
     try:
         values = read_recipe(args.recipe, args.overrides)
-        if values.get("stage") != "contrastive":
-            raise ConfigError(
-                f"stage is {values.get('stage')!r}; expected 'contrastive'. The recipe of the built-in model "
-                "runs with `python -m trainer.cli builtin RECIPE`."
-            )
-        import torch
-
-        from trainer.contrastive import ContrastiveConfig
-        from trainer.run import run_contrastive
-
         if args.threads is not None:
+            import torch
+
             torch.set_num_threads(args.threads)
-        print(run_contrastive(build_config(ContrastiveConfig, values), resume=args.resume))
+        print(run_stage(values, resume=args.resume))
     except TrainerError as error:
         print(f"error: {error}", file=sys.stderr)
         return 1
+    except RunStopped as stopped:
+        print(stopped, file=sys.stderr)
+        return stopped.exit_code
     return 0

@@ -6,6 +6,7 @@ A recipe is a YAML file; ``key=value`` overrides reach nested values with dots (
 from __future__ import annotations
 
 import dataclasses
+import datetime
 import types
 import typing
 from collections.abc import Mapping, Sequence
@@ -107,11 +108,18 @@ class DistillationConfig:
 
 @dataclass(frozen=True)
 class BuiltinConfig:
-    """The whole recipe of the built-in model."""
+    """The whole recipe of the built-in model.
+
+    With ``tatoeba`` (folder or archive of Tatoeba v1) the finished model is measured and gets its card, which
+    names ``date``.
+    """
 
     data: str
     out: str
     sources: tuple[SourceConfig, ...]
+    stage: Literal["builtin"] = "builtin"
+    tatoeba: str = ""
+    date: datetime.date | None = None
     left_out: tuple[str, ...] = ()
     seed: int = 13
     dimension: int = 384
@@ -124,6 +132,13 @@ class BuiltinConfig:
     distillation: DistillationConfig | None = None
 
     def __post_init__(self) -> None:
+        require(self.stage == "builtin", "stage", self.stage, "builtin")
+        require(
+            not self.tatoeba or self.date is not None,
+            "date",
+            self.date,
+            "the date of the run, for the model card",
+        )
         require(bool(self.sources), "sources", self.sources, "at least one source")
         require(self.dimension >= 8, "dimension", self.dimension, "at least 8")
         require(self.held_out_one_in >= 2, "held_out_one_in", self.held_out_one_in, "at least 2")

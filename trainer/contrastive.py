@@ -5,14 +5,42 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import Literal
 
-from trainer.backbone import StartConfig
 from trainer.config import require
-from trainer.pairs import PairSource
+from trainer.data.pairs import PairSource
+from trainer.models.backbone import StartConfig
+from trainer.runs.settings import EvaluateConfig, RuntimeConfig
+
+
+@dataclass(frozen=True)
+class Curriculum:
+    """The share of its negatives, the ones with the highest scores, that counts for a query.
+
+    It goes from ``first`` at the first step to ``last`` at the last one along a line; 1 counts all. Falling
+    shares first order the space by all negatives and then look at the hardest alone; rising shares do the
+    opposite. A proposal of this project for the question that the report leaves open, not of the report.
+    """
+
+    first: float = 1.0
+    last: float = 0.1
+
+    def __post_init__(self) -> None:
+        for name in ("first", "last"):
+            share = getattr(self, name)
+            require(0 < share <= 1, f"optim.curriculum.{name}", share, "a share in (0, 1]")
+
+    def share(self, step: int, steps: int) -> float:
+        """The share at ``step`` of ``steps``; the first is 0."""
+        return self.first + (self.last - self.first) * step / max(steps - 1, 1)
 
 
 @dataclass(frozen=True)
 class ContrastiveOptim:
-    """What decides the steps. ``batch_size`` counts the pairs of all processes together."""
+    """What decides the steps. ``batch_size`` counts the pairs of all processes together.
+
+    ``bank_batches``: the passages of so many earlier batches are negatives too (``trainer.losses.bank``).
+    ``matryoshka``: lengths at which the vectors may be cut later: see
+    ``trainer.losses.contrast.nested_contrast``.
+    """
 
     batch_size: int = 32_768
     steps: int = 30_000
@@ -23,6 +51,9 @@ class ContrastiveOptim:
     temperature: float = 0.01
     both_directions: bool = False
     max_tokens: int = 128
+    bank_batches: int = 0
+    curriculum: Curriculum | None = None
+    matryoshka: tuple[int, ...] = ()
 
     def __post_init__(self) -> None:
         require(self.batch_size >= 2, "optim.batch_size", self.batch_size, "at least 2")
@@ -38,24 +69,13 @@ class ContrastiveOptim:
         require(self.max_gradient_norm > 0, "optim.max_gradient_norm", self.max_gradient_norm, "above 0")
         require(0 < self.temperature <= 1, "optim.temperature", self.temperature, "a number in (0, 1]")
         require(self.max_tokens >= 8, "optim.max_tokens", self.max_tokens, "at least 8")
-
-
-@dataclass(frozen=True)
-class RuntimeConfig:
-    """What decides speed and safety, and may change when a run is resumed."""
-
-    device: Literal["auto", "cpu"] = "auto"
-    precision: Literal["fp32", "bf16"] = "fp32"
-    mini_batch_tokens: int = 16_384  # texts x longest text of one mini-batch: lower it when memory runs out
-    save_every: int = 500
-    keep: int = 3
-    log_every: int = 1
-
-    def __post_init__(self) -> None:
-        require(self.device in ("auto", "cpu"), "runtime.device", self.device, "auto or cpu")
-        require(self.precision in ("fp32", "bf16"), "runtime.precision", self.precision, "fp32 or bf16")
-        for name in ("mini_batch_tokens", "save_every", "keep", "log_every"):
-            require(getattr(self, name) >= 1, f"runtime.{name}", getattr(self, name), "at least 1")
+        require(self.bank_batches >= 0, "optim.bank_batches", self.bank_batches, "at least 0")
+        require(
+            all(length >= 1 for length in self.matryoshka),
+            "optim.matryoshka",
+            self.matryoshka,
+            "dimensions of at least 1",
+        )
 
 
 @dataclass(frozen=True)
@@ -71,6 +91,7 @@ class ContrastiveConfig:
     seed: int = 13
     optim: ContrastiveOptim = field(default_factory=ContrastiveOptim)
     runtime: RuntimeConfig = field(default_factory=RuntimeConfig)
+    evaluate: EvaluateConfig | None = None
 
     def __post_init__(self) -> None:
         require(self.stage == "contrastive", "stage", self.stage, "contrastive")

@@ -5,7 +5,7 @@ import json
 import pytest
 
 import app
-from trainer.evaluation import evaluate_tatoeba
+from trainer.builtin.evaluation import evaluate_tatoeba
 
 FILES = {
     "tatoeba/tatoeba.deu-eng.deu": "Die Bibliothek öffnet um neun.\nFlüsse tragen Schlick.\nDas Meer ist weit.\n",
@@ -113,3 +113,35 @@ def test_errors_are_one_line_on_stderr(data, capsys, words, message):
     code, out, err = evaluate(capsys, *(word.format(data=data) for word in words))
     assert code == 1 and out == ""
     assert err.startswith("error: ") and message in err and len(err.splitlines()) == 1
+
+
+def test_values_per_item_are_kept_and_progress_is_told(data, static_model_dir, capsys, tmp_path):
+    from trainer.tasks.kept import read_samples
+
+    kept, told = tmp_path / "samples", tmp_path / "progress.json"
+    words = ("--model", static_model_dir, "--json", "--samples", kept, "--progress", told)
+    code, out, _ = evaluate(capsys, data / "own.csv", data / "sts.tsv", *words)
+    assert code == 0
+    for task in json.loads(out)["tasks"]:
+        samples = read_samples(kept / f"{task['digest']}.npz")
+        for row in task["results"]:
+            for metric, score in row["metrics"].items():
+                assert samples[metric][row["language"]].value == pytest.approx(score["value"], abs=1e-6)
+    assert json.loads(told.read_text())["done"] == json.loads(told.read_text())["total"] == 4 + 6
+
+
+def test_a_task_that_cannot_be_measured_does_not_stop_the_others(data, capsys):
+    words = ("--model", "bm25:words", "--json", "--keep-going")
+    code, out, err = evaluate(capsys, data / "sts.tsv", data / "own.csv", *words)
+    refused, measured = json.loads(out)["tasks"]
+    assert code == 0 and "no vectors" in err
+    assert "no vectors" in refused["error"] and refused["name"] == str(data / "sts.tsv")
+    assert measured["name"] == str(data / "own.csv") and measured["results"]
+    code, out, _ = evaluate(capsys, data / "sts.tsv", *words)
+    assert code == 1 and json.loads(out)["tasks"][0]["error"]
+
+
+def test_a_quick_look_measures_few_items(data, capsys):
+    code, out, _ = evaluate(capsys, data / "tatoeba", "--model", "bm25:words", "--json", "--max-items", "2")
+    assert code == 0
+    assert [row["items"] for row in json.loads(out)["tasks"][0]["results"]] == [2, 2]

@@ -4,32 +4,28 @@ import errno
 import json
 import os
 import signal
-import socket
-import subprocess
 import sys
 from pathlib import Path
 from typing import Any
 
 import numpy as np
+import psutil
 import pytest
+import torch
 import yaml
 
-import app
 from me5 import Role, load_encoder
-from trainer.checkpoint import Checkpoints
-
-ROOT = Path(__file__).resolve().parents[2]
-WORDS = ("river", "city", "law", "bread", "music", "stone", "winter", "school", "engine", "harbour", "letter")
-
-
-def write_pairs(path: Path, count: int) -> None:
-    """Pairs that share two of their words, so that there is something to learn."""
-    generator = np.random.default_rng(3)
-    rows = ["query\tpassage"]
-    for number in range(count):
-        first, second, third = generator.choice(WORDS, size=3, replace=False)
-        rows.append(f"{first} {second} {number}\tthe {second} and the {first} of {number} {third}")
-    path.write_text("\n".join(rows) + "\n", encoding="utf8")
+from tests.support.runs import (
+    at_step,
+    killed_at,
+    losses,
+    metrics,
+    state,
+    train,
+    train_in_two_processes,
+    write_pairs,
+)
+from trainer.runs.checkpoint import Checkpoints
 
 
 @pytest.fixture
@@ -58,22 +54,6 @@ def recipe(tmp_path: Path, tiny_model_dir: Path) -> Path:
     return path
 
 
-def train(recipe: Path, *words: str) -> int:
-    return app.main(["train", str(recipe), "--threads", "1", *words])
-
-
-def metrics(run: Path) -> list[dict[str, Any]]:
-    return [json.loads(line) for line in (run / "metrics.jsonl").read_text().splitlines()]
-
-
-def losses(run: Path) -> list[float]:
-    return [row["loss"] for row in metrics(run)]
-
-
-def environment() -> dict[str, str]:
-    return os.environ | {"OMP_NUM_THREADS": "1", "CUDA_VISIBLE_DEVICES": ""}
-
-
 def test_a_run_writes_its_folder_and_learns(recipe: Path, capsys: pytest.CaptureFixture[str]) -> None:
     assert train(recipe, "optim.steps=40") == 0
     run = recipe.parent / "run"
@@ -98,18 +78,7 @@ def test_a_killed_run_goes_on_with_the_same_curve(recipe: Path) -> None:
     assert train(recipe) == 0
     expected = losses(recipe.parent / "run")
     killed = recipe.parent / "killed"
-    code = (
-        "import os, signal, app\n"
-        "from trainer import loop\n"
-        "step = loop.set_learning_rate\n"
-        "def die(training):\n"
-        "    if training.step == 10: os.kill(os.getpid(), signal.SIGKILL)\n"
-        "    return step(training)\n"
-        "loop.set_learning_rate = die\n"
-        f"app.main(['train', {str(recipe)!r}, '--threads', '1', 'out={killed}'])\n"
-    )
-    done = subprocess.run([sys.executable, "-c", code], cwd=ROOT, env=environment(), check=False)
-    assert done.returncode == -signal.SIGKILL
+    assert killed_at(10, recipe, f"out={killed}") == -signal.SIGKILL
     assert len(losses(killed)) == 10 and not (killed / "model").exists()
     assert train(recipe, "--resume", f"out={killed}") == 0
     assert [row["step"] for row in metrics(killed)] == list(range(1, 13))
@@ -120,16 +89,8 @@ def test_a_killed_run_goes_on_with_the_same_curve(recipe: Path) -> None:
 def test_two_processes_equal_one_with_the_joint_batch(recipe: Path) -> None:
     words = ["start.shape.dropout=0", "optim.steps=4", "optim.both_directions=true"]
     assert train(recipe, *words) == 0
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        port = probe.getsockname()[1]
-    # `accelerate launch` starts processor-only groups through MPI alone; both launchers set the same variables.
-    launch = [sys.executable, "-m", "torch.distributed.run", "--nproc-per-node", "2"]
-    launch += ["--master-addr", "127.0.0.1", "--master-port", str(port)]
     joint = recipe.parent / "joint"
-    command = [*launch, "app.py", "train", str(recipe), "--threads", "1", f"out={joint}", *words]
-    done = subprocess.run(command, cwd=ROOT, env=environment(), capture_output=True, text=True, check=False)
-    assert done.returncode == 0, done.stderr
+    train_in_two_processes(recipe, f"out={joint}", *words)
     one, two = metrics(recipe.parent / "run"), metrics(joint)
     assert sum(row["tokens"] for row in two) < 0.7 * sum(row["tokens"] for row in one)  # each had its share
     for name in ("loss", "gradient_norm"):
@@ -157,7 +118,7 @@ def test_mini_batches_and_bf16_change_little(recipe: Path) -> None:
         ("start={model: owner/no-such-model-here}", "no-such-model-here"),
         ("optim.batch_size=100", "a batch needs 100"),
         ("optim.learning_rate=fast", "learning_rate is 'fast'; expected a number"),
-        ("stage=null", "expected 'contrastive'"),
+        ("stage=null", "expected one of contrastive"),
     ],
 )
 def test_trouble_is_told_before_the_first_step(
@@ -182,7 +143,7 @@ def test_an_empty_source_is_told(recipe: Path, capsys: pytest.CaptureFixture[str
 def test_a_loss_that_is_not_finite_stops_the_run(
     recipe: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    from trainer import backbone
+    from trainer.models import backbone
 
     embed = backbone.TextModel.embed
     calls = iter(range(10_000))
@@ -199,6 +160,31 @@ def test_a_loss_that_is_not_finite_stops_the_run(
     monkeypatch.undo()
     assert train(recipe, "optim.steps=40", "--resume", "runtime.save_every=20") == 0
     assert len(metrics(run)) == 40
+
+
+def test_memory_that_runs_out_is_told_with_a_remedy(
+    recipe: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    from trainer.models import backbone
+
+    embed = backbone.TextModel.embed
+    calls = iter(range(10_000))
+
+    def run_out(self: backbone.TextModel, ids: Any) -> torch.Tensor:
+        if next(calls) > 100:
+            raise torch.OutOfMemoryError("CUDA out of memory.")
+        return embed(self, ids)
+
+    with monkeypatch.context() as patch:
+        patch.setattr(backbone.TextModel, "embed", run_out)
+        assert train(recipe) == 1
+    told = capsys.readouterr().err
+    assert "Memory ran out in step" in told and "runtime.mini_batch_tokens=64" in told
+    run = recipe.parent / "run"
+    assert state(run)["state"] == "failed" and "Memory ran out" in state(run)["message"]
+    assert Checkpoints(run / "checkpoints", keep=2).newest() is not None
+    assert train(recipe, "--resume", "runtime.mini_batch_tokens=64") == 0
+    assert len(metrics(run)) == 12
 
 
 def test_a_full_disk_leaves_the_last_checkpoint_whole(
@@ -228,6 +214,62 @@ def test_a_run_is_not_overwritten_and_not_resumed_with_another_recipe(
     assert train(recipe, "optim.steps=4") == 0
     assert train(recipe, "optim.steps=4") == 1
     assert "already holds a run" in capsys.readouterr().err
-    assert train(recipe, "optim.steps=4", "--resume", "optim.learning_rate=0.1") == 1
-    assert "optim is learning_rate=0.1, not the 0.005" in capsys.readouterr().err
-    assert train(recipe, "optim.steps=4", "--resume", "runtime.keep=1") == 0
+    assert train(recipe, "optim.steps=4", "--resume", "optim.temperature=0.1") == 1
+    assert "optim.temperature is 0.1, not the 0.05" in capsys.readouterr().err
+    assert train(recipe, "optim.steps=4", "--resume", "runtime.keep=1", "optim.learning_rate=0.001") == 0
+
+
+@pytest.mark.parametrize(("name", "code"), [("SIGTERM", 143), ("SIGINT", 130)])
+def test_a_signal_ends_the_step_and_leaves_a_checkpoint(
+    recipe: Path,
+    name: str,
+    code: int,
+    capsys: pytest.CaptureFixture[str],
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    run = recipe.parent / "run"
+    before = signal.getsignal(signal.Signals[name])
+    with monkeypatch.context() as patch:
+        at_step(5, lambda: signal.raise_signal(signal.Signals[name]), patch)
+        assert train(recipe) == code
+    assert f"stopped by {name}; go on with --resume" in capsys.readouterr().err
+    assert signal.getsignal(signal.Signals[name]) is before
+    assert state(run) | {"state": "stopped", "step": 6, "steps": 12, "pid": state(run)["pid"]} == state(run)
+    assert [row["step"] for row in metrics(run)] == list(range(1, 7))
+    newest = Checkpoints(run / "checkpoints", keep=2).newest()
+    assert newest is not None and newest.name == "step-000000006" and not (run / "model").exists()
+    assert train(recipe, "--resume") == 0
+    assert train(recipe, f"out={recipe.parent / 'whole'}") == 0
+    np.testing.assert_allclose(losses(run), losses(recipe.parent / "whole"), atol=1e-6)
+    assert state(run)["state"] == "done"
+
+
+def test_a_folder_in_use_is_refused(recipe: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    assert train(recipe, "optim.steps=4") == 0
+    run = recipe.parent / "run"
+    other = psutil.Process(os.getppid())
+    values = state(run) | {"state": "running", "pid": other.pid, "updated_at": other.create_time() + 1}
+    (run / "state.json").write_text(json.dumps(values), encoding="utf8")
+    assert train(recipe, "optim.steps=4", "--resume") == 1
+    assert f"in use by process {other.pid}" in capsys.readouterr().err
+    values["updated_at"] = other.create_time() - 1  # its number was another's when the run ended
+    (run / "state.json").write_text(json.dumps(values), encoding="utf8")
+    assert train(recipe, "optim.steps=4", "--resume") == 0
+
+
+def test_a_missing_tensorboard_is_told(
+    recipe: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setitem(sys.modules, "torch.utils.tensorboard", None)
+    assert train(recipe, "runtime.tensorboard=true") == 1
+    assert "pip install tensorboard" in capsys.readouterr().err
+    assert state(recipe.parent / "run")["state"] == "failed"
+
+
+def test_tensorboard_gets_the_figures(recipe: Path) -> None:
+    accumulator = pytest.importorskip("tensorboard.backend.event_processing.event_accumulator")
+    assert train(recipe, "optim.steps=4", "runtime.tensorboard=true") == 0
+    run = recipe.parent / "run"
+    events = accumulator.EventAccumulator(str(run / "tensorboard")).Reload()
+    written = [event.value for event in events.Scalars("loss")]
+    np.testing.assert_allclose(written, losses(run), rtol=1e-6)

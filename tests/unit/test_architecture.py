@@ -91,7 +91,7 @@ def test_the_tree_keeps_the_rules() -> None:
     ("name", "source"),
     [
         ("me5/x.py", "from indexer.documents import Block"),
-        ("indexer/x.py", "def f():\n    import trainer.loop"),
+        ("indexer/x.py", "def f():\n    import trainer.runs.loop"),
         ("trainer/x.py", "import ui"),
         ("ui/x.py", "def f():\n    from qdrant_client import QdrantClient"),
         ("ui/x.py", "def f():\n    import torch"),

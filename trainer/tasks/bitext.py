@@ -8,8 +8,8 @@ from pathlib import Path
 
 import numpy as np
 
+from trainer.builtin.evaluation import iter_tatoeba
 from trainer.errors import DataError
-from trainer.evaluation import iter_tatoeba
 from trainer.tasks.files import iter_tab_rows, malformed, read_lines
 from trainer.tasks.values import Bitext, Mining, Part, Task
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import csv
 import json
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -44,12 +44,19 @@ def iter_tab_rows(path: Path) -> Iterator[tuple[int, list[str]]]:
             yield number, line.split("\t")
 
 
-def iter_csv_rows(path: Path, required: Sequence[str]) -> Iterator[tuple[int, dict[str, str]]]:
-    """(line number, cells by column name) of a CSV with a header."""
+def iter_csv_rows(
+    path: Path, required: Sequence[str], synonyms: Mapping[str, str] | None = None
+) -> Iterator[tuple[int, dict[str, str]]]:
+    """(line number, cells by column name) of a CSV with a header, between commas, semicolons or tabs."""
     try:
         with path.open(encoding="utf-8-sig", newline="") as file:
-            reader = csv.DictReader(file)
+            header = file.readline()
+            file.seek(0)
+            reader = csv.DictReader(file, delimiter=max(",;\t", key=header.count))
             columns = [name.strip().lower() for name in reader.fieldnames or ()]
+            for name, meant in (synonyms or {}).items():
+                if meant not in columns and name in columns:
+                    columns[columns.index(name)] = meant
             missing = [name for name in required if name not in columns]
             if missing:
                 raise DataError(

@@ -8,6 +8,7 @@ from pathlib import Path
 from trainer.errors import DataError
 from trainer.tasks.bitext import bucc_tasks, find_pairs, pair_task, tab_pair_task, tatoeba_task
 from trainer.tasks.files import iter_tab_rows
+from trainer.tasks.miracl import miracl_task, miracl_topics
 from trainer.tasks.retrieval import beir_folders, beir_task, judged_task
 from trainer.tasks.tables import classification_task, similarity_task
 from trainer.tasks.values import Task
@@ -15,6 +16,7 @@ from trainer.tasks.values import Task
 LAYOUTS = (
     "Tatoeba v1 (folder or tar archive with tatoeba.xxx-eng.xxx), "
     "BEIR (corpus.jsonl, queries.jsonl, qrels/test.tsv, or subfolders of these per language), "
+    "MIRACL (topics.miracl-v1.0-xx-dev.tsv, qrels, miracl-corpus-v1.0-xx), "
     "BUCC (xx-yy.training.xx, .yy, .gold), "
     "line-aligned files (NAME.xx and NAME.yy: their folder, or PATH/NAME, or FILE,FILE), "
     "STS (.tsv of text1, text2, score, language), "
@@ -49,6 +51,8 @@ def local_tasks(name: str, split: str | None = None) -> list[Task] | None:
 def _in_folder(folder: Path, split: str | None) -> list[Task]:
     if _has(folder, "tatoeba.*-eng.*"):
         return [tatoeba_task(folder)]
+    if miracl_topics(folder):
+        return [miracl_task(folder, split)]
     if beir_folders(folder):
         return [beir_task(folder, split)]
     if _has(folder, "*.gold"):

@@ -2,18 +2,19 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Protocol
 
 import numpy as np
 from numpy.typing import NDArray
 
-from trainer.bm25 import NO_HIT, Bm25, Pieces, model_pieces, word_pieces
 from trainer.errors import ConfigError
+from trainer.tasks.bm25 import NO_HIT, Bm25, Pieces, model_pieces, word_pieces
 
 if TYPE_CHECKING:
     from me5 import Role
+    from me5.blending import BlendedEncoder
     from me5.encoder import Encoder
 
 Hits = tuple[NDArray[np.float32], NDArray[np.int64]]
@@ -47,11 +48,20 @@ class Model(Protocol):
         """Unit rows for symmetric tasks."""
 
 
+Opener = Callable[[str, Progress | None], Model]
+"""Opens a model that this package knows nothing of, by its name."""
+
+
 class EncoderModel:
     """An encoder, with the roles of E5: query and passage in retrieval, query on both sides elsewhere."""
 
     def __init__(
-        self, name: str, encoder: Encoder, *, instruction: str | None = None, progress: Progress | None = None
+        self,
+        name: str,
+        encoder: Encoder | BlendedEncoder,
+        *,
+        instruction: str | None = None,
+        progress: Progress | None = None,
     ) -> None:
         self.name = name
         self.encoder = encoder
@@ -139,11 +149,26 @@ class Bm25Model:
         )
 
 
-def open_model(name: str, *, instruction: str | None = None, progress: Progress | None = None) -> Model:
-    """A registry name, folder or hub id; ``bm25``, ``bm25:MODEL`` (its tokenizer) or ``bm25:words``."""
+def open_model(
+    name: str,
+    *,
+    instruction: str | None = None,
+    progress: Progress | None = None,
+    openers: Mapping[str, Opener] | None = None,
+) -> Model:
+    """A registry name, folder or hub id; ``blend:FIRST+SECOND@SHARE`` (see ``me5.blending``); ``bm25``,
+    ``bm25:MODEL`` (its tokenizer) or ``bm25:words``; or a name whose word before the colon is in ``openers``.
+    """
     import me5
+    from me5.blending import load_blend
 
     kind, _, tokenizer = name.partition(":")
+    if openers and kind in openers:
+        if instruction is not None:
+            raise ConfigError(f"Model {name!r} takes no instruction. Expected none. Leave out --instruction.")
+        return openers[kind](name, progress)
+    if kind == "blend":
+        return EncoderModel(name, load_blend(name), instruction=instruction, progress=progress)
     if kind != "bm25":
         return EncoderModel(name, me5.load_encoder(name), instruction=instruction, progress=progress)
     if instruction is not None:

@@ -23,6 +23,10 @@ logger = logging.getLogger(__name__)
 
 PREFERRED_SPLITS = ("test", "dev")
 CSV_COLUMNS = ("query", "document")
+CSV_SYNONYMS = {
+    "question": "query", "passage": "document", "answer": "document", "text": "document", "score": "grade",
+    "lang": "language",
+}  # fmt: skip
 
 _Queries = dict[str, tuple[str, str]]  # id -> text and language
 _Qrels = dict[str, dict[str, int]]  # query id -> passage id -> grade
@@ -58,7 +62,7 @@ def judged_task(path: Path) -> Task:
     def read() -> Iterator[Part]:
         documents: dict[str, int] = {}
         judged: dict[tuple[str, str], dict[int, int]] = {}
-        for line, row in iter_csv_rows(path, CSV_COLUMNS):
+        for line, row in iter_csv_rows(path, CSV_COLUMNS, CSV_SYNONYMS):
             query, document = row["query"].strip(), row["document"].strip()
             if not query or not document:
                 raise malformed(path, line, "query or document is empty")
@@ -125,7 +129,7 @@ def _read_beir(folder: Path, split: str | None, language: str) -> Retrieval:
         (_field(row, "_id", corpus, line), str(row.get("title") or ""), _field(row, "text", corpus, line))
         for line, row in iter_json_lines(corpus)
     ]
-    return assemble(queries, _read_qrels(_qrels_file(folder, split)), rows, folder)
+    return assemble(queries, read_qrels(_qrels_file(folder, split)), rows, folder)
 
 
 def _qrels_file(folder: Path, split: str | None) -> Path:
@@ -144,7 +148,8 @@ def _qrels_file(folder: Path, split: str | None) -> Path:
     )
 
 
-def _read_qrels(path: Path) -> _Qrels:
+def read_qrels(path: Path) -> _Qrels:
+    """Query id -> passage id -> grade, from three columns with a header or from TREC's four."""
     qrels: _Qrels = {}
     for line, columns in iter_tab_rows(path):
         cells = columns if len(columns) > 1 else columns[0].split()

@@ -2,15 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field, replace
 
 from trainer.errors import DataError
-from trainer.statistics import LEVEL, RESAMPLES, Comparison, Interval, Sample, compare, interval
 from trainer.tasks.hub import hub_scores
+from trainer.tasks.kept import Digest
 from trainer.tasks.layouts import local_tasks
+from trainer.tasks.limits import limited_task
 from trainer.tasks.models import Model
+from trainer.tasks.progress import texts_of
 from trainer.tasks.scoring import measure
+from trainer.tasks.statistics import LEVEL, RESAMPLES, Comparison, Interval, Sample, compare, interval
 from trainer.tasks.values import MAIN_METRIC, Measured, Part, Retrieval, Task
 
 
@@ -23,6 +26,7 @@ class Options:
     resamples: int = RESAMPLES
     seed: int = 0
     level: float = LEVEL
+    max_items: int = 0  # per language; 0 for all
 
 
 @dataclass(frozen=True)
@@ -47,29 +51,50 @@ class Row:
 
 @dataclass(frozen=True)
 class TaskReport:
-    """A task's languages and, where there are several, the mean over them."""
+    """A task's languages and, where there are several, the mean over them.
+
+    Equal digests mean the same items; ``measured`` holds the first model's values per item.
+    """
 
     task: str
     kind: str
     main_metric: str
     rows: list[Row]
     mean: Row | None
+    digest: str = ""
+    measured: dict[str, Measured] = field(default_factory=dict, repr=False)
 
 
 def find_tasks(name: str, options: Options) -> list[Task] | None:
     """Local tasks of a path; None where the name can only be a task of the hub."""
-    return local_tasks(name, options.split)
+    tasks = local_tasks(name, options.split)
+    return None if tasks is None else [limited_task(task, options.max_items) for task in tasks]
 
 
-def run_task(task: Task, model: Model, other: Model | None, options: Options) -> TaskReport:
-    """Measure every language of a local task.
+def count_texts(task: Task, options: Options) -> int:
+    """How many texts a model has to read for a task; reads its files."""
+    return sum(texts_of(part) for part in _wanted(task.read(), options.languages))
+
+
+def run_task(
+    task: Task,
+    model: Model,
+    other: Model | None,
+    options: Options,
+    *,
+    watch: Callable[[str, Part], None] = lambda task, part: None,
+) -> TaskReport:
+    """Measure every language of a local task; ``watch`` is told of every part before it is measured.
 
     Raises:
         DataError: the files are malformed, or none of the wanted languages is there.
     """
     first: dict[str, Measured] = {}
     second: dict[str, Measured] = {}
+    digest = Digest()
     for part in _wanted(task.read(), options.languages):
+        watch(task.name, part)
+        digest.add(part)
         first |= {measured.language: measured for measured in measure(part, model)}
         if other is not None:
             second |= {measured.language: measured for measured in measure(part, other)}
@@ -82,7 +107,7 @@ def run_task(task: Task, model: Model, other: Model | None, options: Options) ->
     mean = _row(list(first.values()), list(second.values()), options) if len(rows) > 1 else None
     if mean is not None:
         mean = replace(mean, language="mean", notes={})
-    return TaskReport(task.name, task.kind, MAIN_METRIC[task.kind], rows, mean)
+    return TaskReport(task.name, task.kind, MAIN_METRIC[task.kind], rows, mean, digest.value, first)
 
 
 def run_hub_task(name: str, model: Model, other: Model | None, options: Options) -> list[TaskReport]:
@@ -105,8 +130,22 @@ def run_hub_task(name: str, model: Model, other: Model | None, options: Options)
             },
         )
         title = f"{scores.task} ({scores.split})"
-        reports.setdefault(title, TaskReport(title, "hub", "main score", [], None)).rows.append(row)
-    return list(reports.values())
+        reports.setdefault(title, TaskReport(title, "hub", "main score", [], None, title)).rows.append(row)
+    return [replace(report, mean=_bare_mean(report.rows)) for report in reports.values()]
+
+
+def _bare_mean(rows: Sequence[Row]) -> Row | None:
+    """The unweighted mean of values without intervals; of one row, none."""
+    if len(rows) < 2:
+        return None
+    shared = [name for name in rows[0].scores if all(name in row.scores for row in rows)]
+    scores = {}
+    for name in shared:
+        first, second = ([row.scores[name].first for row in rows], [row.scores[name].second for row in rows])
+        ours = sum(value.value for value in first) / len(rows)
+        known = [value.value for value in second if value is not None]
+        scores[name] = Score(_bare(ours), _bare(sum(known) / len(rows)) if len(known) == len(rows) else None)
+    return Row("mean", 0, 0, scores)
 
 
 def _bare(value: float) -> Interval:

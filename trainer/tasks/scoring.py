@@ -13,15 +13,25 @@ from functools import partial
 import numpy as np
 from numpy.typing import NDArray
 
-from trainer import metrics
-from trainer.probes import k_means, knn_predict, logistic_predict
-from trainer.statistics import Sample
+from trainer.tasks import metrics
 from trainer.tasks.models import Hits, Model
+from trainer.tasks.probes import k_means, knn_predict, logistic_predict
+from trainer.tasks.statistics import Sample, Statistic
 from trainer.tasks.values import Bitext, Classification, Measured, Mining, Part, Retrieval, Similarity
 
 CUT_OFF, DEEP_CUT_OFF = 10, 100
 NEIGHBOURS = 4
 VOTERS = 5
+_PAIR_METRICS = ("precision", "recall", "F1")
+
+
+def statistic_of(metric: str, columns: int) -> Statistic | None:
+    """What is computed from the rows of a sample of that metric; None for the mean of the only column."""
+    if columns == 1:
+        return None
+    if columns == len(_PAIR_METRICS):
+        return partial(_of_pairs, position=_PAIR_METRICS.index(metric))
+    return _spearman if metric == "Spearman" else _v_measure
 
 
 def measure(part: Part, model: Model) -> Iterator[Measured]:
@@ -104,10 +114,7 @@ def _mining(part: Mining, model: Model) -> Measured:
         rows[source, 1] += 1
     for source, _ in part.gold:
         rows[source, 2] += 1
-    names = ("precision", "recall", "F1")
-    samples = {
-        name: Sample(rows, partial(_of_pairs, position=position)) for position, name in enumerate(names)
-    }
+    samples = {name: Sample(rows, statistic_of(name, rows.shape[1])) for name in _PAIR_METRICS}
     notes = {"threshold": threshold, "pairs": float(len(taken)), "gold": float(len(part.gold))}
     return Measured(part.language, len(part.sources), len(part.targets), samples, notes)
 

@@ -9,7 +9,7 @@ from typing import Literal
 import numpy as np
 from numpy.typing import NDArray
 
-from trainer.statistics import Sample
+from trainer.tasks.statistics import Sample
 
 UNKNOWN_LANGUAGE = "und"
 

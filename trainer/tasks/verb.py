@@ -3,7 +3,7 @@
 With ``--json`` standard output holds one object::
 
     {"model", "compare" (name or null), "level", "resamples", "seed",
-     "tasks": [{"task", "kind", "main_metric",
+     "tasks": [{"name" (as given), "task", "kind", "main_metric", "digest" (equal for equal items),
                 "results": [{"language", "items", "pool", "notes",
                              "metrics": {NAME: {"value", "low", "high",
                                                 "compare": {"value", "low", "high", "difference",
@@ -11,6 +11,7 @@ With ``--json`` standard output holds one object::
                                                             "p_value", "test"} or null}}}],
                 "mean": one such object with "language": "mean", or null}]}
 
+With ``--keep-going`` a task that cannot be measured is ``{"name", "error"}`` instead.
 Values are shares (Spearman: a correlation), low and high the ends of the bootstrap interval. ``difference``
 is compare minus model. ``kind`` is retrieval, bitext, mining, similarity, classification or hub; for hub
 tasks low, high and the difference's interval are null and items and pool 0. NAME is one of nDCG@10,
@@ -24,16 +25,28 @@ import argparse
 import json
 import math
 import sys
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from trainer.tasks.models import Model
+    from trainer.tasks.models import Model, Opener
+    from trainer.tasks.progress import ProgressFile
     from trainer.tasks.running import Options, Row, Score, TaskReport
 
 
-def add_verb(verbs: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
-    """Register ``evaluate``; nothing heavy is imported before it runs."""
+def add_verb(
+    verbs: argparse._SubParsersAction[argparse.ArgumentParser],
+    openers: Mapping[str, Opener] | None = None,
+    errors: tuple[type[Exception], ...] = (),
+) -> None:
+    """Register ``evaluate``; nothing heavy is imported before it runs.
+
+    Args:
+        verbs: where to register.
+        openers: for ``open_model``: models that this package knows nothing of.
+        errors: what such models raise on purpose.
+    """
     words = "measure a model on retrieval, bitext, similarity and classification tasks"
     parser = verbs.add_parser("evaluate", help=words, description=words[0].upper() + words[1:] + ".")
     parser.add_argument(
@@ -47,8 +60,8 @@ def add_verb(verbs: argparse._SubParsersAction[argparse.ArgumentParser]) -> None
         "--model",
         default=None,
         metavar="NAME",
-        help="registry name, folder, hub id, bm25, bm25:MODEL (its tokenizer) or bm25:words "
-        "(default: builtin)",
+        help="registry name, folder, hub id, blend:FIRST+SECOND@SHARE, bm25, bm25:MODEL (its tokenizer) or "
+        "bm25:words (default: builtin)",
     )
     parser.add_argument("--compare", metavar="NAME", help="a second model, tested against the first")
     parser.add_argument(
@@ -62,63 +75,131 @@ def add_verb(verbs: argparse._SubParsersAction[argparse.ArgumentParser]) -> None
         "--resamples", type=_positive, default=1000, metavar="N", help="bootstrap draws, default: %(default)s"
     )
     parser.add_argument("--seed", type=int, default=0, metavar="N", help="of the draws, default: %(default)s")
+    parser.add_argument(
+        "--max-items", type=_positive, default=0, metavar="N", help="per language, for a quick look (all)"
+    )
     parser.add_argument("--json", action="store_true", help="for machines")
-    parser.set_defaults(run=run_evaluate)
+    parser.add_argument(
+        "--keep-going", action="store_true", help="go on with the next task where one cannot be measured"
+    )
+    parser.add_argument(
+        "--samples", type=Path, metavar="DIR", help="keep the values per item there, for later comparisons"
+    )
+    parser.add_argument("--progress", type=Path, metavar="FILE", help="say there how far it is (JSON)")
+    parser.set_defaults(run=run_evaluate, openers=openers, errors=errors)
 
 
 def run_evaluate(args: argparse.Namespace) -> int:
     """Measure, then print; 1 with a message when a task or model cannot be read."""
+    from me5.errors import Me5Error
     from trainer.errors import TrainerError
     from trainer.tasks.models import open_model
     from trainer.tasks.running import Options
 
-    options = Options(args.split, tuple(args.language), args.resamples, args.seed)
+    options = Options(args.split, tuple(args.language), args.resamples, args.seed, max_items=args.max_items)
+    reports: list[TaskReport] = []
+    entries: list[dict[str, Any]] = []
     try:
-        model = open_model(args.model or "builtin", instruction=args.instruction, progress=_show)
-        other = open_model(args.compare, progress=_show) if args.compare else None
-        reports = [report for name in args.tasks for report in _run(name, model, other, options)]
+        progress = _progress_file(args, options)
+        show = _show if progress is None else (lambda name, done, total: progress.step(done, total))
+        model = open_model(
+            args.model or "builtin", instruction=args.instruction, progress=show, openers=args.openers
+        )
+        other = open_model(args.compare, progress=show, openers=args.openers) if args.compare else None
+        for name in args.tasks:
+            try:
+                found = _run(name, model, other, options, progress)
+            except (TrainerError, Me5Error, *args.errors) as error:
+                if not args.keep_going:
+                    raise
+                print(f"error: {error}", file=sys.stderr)
+                entries.append({"name": name, "error": str(error)})
+                continue
+            if args.samples is not None:
+                _keep(found, args.samples)
+            reports += found
+            entries += [{"name": name} | _task_json(report) for report in found]
+        if progress is not None:
+            progress.end()
     except TrainerError as error:
         _end_progress()
         print(f"error: {error}", file=sys.stderr)
         return 1
     _end_progress()
     if args.json:
-        print(json.dumps(to_json(reports, model.name, args.compare, options), ensure_ascii=False, indent=2))
+        print(json.dumps(to_json(entries, model.name, args.compare, options), ensure_ascii=False, indent=2))
     else:
         print("\n\n".join(table(report, model.name, args.compare) for report in reports))
-    return 0
+    return 0 if reports else 1
 
 
-def _run(name: str, model: Model, other: Model | None, options: Options) -> list[TaskReport]:
+def _run(
+    name: str, model: Model, other: Model | None, options: Options, progress: ProgressFile | None
+) -> list[TaskReport]:
     from trainer.tasks.running import find_tasks, run_hub_task, run_task
 
     tasks = find_tasks(name, options)
     if tasks is None:
         return run_hub_task(name, model, other, options)
-    return [run_task(task, model, other, options) for task in tasks]
+    watch: dict[str, Any] = {} if progress is None else {"watch": progress.begin}
+    return [run_task(task, model, other, options, **watch) for task in tasks]
+
+
+def _progress_file(args: argparse.Namespace, options: Options) -> ProgressFile | None:
+    """Counts the texts of all tasks first; a task that cannot be read is not counted, and fails later."""
+    from trainer.errors import TrainerError
+    from trainer.tasks.progress import ProgressFile
+    from trainer.tasks.running import count_texts, find_tasks
+
+    if args.progress is None:
+        return None
+    total: int | None = 0
+    for name in args.tasks:
+        try:
+            tasks = find_tasks(name, options)
+            if tasks is None:
+                total = None
+            elif total is not None:
+                total += sum(count_texts(task, options) for task in tasks)
+        except TrainerError:
+            continue
+    both = 1 if args.compare is None else 2
+    return ProgressFile(args.progress, None if total is None else both * total)
+
+
+def _keep(reports: list[TaskReport], folder: Path) -> None:
+    from trainer.tasks.kept import write_samples
+
+    for report in reports:
+        if report.measured:
+            write_samples(folder / f"{report.digest}.npz", report.measured)
 
 
 # -- for machines --------------------------------------------------------------------------------------------
 
 
-def to_json(reports: list[TaskReport], model: str, compared: str | None, options: Options) -> dict[str, Any]:
-    """The object that the module's docstring describes."""
+def to_json(
+    entries: Sequence[dict[str, Any] | TaskReport], model: str, compared: str | None, options: Options
+) -> dict[str, Any]:
+    """The object that the module's docstring describes, from reports and from entries made of them."""
     return {
         "model": model,
         "compare": compared,
         "level": options.level,
         "resamples": options.resamples,
         "seed": options.seed,
-        "tasks": [
-            {
-                "task": report.task,
-                "kind": report.kind,
-                "main_metric": report.main_metric,
-                "results": [_row_json(row) for row in report.rows],
-                "mean": None if report.mean is None else _row_json(report.mean),
-            }
-            for report in reports
-        ],
+        "tasks": [entry if isinstance(entry, dict) else _task_json(entry) for entry in entries],
+    }
+
+
+def _task_json(report: TaskReport) -> dict[str, Any]:
+    return {
+        "task": report.task,
+        "kind": report.kind,
+        "main_metric": report.main_metric,
+        "digest": report.digest,
+        "results": [_row_json(row) for row in report.rows],
+        "mean": None if report.mean is None else _row_json(report.mean),
     }
 
 

@@ -6,9 +6,9 @@ from types import SimpleNamespace
 import numpy as np
 import pytest
 
-from trainer.bm25 import word_pieces
 from trainer.errors import ConfigError, DataError
 from trainer.tasks import hub
+from trainer.tasks.bm25 import word_pieces
 from trainer.tasks.hub import MtebEncoder, hub_scores
 from trainer.tasks.models import INSTRUCTIONS, Bm25Model, EncoderModel
 

@@ -1,9 +1,9 @@
 import numpy as np
 import pytest
 
-from trainer.bm25 import NO_HIT, word_pieces
 from trainer.errors import ConfigError
 from trainer.tasks import models
+from trainer.tasks.bm25 import NO_HIT, word_pieces
 from trainer.tasks.models import INSTRUCTIONS, Bm25Model, EncoderModel, open_model
 
 

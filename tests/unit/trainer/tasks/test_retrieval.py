@@ -89,8 +89,23 @@ def test_judged_queries_share_one_pool(write):
 
 
 def test_a_csv_needs_its_columns_and_cells(write):
-    folder = write({"a.csv": "question,document\nx,y\n", "b.csv": "query,document\nx,\n"})
+    folder = write({"a.csv": "words,document\nx,y\n", "b.csv": "query,document\nx,\n"})
     with pytest.raises(DataError, match="Add query"):
         only(judged_task(folder / "a.csv"))
     with pytest.raises(DataError, match="line 2: query or document is empty"):
         only(judged_task(folder / "b.csv"))
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "question;passage;score;lang\nriver;the river, wide;2;en\n",
+        "Query\tAnswer\tGrade\tLanguage\nriver\tthe river, wide\t2\ten\n",
+        '\ufeffquery,text,grade,language\nriver,"the river, wide",2,en\n',
+    ],
+)
+def test_spreadsheets_of_other_countries_and_habits_are_read(write, text):
+    path = write({"own.csv": text}) / "own.csv"
+    (part,) = judged_task(path).read()
+    assert (part.queries, part.passages) == (["river"], ["the river, wide"])
+    assert (part.judged, part.languages) == ([{0: 2}], ["en"])

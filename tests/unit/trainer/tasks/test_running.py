@@ -1,9 +1,9 @@
 import pytest
 
-from trainer.bm25 import word_pieces
 from trainer.errors import DataError
 from trainer.tasks import running
 from trainer.tasks.bitext import tatoeba_task
+from trainer.tasks.bm25 import word_pieces
 from trainer.tasks.hub import HubScores
 from trainer.tasks.models import Bm25Model, EncoderModel
 from trainer.tasks.retrieval import judged_task

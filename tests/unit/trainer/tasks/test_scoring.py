@@ -1,8 +1,8 @@
 import numpy as np
 import pytest
 
-from trainer.bm25 import word_pieces
 from trainer.tasks.bitext import bucc_tasks
+from trainer.tasks.bm25 import word_pieces
 from trainer.tasks.models import Bm25Model, EncoderModel
 from trainer.tasks.retrieval import beir_task
 from trainer.tasks.scoring import measure

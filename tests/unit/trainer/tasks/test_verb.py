@@ -1,7 +1,7 @@
 import json
 
-from trainer.statistics import Comparison, Interval
 from trainer.tasks.running import Options, Row, Score, TaskReport
+from trainer.tasks.statistics import Comparison, Interval
 from trainer.tasks.verb import table, to_json
 
 NOTHING = float("nan")

@@ -1,0 +1,191 @@
+"""The model card of the built-in model: sources, licences, limits, measured scores, as Markdown."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+
+from trainer.builtin.evaluation import XTREME_36, BitextScore, RetrievalScore, mean_to_english
+from trainer.builtin.run import DevScores, recipe_fingerprint
+from trainer.config import BuiltinConfig, SourceConfig
+
+HEADER = """\
+---
+license: apache-2.0
+library_name: sentence-transformers
+pipeline_tag: sentence-similarity
+tags: [multilingual, sentence-similarity, feature-extraction, static-embeddings]
+---
+
+# me5-search built-in model
+
+The model that me5-search uses when no other is chosen. It turns a short text in any of more than a hundred
+languages into a unit vector of {dimension} numbers; texts that say the same in different languages get
+similar vectors.
+
+It is a table of {pieces:,} piece vectors and nothing else: a text is the mean of the vectors of its pieces.
+It was trained on a CPU by `trainer/`, on public parallel text, questions and documentation, with
+all-MiniLM-L6-v2 (Apache-2.0) as the teacher of its English. In the folder it has the form of a `BertModel`
+with no layers, whose LayerNorm is linear by construction, so
+`transformers` and `sentence-transformers` load it like any other model.
+
+```python
+from sentence_transformers import SentenceTransformer
+model = SentenceTransformer("me5/builtin")
+scores = model.encode(["how do trees drink?"], prompt_name="query") @ model.encode(
+    ["Bäume nehmen Wasser über die Wurzeln auf."], prompt_name="passage").T
+```
+
+The prefixes `query: ` and `passage: ` are accepted and have no effect.
+Text is lower-cased; at most 512 pieces count.
+
+## What it cannot do
+
+- It does not see word order: "the dog bites the man" and "the man bites the dog" are the same to it.
+- It is best on single sentences and short paragraphs; the mean of a long text says little about its parts.
+- Languages with little training text are weak; the table below says which. A language without any is not
+  understood.
+- It knows words by their company in translations, not facts; negation and numbers weigh little.
+- It has seen much software documentation, and learns the biases and mistakes of its sources. Part of the
+  documentation was translated by a machine.
+- A larger mE5 model is better at everything but speed and size.
+"""
+
+
+@dataclass(frozen=True)
+class Measured:
+    """What the card reports."""
+
+    tatoeba: Mapping[str, BitextScore]
+    held_out: DevScores
+    rows_used: Mapping[str, int]
+    size_bytes: int
+    pieces: int
+    date: str
+
+
+def model_card(config: BuiltinConfig, measured: Measured) -> str:
+    """The whole card."""
+    return "\n".join(
+        [
+            HEADER.format(dimension=config.dimension, pieces=measured.pieces),
+            _measured(measured),
+            _sources(config, measured.rows_used),
+            _training(config, measured),
+        ]
+    )
+
+
+def _measured(measured: Measured) -> str:
+    scores = measured.tatoeba
+    lines = [
+        "## Measured",
+        "",
+        "With the files of this folder, loaded by me5's `Encoder`.",
+        "",
+        "**Tatoeba v1** (LASER), accuracy of the nearest neighbour, language → English: mean of the 36 "
+        f"XTREME languages **{mean_to_english(scores, XTREME_36):.1f}**, mean of all {len(scores)} languages "
+        f"**{mean_to_english(scores):.1f}**. The test sentences were never trained on; other sentences of "
+        "the Tatoeba project were, so everyday sentences of this kind are what the model knows best.",
+        "",
+        *_tatoeba_table(scores),
+        "",
+        "**Held-out pairs** (one text in fifty, chosen by its SHA-1): the rank of the right passage among "
+        "the passages that the held-out pairs of the same row lead to.",
+        "",
+        *_held_out_table(measured.held_out),
+        "",
+        "question: unseen question, unseen passage. title: unseen title, its section. section: unseen "
+        "English sentence or heading, the section in another language that holds its translation; the "
+        "sections themselves may have been trained on with other sentences.",
+        "",
+    ]
+    return "\n".join(lines)
+
+
+def _tatoeba_table(scores: Mapping[str, BitextScore]) -> list[str]:
+    cells = [
+        f"{language}{'*' * (language in XTREME_36)} | {score.to_english:.1f} | {score.from_english:.1f}"
+        for language, score in sorted(scores.items())
+    ]
+    columns = 4
+    rows = [" | ".join(cells[start : start + columns]) for start in range(0, len(cells), columns)]
+    return [
+        "| " + " | ".join(["language | → eng | eng →"] * columns) + " |",
+        "|" + "---|---:|---:|" * columns,
+        *(f"| {row} |" for row in rows),
+        "",
+        "\\* one of the 36 XTREME languages",
+    ]
+
+
+def _held_out_table(held_out: DevScores) -> list[str]:
+    lines = [
+        "| kind | languages | queries | passages | first | MRR@10 | nDCG@10 |",
+        "|---|---|---:|---:|---:|---:|---:|",
+    ]
+    for kind, groups in held_out.items():
+        for group, score in sorted(groups.items()):
+            if isinstance(score, RetrievalScore):
+                figures = f"{100 * score.accuracy:.0f} % | {score.mrr_10:.3f} | {score.ndcg_10:.3f}"
+                languages = f"en → {group}" if kind == "section" else group
+                lines.append(f"| {kind} | {languages} | {score.queries} | {score.passages} | {figures} |")
+    return lines
+
+
+def _sources(config: BuiltinConfig, rows_used: Mapping[str, int]) -> str:
+    lines = [
+        "## Training data",
+        "",
+        "| file | rows | from | licence |",
+        "|---|---:|---|---|",
+        *(_source_row(source, rows_used.get(source.file, 0)) for source in config.sources),
+        "",
+        "Text under CC BY-SA licences was used to train on; the weights hold none of it as text.",
+        "",
+        "Left out:",
+        "",
+        *(f"- {entry}" for entry in config.left_out),
+        "",
+    ]
+    return "\n".join(lines)
+
+
+def _source_row(source: SourceConfig, rows: int) -> str:
+    origin = f"{source.origin} ({source.note})" if source.note else source.origin
+    return f"| {source.file} | {rows:,} | {origin} | {source.licence} |"
+
+
+def _training(config: BuiltinConfig, measured: Measured) -> str:
+    optim = config.optim
+    mixture = ", ".join(f"{kind} {share:g}" for kind, share in config.mixture.items())
+    second = _distillation(config)
+    lines: Sequence[str] = [
+        "## Training",
+        "",
+        f"InfoNCE in both directions, temperature {optim.temperature:g}, batch {optim.batch_size:,}, "
+        f"{optim.steps:,} steps, row-wise Adagrad {optim.learning_rate:g} falling to "
+        f"{100 * optim.final_learning_rate:.0f} %; steps by kind of pairs: {mixture}. {second}"
+        f"Recipe fingerprint `{recipe_fingerprint(config)}`, made {measured.date}, "
+        f"{measured.size_bytes / 1e6:.1f} MB. Again with:",
+        "",
+        "```",
+        "python app.py train trainer/recipes/builtin.yaml data=FOLDER out=FOLDER \\",
+        "  distillation.teacher=FOLDER",
+        "```",
+        "",
+    ]
+    return "\n".join(lines)
+
+
+def _distillation(config: BuiltinConfig) -> str:
+    stage = config.distillation
+    if stage is None:
+        return ""
+    mixture = ", ".join(f"{kind} {share:g}" for kind, share in stage.mixture.items())
+    return (
+        f"Then {stage.steps:,} steps with a teacher, all-MiniLM-L6-v2 (Apache-2.0): the space is turned to "
+        "fit the teacher's, and in the steps of kind teacher a text or its translation is brought to the "
+        "teacher's vector of the English (InfoNCE plus "
+        f"{stage.cosine_weight:g} times one minus the cosine); {mixture}. "
+    )

@@ -1,0 +1,215 @@
+"""Training texts and the pairs between them, in memory, as a recipe describes them.
+
+Four kinds of pairs: ``parallel`` (a text and its translation), ``question`` (a question and the passage that
+answers it), ``title`` (a title and its text) and ``section`` (a sentence or title in one language and the
+section that holds its translation in another, found by looking for the parallel text inside the passages).
+"""
+
+from __future__ import annotations
+
+import logging
+from collections import defaultdict
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+
+from trainer.builtin.data import (
+    Parallel,
+    Titled,
+    is_held_out,
+    iter_parallel,
+    iter_titled,
+    keep_widely_translated,
+)
+from trainer.config import BuiltinConfig, SourceConfig
+
+log = logging.getLogger(__name__)
+
+ANCHOR_CHARACTERS = 20  # a block is looked up in passages by its first characters
+MIN_BLOCK_CHARACTERS = 24
+MIN_PASSAGE_CHARACTERS = 80
+MIN_QUERY_WORDS = 4  # of the English side, for a held-out section query to say something
+
+
+@dataclass
+class Pairs:
+    """Pairs of one kind while they are collected: text numbers, and a group (usually the language pair)."""
+
+    left: list[int] = field(default_factory=list)
+    right: list[int] = field(default_factory=list)
+    group: list[str] = field(default_factory=list)
+
+    def add(self, left: int, right: int, group: str) -> None:
+        self.left.append(left)
+        self.right.append(right)
+        self.group.append(group)
+
+    def arrays(self) -> PairTable:
+        names, codes = np.unique(np.array(self.group, dtype=object).astype(str), return_inverse=True)
+        return PairTable(
+            left=np.array(self.left, dtype=np.int32),
+            right=np.array(self.right, dtype=np.int32),
+            group=codes.astype(np.int32),
+            group_names=tuple(names.tolist()),
+        )
+
+
+@dataclass(frozen=True)
+class PairTable:
+    """Pairs of one kind. ``group`` indexes ``group_names``."""
+
+    left: NDArray[np.int32]
+    right: NDArray[np.int32]
+    group: NDArray[np.int32]
+    group_names: tuple[str, ...]
+
+    def __len__(self) -> int:
+        return len(self.left)
+
+
+@dataclass
+class Corpus:
+    """All texts (each once), the language of each, and training and held-out pairs by kind."""
+
+    texts: list[str] = field(default_factory=list)
+    languages: list[str] = field(default_factory=list)
+    train: dict[str, Pairs] = field(default_factory=lambda: defaultdict(Pairs))
+    held_out: dict[str, Pairs] = field(default_factory=lambda: defaultdict(Pairs))
+    rows_used: dict[str, int] = field(default_factory=dict)
+    _numbers: dict[str, int] = field(default_factory=dict)
+
+    def number(self, text: str, language: str) -> int:
+        """The number of a text, new or known. The first language seen stays."""
+        known = self._numbers.get(text)
+        if known is None:
+            known = self._numbers[text] = len(self.texts)
+            self.texts.append(text)
+            self.languages.append(language)
+        return known
+
+
+def build_corpus(config: BuiltinConfig) -> Corpus:
+    """Read every source of the recipe, without the rows that it leaves out, and with held-out rows apart."""
+    corpus = Corpus()
+    blocks = _Blocks()
+    root = Path(config.data)
+    passages: list[Titled] = []
+    for source in config.sources:
+        path = root / source.file
+        if source.kind == "parallel":
+            rows = _parallel_rows(path, source)
+            for row in rows:
+                _add_parallel(corpus, row, config)
+                blocks.add(row)
+            count = len(rows)
+        else:
+            titled = [
+                row
+                for row in iter_titled(path)
+                if not source.keep_sources or row.source in source.keep_sources
+            ]
+            count = len(titled)
+            if source.kind == "question":
+                for item in titled:
+                    _add_question(corpus, item, config)
+            else:
+                passages.extend(titled)
+        corpus.rows_used[source.file] = count
+        log.info("%s: %d rows used", source.file, count)
+    for item in passages:
+        _add_passage(corpus, item, blocks, config)
+    for kind, pairs in corpus.train.items():
+        log.info("%s: %d training pairs, %d held out", kind, len(pairs.left), len(corpus.held_out[kind].left))
+    log.info("%d different texts", len(corpus.texts))
+    return corpus
+
+
+def _parallel_rows(path: Path, source: SourceConfig) -> list[Parallel]:
+    rows = list(iter_parallel(path))
+    if source.min_languages:
+        rows = keep_widely_translated(rows, source.min_languages)
+    excluded = set(source.exclude_languages)
+    return [row for row in rows if not {row.left_language, row.right_language} & excluded]
+
+
+def _add_parallel(corpus: Corpus, row: Parallel, config: BuiltinConfig) -> None:
+    held_out = is_held_out(row.left, config.held_out_one_in) or is_held_out(row.right, config.held_out_one_in)
+    if held_out and row.left_language != "en":
+        return  # the translation of a held-out sentence, or one beside it: neither trained on nor measured
+    group = "-".join((row.left_language, row.right_language))
+    target = corpus.held_out if held_out else corpus.train
+    left = corpus.number(row.left, row.left_language)
+    target["parallel"].add(left, corpus.number(row.right, row.right_language), group)
+
+
+def _add_question(corpus: Corpus, row: Titled, config: BuiltinConfig) -> None:
+    group = "-".join((row.language, row.passage_language))
+    passage = corpus.number(f"{row.title}\n{row.passage}" if row.title else row.passage, row.passage_language)
+    target = corpus.held_out if is_held_out(row.passage, config.held_out_one_in) else corpus.train
+    target["question"].add(corpus.number(row.question, row.language), passage, group)
+
+
+def _add_passage(corpus: Corpus, row: Titled, blocks: _Blocks, config: BuiltinConfig) -> None:
+    if len(row.passage) < MIN_PASSAGE_CHARACTERS and len(row.passage) < 3 * len(row.title):
+        return
+    passage = corpus.number(row.passage, row.language)
+    if row.title:
+        target = corpus.held_out if is_held_out(row.title, config.held_out_one_in) else corpus.train
+        target["title"].add(corpus.number(row.title, row.language), passage, row.language)
+    for english in blocks.find(row.language, row.title, row.passage):
+        held_out = is_held_out(english, config.held_out_one_in)
+        if held_out and len(english.split()) < MIN_QUERY_WORDS:
+            continue
+        target = corpus.held_out if held_out else corpus.train
+        target["section"].add(corpus.number(english, "en"), passage, row.language)
+
+
+class _Blocks:
+    """Parallel blocks by language, to find the English of what a passage holds."""
+
+    def __init__(self) -> None:
+        self._english: dict[str, dict[str, str]] = defaultdict(dict)
+        self._anchors: dict[str, dict[str, list[str]]] = defaultdict(lambda: defaultdict(list))
+
+    def add(self, row: Parallel) -> None:
+        if row.left_language != "en":
+            return
+        known = self._english[row.right_language]
+        if row.right in known:
+            return
+        known[row.right] = row.left
+        if len(row.right) >= MIN_BLOCK_CHARACTERS:
+            self._anchors[row.right_language][row.right[:ANCHOR_CHARACTERS]].append(row.right)
+
+    def find(self, language: str, title: str, passage: str) -> Iterator[str]:
+        """The English of the title and of each block that the passage holds."""
+        known = self._english.get(language)
+        if known is None:
+            return
+        title_end = title.rsplit(" - ", 1)[-1]
+        for heading in {title, title_end}:
+            if heading in known:
+                yield known[heading]
+        anchors = self._anchors[language]
+        position, last = 0, len(passage) - MIN_BLOCK_CHARACTERS
+        while position <= last:
+            for block in anchors.get(passage[position : position + ANCHOR_CHARACTERS], ()):
+                if passage.startswith(block, position):
+                    yield known[block]
+                    position += len(block) - 1
+                    break
+            position += 1
+
+
+def sample_for_tokenizer(corpus: Corpus, count: int, exponent: float, seed: int) -> list[int]:
+    """Text numbers, each once, for tokenizer training: a language weighs (its texts) ** exponent."""
+    names, codes = np.unique(np.array(corpus.languages), return_inverse=True)
+    sizes = np.bincount(codes, minlength=len(names)).astype(np.float64)
+    wanted = sizes**exponent / (sizes**exponent).sum() * count
+    generator = np.random.default_rng(seed)
+    # Each text is kept with the chance that gives its language the wanted number of texts, or all.
+    chance = np.minimum(wanted / sizes, 1.0)
+    return np.flatnonzero(generator.random(len(codes)) < chance[codes]).tolist()

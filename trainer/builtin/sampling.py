@@ -1,0 +1,121 @@
+"""Batches of pairs: small languages are drawn more often than their size, and no text is its own negative."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor
+
+from trainer.builtin.corpus import PairTable
+from trainer.builtin.losses import info_nce
+from trainer.errors import TrainingError
+
+
+@dataclass(frozen=True)
+class Batch:
+    """Text numbers of one training step; ``left[i]`` belongs with ``right[i]``."""
+
+    left: NDArray[np.int32]
+    right: NDArray[np.int32]
+
+    @property
+    def texts(self) -> NDArray[np.int32]:
+        """All of them, left before right."""
+        return np.concatenate([self.left, self.right])
+
+    def loss(
+        self, vectors_BD: Tensor, *, temperature: float, matmul_dtype: torch.dtype | None
+    ) -> tuple[float, Tensor]:
+        """InfoNCE and its gradient for the unit vectors of ``texts``."""
+        query_QD, passage_QD = vectors_BD.chunk(2)
+        result = info_nce(
+            query_QD,
+            passage_QD,
+            temperature=temperature,
+            ignored_QQ=torch.from_numpy(self.ignored()),
+            matmul_dtype=matmul_dtype,
+        )
+        return result.loss, torch.cat([result.query_gradient, result.passage_gradient])
+
+    def ignored(self) -> NDArray[np.bool_]:
+        """[B, B], true off the diagonal where two texts are the same or share a partner: no negatives."""
+        same = self.right[None, :] == self.right[:, None]
+        same |= self.left[None, :] == self.left[:, None]
+        same |= self.left[:, None] == self.right[None, :]
+        np.fill_diagonal(same, False)
+        return same
+
+
+class Translations:
+    """The partners of each text in a table of translations."""
+
+    def __init__(self, table: PairTable) -> None:
+        order = np.argsort(table.left, kind="stable")
+        self._right = table.right[order]
+        self._lefts, self._starts = np.unique(table.left[order], return_index=True)
+        self._counts = np.diff(np.append(self._starts, len(order)))
+
+    def replace(
+        self, texts: NDArray[np.int32], avoid: NDArray[np.int32], share: float, generator: np.random.Generator
+    ) -> NDArray[np.int32]:
+        """The texts, about ``share`` of them replaced by a random translation other than the one to avoid."""
+        groups = np.minimum(np.searchsorted(self._lefts, texts), len(self._lefts) - 1)
+        picks = (generator.random(len(texts)) * self._counts[groups]).astype(np.int64)
+        candidates = self._right[self._starts[groups] + picks]
+        replaced = (
+            (generator.random(len(texts)) < share) & (self._lefts[groups] == texts) & (candidates != avoid)
+        )
+        return np.where(replaced, candidates, texts)
+
+
+class PairSampler:
+    """Draws batches with replacement from one table.
+
+    Args:
+        table: the pairs.
+        exponent: a group with n pairs is drawn in proportion to n ** exponent (0: all groups alike).
+        seed: of the draws.
+        translations: where given, ``pivot_share`` of the left texts are replaced by a translation, so that
+            two translations of one English sentence meet, or a question meets a passage in another language.
+        pivot_share: in [0, 1].
+    """
+
+    def __init__(
+        self,
+        table: PairTable,
+        *,
+        exponent: float,
+        seed: int,
+        translations: Translations | None = None,
+        pivot_share: float = 0.0,
+    ) -> None:
+        if not len(table):
+            raise TrainingError(
+                "A source of the mixture has no pairs. Remove it from 'mixture' or add a source file."
+            )
+        self._table = table
+        self._translations = translations
+        self._pivot_share = pivot_share
+        self._generator = np.random.default_rng(seed)
+        sizes = np.bincount(table.group).astype(np.float64)
+        self._cumulative = np.cumsum((sizes ** (exponent - 1.0))[table.group])
+
+    def draw(self, size: int) -> Batch:
+        """``size`` pairs."""
+        points = self._generator.random(size) * self._cumulative[-1]
+        rows = np.minimum(np.searchsorted(self._cumulative, points, side="right"), len(self._table) - 1)
+        left, right = self._table.left[rows], self._table.right[rows]
+        if self._translations is not None:
+            left = self._translations.replace(left, right, self._pivot_share, self._generator)
+        return Batch(left=left, right=right)
+
+    def state(self) -> dict[str, object]:
+        """The position in the stream of draws, to go on from there."""
+        return dict(self._generator.bit_generator.state)
+
+    def restore(self, state: dict[str, object]) -> None:
+        """Go on from a position that ``state`` gave."""
+        self._generator.bit_generator.state = state

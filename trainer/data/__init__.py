@@ -1,0 +1,1 @@
+"""Training data: pairs and query groups, out of files and the hub."""

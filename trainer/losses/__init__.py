@@ -1,0 +1,1 @@
+"""Losses with their gradients, in blocks and over processes."""

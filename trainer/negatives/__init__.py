@@ -1,0 +1,1 @@
+"""Hard negatives and the consistency filter: what a first model makes of the data."""

@@ -1,0 +1,1 @@
+"""The cross-encoder: trained on query groups, then the teacher of stage 2."""

@@ -1,0 +1,296 @@
+"""The stage ``reranker``: train a cross-encoder from query groups, as the teacher of stage 2.
+
+The recipe follows the reranker of SimLM (arXiv:2207.02578): the positive against the negatives of its query,
+listwise, with R-Drop. It starts from any encoder, which gets a fresh head, or from another cross-encoder.
+Some groups are held out, to see how well positives are told from negatives.
+"""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Literal, cast
+
+from trainer.config import require
+from trainer.data.group_file import GroupFile
+from trainer.errors import ConfigError, DataError, TrainingError
+from trainer.models.backbone import TextModel
+from trainer.reranker.group_batches import GroupBatches
+from trainer.reranker.held_out import HeldOut
+from trainer.reranker.loop import ListwiseSteps, train_reranker
+from trainer.reranker.model import CrossEncoder, has_segments, is_classifier, load_classifier, model_folder
+from trainer.runs.folder import RunFolder
+from trainer.runs.interruption import StopRequest
+from trainer.runs.loop import Hook, StepReport, Training
+from trainer.runs.objective import Objective
+from trainer.runs.optimiser import build_optimiser
+from trainer.runs.processes import Processes
+from trainer.runs.settings import RuntimeConfig, StepPlan
+from trainer.runs.training import (
+    checkpoint_hook,
+    metrics_hook,
+    restore_training,
+    save_checkpoint,
+    tensorboard_hook,
+)
+
+logger = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True)
+class RerankerStart:
+    """Where the weights start: a registry name, a folder or a hub id, of an encoder or a cross-encoder."""
+
+    model: str
+
+
+@dataclass(frozen=True)
+class RerankerOptim:
+    """What decides the steps. ``batch_size`` counts the groups of all processes together.
+
+    The run goes through the groups ``epochs`` times, or takes ``steps`` where these are given. A group shows
+    one positive and up to ``group_size`` - 1 negatives. Of these, ``hardest`` passages are trained on: the
+    positive and those that the model scores highest; 0 takes all. ``r_drop`` is the weight of the divergence
+    between two readings of every pair; 0 reads once, which takes half the time.
+    """
+
+    batch_size: int = 32
+    epochs: float = 3.0
+    steps: int | None = None
+    learning_rate: float = 3e-5
+    warmup_steps: int | None = None  # a tenth of the steps
+    weight_decay: float = 0.01
+    max_gradient_norm: float = 1.0
+    group_size: int = 64
+    hardest: int = 0
+    r_drop: float = 1.0
+    max_tokens: int = 192
+
+    def __post_init__(self) -> None:
+        require(self.batch_size >= 1, "optim.batch_size", self.batch_size, "at least 1")
+        require(self.epochs > 0, "optim.epochs", self.epochs, "above 0")
+        require(self.steps is None or self.steps >= 1, "optim.steps", self.steps, "at least 1")
+        require(self.learning_rate > 0, "optim.learning_rate", self.learning_rate, "a positive number")
+        warmup = self.warmup_steps
+        require(warmup is None or warmup >= 0, "optim.warmup_steps", warmup, "at least 0")
+        require(self.weight_decay >= 0, "optim.weight_decay", self.weight_decay, "at least 0")
+        require(self.max_gradient_norm > 0, "optim.max_gradient_norm", self.max_gradient_norm, "above 0")
+        require(self.group_size >= 2, "optim.group_size", self.group_size, "at least 2")
+        require(self.hardest == 0 or self.hardest >= 2, "optim.hardest", self.hardest, "0, or at least 2")
+        require(self.r_drop >= 0, "optim.r_drop", self.r_drop, "at least 0")
+        require(self.max_tokens >= 8, "optim.max_tokens", self.max_tokens, "at least 8")
+
+
+@dataclass(frozen=True)
+class HeldOutConfig:
+    """When the held-out groups are measured: before and after, and every so many steps (0: not between)."""
+
+    every: int = 0
+    max_items: int = 500  # groups
+
+    def __post_init__(self) -> None:
+        require(self.every >= 0, "evaluate.every", self.every, "at least 0 steps")
+        require(self.max_items >= 1, "evaluate.max_items", self.max_items, "at least 1")
+
+
+@dataclass(frozen=True)
+class RerankerConfig:
+    """The whole recipe of a cross-encoder. ``groups`` are files of query groups (``trainer.data.groups``)."""
+
+    stage: Literal["reranker"]
+    out: str
+    start: RerankerStart
+    groups: tuple[str, ...]
+    held_out_one_in: int = 50  # queries, by their SHA-1; 0 holds none out
+    seed: int = 13
+    optim: RerankerOptim = field(default_factory=RerankerOptim)
+    runtime: RuntimeConfig = field(default_factory=RuntimeConfig)
+    evaluate: HeldOutConfig = field(default_factory=HeldOutConfig)
+
+    def __post_init__(self) -> None:
+        require(self.stage == "reranker", "stage", self.stage, "reranker")
+        require(bool(self.groups), "groups", self.groups, "at least one file of query groups")
+        one_in = self.held_out_one_in
+        require(one_in == 0 or one_in >= 2, "held_out_one_in", one_in, "0, or at least 2")
+
+
+def run_reranker(config: RerankerConfig, *, resume: bool) -> Path:
+    """Train by the recipe and return the folder of the model.
+
+    Args:
+        config: the recipe.
+        resume: go on from the newest checkpoint of the folder ``config.out``; from the start if it has none.
+
+    Raises:
+        TrainerError, Me5Error: the run cannot start or cannot go on; checkpoints written before stay.
+        RunStopped: a signal came; the step was finished and a checkpoint written.
+    """
+    processes = Processes(config.runtime.device)
+    run = RunFolder(config, resume=resume, is_first=processes.is_first)
+    with run.running() as stop:
+        groups = GroupFile(config.groups)
+        train_on, held_out = split(groups, config.held_out_one_in)
+        batches = GroupBatches(
+            groups,
+            train_on,
+            batch_size=config.optim.batch_size,
+            passages=config.optim.group_size,
+            seed=config.seed,
+        )
+        model = build_cross_encoder(config)
+        steps, training = _build(config, model, batches, processes)
+        restore_training(training, run)
+        run.stands_at(training.step, training.plan.steps)
+        measured = HeldOut(model, groups, held_out[: config.evaluate.max_items], every=config.evaluate.every)
+        measured.open(run.path / "evaluations.jsonl", training)
+        with stop.granted_between_steps():
+            measured.measure_if_due(training)
+            hooks = [
+                metrics_hook(training, run),
+                checkpoint_hook(training, run),
+                _measure(measured, training),
+            ]
+            if config.runtime.tensorboard and processes.is_first:
+                hooks.append(tensorboard_hook(training, run.path / "tensorboard"))
+            train_reranker(training, steps, hooks, _should_stop(stop, processes))
+            if training.step < training.plan.steps:
+                save_checkpoint(training, run)
+        stop.require_done(training.step == training.plan.steps)
+        if processes.is_first:
+            _export(model, run.path / "model", reranker_card(config, len(train_on)))
+        processes.wait()
+    return run.path / "model"
+
+
+def build_cross_encoder(config: RerankerConfig) -> CrossEncoder:
+    """The model that the run starts from; a body gets a fresh head, and its tokenizer a template for pairs.
+
+    Raises:
+        Me5Error: the base model is missing, damaged, or cannot be a cross-encoder.
+    """
+    folder = model_folder(config.start.model)
+    body = load_classifier(folder, fresh_head_seed=config.seed)
+    use_segments = None if is_classifier(folder) else has_segments(body)
+    model = CrossEncoder(folder, body, max_tokens=config.optim.max_tokens, use_segments=use_segments)
+    if not model.tokenization.has_separator:
+        logger.info("the tokenizer of %s knows no pairs and gets a separator", config.start.model)
+        model.tokenization.add_separator(has_segments=has_segments(body))
+    return model
+
+
+def split(groups: GroupFile, one_in: int) -> tuple[list[int], list[int]]:
+    """Numbers of the groups to train on and of those held out; groups without negatives are left out.
+
+    Raises:
+        DataError: none is left to train on.
+    """
+    usable = groups.with_negatives()
+    if len(usable) < len(groups):
+        logger.info(
+            "%d of %d groups have no negative and are left out", len(groups) - len(usable), len(groups)
+        )
+    held_out = [number for number in usable if groups.is_held_out(number, one_in)]
+    train_on = [number for number in usable if not groups.is_held_out(number, one_in)]
+    if not train_on:
+        raise DataError(
+            f"None of the {len(groups):,} groups can be trained on: {len(groups) - len(usable):,} have no "
+            f"negative and {len(held_out):,} are held out. Expected groups with negatives. Mine them with a "
+            "recipe of `stage: negatives`, or hold out fewer (held_out_one_in)."
+        )
+    return train_on, held_out
+
+
+def step_plan(optim: RerankerOptim, batches: GroupBatches) -> StepPlan:
+    """The steps of a run.
+
+    Raises:
+        ConfigError: the warm-up is longer than the run.
+    """
+    steps = optim.steps or batches.steps(optim.epochs)
+    warmup_steps = steps // 10 if optim.warmup_steps is None else optim.warmup_steps
+    if warmup_steps > steps:
+        raise ConfigError(
+            f"optim.warmup_steps is {warmup_steps} and the run has {steps} steps. Expected no more than "
+            "there are steps. Lower it; null takes a tenth of the steps."
+        )
+    return StepPlan(steps, warmup_steps, optim.learning_rate, optim.max_gradient_norm)
+
+
+def _build(
+    config: RerankerConfig, model: CrossEncoder, batches: GroupBatches, processes: Processes
+) -> tuple[ListwiseSteps, Training]:
+    optim, plan = config.optim, step_plan(config.optim, batches)
+    body = model.body.to(processes.device)
+    training = Training(
+        model=cast(TextModel, model),  # a run asks its model for the body alone; the steps are our own
+        optimiser=build_optimiser(body, learning_rate=plan.learning_rate, weight_decay=optim.weight_decay),
+        objective=cast(Objective, batches),  # as it asks the data for its position
+        processes=processes,
+        plan=plan,
+        runtime=config.runtime,
+        seed=config.seed,
+    )
+    return ListwiseSteps(model, batches, optim.batch_size, optim.hardest, optim.r_drop), training
+
+
+def _measure(measured: HeldOut, training: Training) -> Hook:
+    def measure(report: StepReport) -> None:
+        measured.measure_if_due(training)
+
+    return measure
+
+
+def _should_stop(stop: StopRequest, processes: Processes) -> Callable[[], bool]:
+    return lambda: processes.any(stop.is_made())
+
+
+def _export(model: CrossEncoder, folder: Path, card: str) -> None:
+    try:
+        model.save(folder)
+        (folder / "README.md").write_text(card, encoding="utf8")
+    except (OSError, RuntimeError) as error:  # safetensors reports a failed write as its own RuntimeError
+        raise TrainingError(
+            f"The model cannot be written to {folder} ({error}). Expected free space. Make room, --resume."
+        ) from error
+
+
+def reranker_card(config: RerankerConfig, groups: int) -> str:
+    """The model card: what it started from, on what and how it was trained."""
+    optim = config.optim
+    length = f"{optim.epochs:g} epochs" if optim.steps is None else f"{optim.steps:,} steps"
+    warmup = "a tenth of the steps" if optim.warmup_steps is None else f"{optim.warmup_steps:,} steps"
+    rows = {
+        "Query groups": f"{groups:,}, from {', '.join(Path(path).name for path in config.groups)}",
+        "Groups per batch": f"{optim.batch_size:,}",
+        "Passages per group": f"{optim.group_size}, at most",
+        "Of these trained on": f"the hardest {optim.hardest}" if optim.hardest else "all",
+        "Length": length,
+        "Learning rate": f"{optim.learning_rate:g}, warm-up {warmup}, linear",
+        "R-Drop": f"{optim.r_drop:g}" if optim.r_drop else "no",
+        "Tokens per pair": f"{optim.max_tokens}",
+        "Precision": config.runtime.precision,
+        "Seed": f"{config.seed}",
+    }
+    return "\n".join(
+        [
+            "---",
+            "library_name: sentence-transformers",
+            "pipeline_tag: text-ranking",
+            "---",
+            "",
+            f"# {Path(config.out).name}",
+            "",
+            f"A cross-encoder, trained from `{config.start.model}` to score the positive of a query above "
+            "its negatives. It reads a query and a passage together and gives one logit; higher is better. "
+            "Titles stand before their passages; there are no prefixes.",
+            "",
+            "| Setting | Value |",
+            "|---|---|",
+            *(f"| {name} | {value} |" for name, value in rows.items()),
+            "",
+            "The licences of the data and of the base model apply.",
+            "",
+        ]
+    )

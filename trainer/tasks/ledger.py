@@ -1,0 +1,271 @@
+"""Writes ``docs/ledger.md``: every published number beside what this project measured.
+
+    python -m trainer.tasks.ledger
+
+Published numbers come from :mod:`trainer.tasks.published`, measured ones from ``docs/measured.json``, a
+list of :class:`Measurement`: add one there and run the command. The words around the tables are in
+``docs/templates/ledger.md``.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from trainer.tasks.published import (
+    BUCC,
+    BUCC2,
+    MAIN_SCORE,
+    ME5,
+    MEAN,
+    MIRACL,
+    MTEB_EN,
+    PAPER,
+    RESULTS,
+    TATOEBA,
+    Published,
+    Source,
+    mteb_english,
+    published,
+)
+
+DOCS = Path(__file__).resolve().parents[2] / "docs"
+LEDGER, MEASURED, TEMPLATE = DOCS / "ledger.md", DOCS / "measured.json", DOCS / "templates" / "ledger.md"
+NAMES = {
+    "builtin": "builtin",
+    "bm25": "BM25",
+    "mdpr": "mDPR",
+    "mcontriever": "mContriever",
+    "labse": "LaBSE",
+    "cohere-multilingual-v3": "Cohere multilingual v3",
+    "bge-large-en-v1.5": "BGE-large-en-v1.5",
+} | {name: f"mE5-{name}" for name in ME5}
+NEEDS_WEIGHTS = "n"
+OTHER_REASONS = {
+    "cohere-multilingual-v3": "not measured here: a service, not weights",
+    "bm25": "not measured here: needs the corpora",
+}
+
+
+@dataclass(frozen=True)
+class Measurement:
+    """One number measured here, in percent; ``benchmark`` is named where somebody published the same.
+
+    ``over`` is the number of languages it is the mean of, ``languages`` their values where they are kept.
+    """
+
+    task: str
+    metric: str
+    model: str
+    value: float
+    date: str
+    command: str
+    low: float | None = None
+    high: float | None = None
+    over: int = 1
+    benchmark: str | None = None
+    languages: dict[str, float] = field(default_factory=dict)
+
+    @property
+    def words(self) -> str:
+        """``49.1 [48.8, 49.5]``."""
+        interval = "" if self.low is None else f" [{self.low:.1f}, {self.high:.1f}]"
+        return f"{self.value:.1f}{interval}"
+
+
+def read_measurements(path: Path = MEASURED) -> list[Measurement]:
+    """The measurements of the project, in the order of the file."""
+    return [Measurement(**row) for row in json.loads(path.read_text(encoding="utf-8"))]
+
+
+def render(measured: Sequence[Measurement], template: str) -> str:
+    """The template with a table in the place of every ``{{name}}``."""
+    text = template
+    for name, table in TABLES.items():
+        text = text.replace("{{" + name + "}}", "\n".join(table(measured)))
+    return text
+
+
+def main() -> int:
+    """Write the ledger."""
+    LEDGER.write_text(
+        render(read_measurements(), TEMPLATE.read_text(encoding="utf-8")), encoding="utf-8", newline="\n"
+    )
+    print(f"wrote {LEDGER}")  # noqa: T201 - a command prints its result
+    return 0
+
+
+# -- tables --------------------------------------------------------------------------------------------------
+
+
+def _measured(measured: Sequence[Measurement]) -> list[str]:
+    heads = ("task", "languages", "metric", "model", "measured", "date")
+    rows = [
+        [one.task, f"{one.over}", one.metric, NAMES.get(one.model, one.model), one.words, one.date]
+        for one in measured
+    ]
+    commands = dict.fromkeys(one.command for one in measured)
+    return [*_table(heads, rows, numbers=(1, 4)), "", "```", *commands, "```"]
+
+
+def _english(measured: Sequence[Measurement]) -> list[str]:
+    rows = [
+        [NAMES[row.model], f"{row.value:.1f}", row.source, _here(measured, row.model, MTEB_EN, "mean", 56)]
+        for row in _of(MTEB_EN)
+    ]
+    return _table(("model", "published", "source", "measured here"), rows, numbers=(1,))
+
+
+def _miracl(measured: Sequence[Measurement]) -> list[str]:
+    rows = []
+    for model in ("bm25", "mdpr", *ME5):
+        paper = [_one(model, MIRACL, metric, PAPER, over=16) for metric in ("nDCG@10", "Recall@100")]
+        results = [
+            " / ".join(
+                _one(model, MIRACL, metric, RESULTS, over=over) for metric in ("nDCG@10", "Recall@100")
+            )
+            for over in (16, 18)
+        ]
+        if model == "large":
+            results[0] = "only fa: 59.0 / 92.9"
+        shown = ["-" if pair == "- / -" else pair for pair in results]
+        rows.append([NAMES[model], *paper, *shown, _here(measured, model, MIRACL, "nDCG@10", 16, 18)])
+    heads = ("model", "nDCG@10, paper, 16", "Recall@100, paper, 16", "results, 16", "results, 18")
+    return _table((*heads, "measured here"), rows, numbers=(1, 2, 3, 4))
+
+
+def _miracl_languages(measured: Sequence[Measurement]) -> list[str]:
+    metrics = ("nDCG@10", "Recall@100")
+    rows = [
+        [language, *(" / ".join(_cells(MIRACL, metric, language)) for metric in metrics), NEEDS_WEIGHTS]
+        for language in _languages(MIRACL)
+    ]
+    return _table(("language", *metrics, "measured here"), rows)
+
+
+def _bitext(measured: Sequence[Measurement]) -> list[str]:
+    columns: tuple[tuple[str, Source, int], ...] = (
+        (BUCC, PAPER, 4), (BUCC, RESULTS, 4), (BUCC2, RESULTS, 4),
+        (TATOEBA, PAPER, 112), (TATOEBA, RESULTS, 112),
+    )  # fmt: skip
+    rows = []
+    for model in ("mcontriever", "labse", *ME5, "builtin"):
+        cells = [_one(model, benchmark, "F1", source, over=over) for benchmark, source, over in columns]
+        here = _here(measured, model, TATOEBA, "F1", 112)
+        rows.append([NAMES[model], *cells, here if here == NEEDS_WEIGHTS else f"Tatoeba {here}"])
+    heads = (
+        "BUCC (4), paper",
+        "BUCC, results",
+        "BUCC.v2, results",
+        "Tatoeba (112), paper",
+        "Tatoeba, results",
+    )
+    return _table(("model", *heads, "measured here"), rows, numbers=(1, 2, 3, 4, 5))
+
+
+def _bucc_pairs(measured: Sequence[Measurement]) -> list[str]:
+    pairs = ("de-en", "fr-en", "ru-en", "zh-en")
+    rows = [
+        [NAMES[model], *(_one(model, BUCC, "F1", RESULTS, language=pair) for pair in pairs), NEEDS_WEIGHTS]
+        for model in ME5
+    ]
+    return _table(("model", *pairs, "measured here"), rows, numbers=(1, 2, 3, 4))
+
+
+def _tatoeba_languages(measured: Sequence[Measurement]) -> list[str]:
+    found = _find(measured, "builtin", TATOEBA, "F1", (112,))
+    own = found.languages if found else {}
+    rows = [
+        [language, *_cells(TATOEBA, "F1", language), f"{own[language]:.1f}" if language in own else "-"]
+        for language in _languages(TATOEBA)
+    ]
+    return _table(("language", *_headings(), "builtin"), rows, numbers=(1, 2, 3, 4, 5))
+
+
+def _others(measured: Sequence[Measurement]) -> list[str]:
+    known = {MIRACL, TATOEBA, BUCC, BUCC2, MTEB_EN}
+    names = dict.fromkeys(row.benchmark for row in published() if row.source == RESULTS)
+    rows = [
+        [name, str(max(row.over for row in _of(name))), *_cells(name, MAIN_SCORE, MEAN), NEEDS_WEIGHTS]
+        for name in names
+        if name not in known
+    ]
+    return _table(("task", "parts", *_headings(), "measured here"), rows, numbers=(1, 2, 3, 4, 5))
+
+
+def _english_detail(measured: Sequence[Measurement]) -> list[str]:
+    rows = [[kind, name, *_cells(name, MAIN_SCORE, MEAN), NEEDS_WEIGHTS] for kind, name in mteb_english()]
+    return _table(("kind", "data set", *_headings(), "measured here"), rows, numbers=(2, 3, 4, 5))
+
+
+TABLES: dict[str, Callable[[Sequence[Measurement]], list[str]]] = {
+    "measured": _measured,
+    "english": _english,
+    "miracl": _miracl,
+    "miracl_languages": _miracl_languages,
+    "bitext": _bitext,
+    "bucc_pairs": _bucc_pairs,
+    "tatoeba_languages": _tatoeba_languages,
+    "others": _others,
+    "english_detail": _english_detail,
+}
+
+
+# -- cells ---------------------------------------------------------------------------------------------------
+
+
+def _table(heads: Sequence[str], rows: Iterable[Sequence[str]], numbers: Sequence[int] = ()) -> list[str]:
+    rules = ["---:" if column in numbers else "---" for column in range(len(heads))]
+    return [f"| {' | '.join(heads)} |", f"|{'|'.join(rules)}|", *(f"| {' | '.join(row)} |" for row in rows)]
+
+
+def _headings() -> list[str]:
+    return [NAMES[model] for model in ME5]
+
+
+def _of(benchmark: str) -> list[Published]:
+    return [row for row in published() if row.benchmark == benchmark]
+
+
+def _languages(benchmark: str) -> list[str]:
+    """In the order of the table; MIRACL's two that the paper leaves out come last."""
+    found = dict.fromkeys(row.language for row in _of(benchmark) if row.language != MEAN)
+    return sorted(found, key=lambda name: (benchmark == MIRACL and name in ("de", "yo"), name))
+
+
+def _one(
+    model: str, benchmark: str, metric: str, source: Source, *, over: int = 1, language: str = MEAN
+) -> str:
+    wanted = (model, metric, source, over, language)
+    for row in _of(benchmark):
+        if (row.model, row.metric, row.source, row.over, row.language) == wanted:
+            return f"{row.value:.2f}".removesuffix("0")
+    return "-"
+
+
+def _cells(benchmark: str, metric: str, language: str) -> list[str]:
+    found: dict[str, Published] = {}
+    for row in _of(benchmark):
+        if (row.metric, row.language) == (metric, language):
+            found.setdefault(row.model, row)
+    return [f"{found[model].value:.1f}" if model in found else "-" for model in ME5]
+
+
+def _find(
+    measured: Sequence[Measurement], model: str, benchmark: str, metric: str, over: Sequence[int]
+) -> Measurement | None:
+    for one in measured:
+        if (one.model, one.benchmark, one.metric) == (model, benchmark, metric) and one.over in over:
+            return one
+    return None
+
+
+def _here(measured: Sequence[Measurement], model: str, benchmark: str, metric: str, *over: int) -> str:
+    found = _find(measured, model, benchmark, metric, over)
+    return OTHER_REASONS.get(model, NEEDS_WEIGHTS) if found is None else f"{found.words}, {found.date}"
+
+
+if __name__ == "__main__":
+    raise SystemExit(main())
