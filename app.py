@@ -4,14 +4,20 @@ import argparse
 import logging
 import os
 import sys
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
+from typing import TYPE_CHECKING
 
-from indexer import cli
+from indexer import cli, cli_models
+from indexer.bitext import cli as mining
+from indexer.errors import IndexerError
 from trainer import command as training
 from trainer.tasks import verb as evaluation
 
-VERBS = ("serve", "add", "search", "encode", "models", "doctor", "train", "evaluate")
+if TYPE_CHECKING:
+    from indexer.product import Product
+
+VERBS = ("serve", "add", "search", "encode", "mine", "models", "use", "pairs", "doctor", "train", "evaluate")
 
 
 def build_parser() -> argparse.ArgumentParser:
@@ -30,9 +36,18 @@ def build_parser() -> argparse.ArgumentParser:
     cli.add_store_options(serve)
     serve.set_defaults(run=run_serve)
     cli.add_verbs(verbs)
+    mining.add_verb(verbs)
+    cli_models.add_verbs(verbs)
     training.add_verb(verbs)
-    evaluation.add_verb(verbs)
+    evaluation.add_verb(verbs, {"product": open_product}, (IndexerError,))
     return parser
+
+
+def open_product(name: str, progress: Callable[[str, int, int], None] | None) -> "Product":
+    """The whole product as a model of ``evaluate``: ``product``, perhaps with ``:MODEL`` and ``:MODE``."""
+    from indexer.product import open_product as open_by_name
+
+    return open_by_name(name, progress)
 
 
 def run_serve(args: argparse.Namespace) -> int:
@@ -60,6 +75,8 @@ def main(argv: Sequence[str] | None = None) -> int:
     if not words or (words[0].startswith("-") and words[0] not in ("-h", "--help")):
         words = ["serve", *words]
     args = build_parser().parse_args(words)
+    if args.verb == "evaluate":  # the trainer knows no data folder
+        args.model, args.compare = (cli.locate_models(args, name) for name in (args.model, args.compare))
     level = logging.INFO if args.verb == "serve" else logging.WARNING
     logging.basicConfig(level=os.environ.get("ME5_LOG", level), format="%(levelname)s %(name)s: %(message)s")
     for chatty in ("httpx", "httpcore", "urllib3"):

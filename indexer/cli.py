@@ -1,7 +1,7 @@
-"""The terminal verbs: add, search, encode, models, doctor. Results on stdout, progress on stderr.
+"""The terminal verbs: add, search, encode, doctor. Results on stdout, progress on stderr.
 
 Names, flags and JSON fields are a contract that scripts depend on. ``app.py`` adds ``serve`` and calls
-:func:`add_verbs` and the handlers found in ``args.run``.
+:func:`add_verbs` and the handlers found in ``args.run``; ``indexer.cli_models`` has the verbs about models.
 """
 
 import argparse
@@ -44,7 +44,10 @@ def add_data_options(parser: argparse.ArgumentParser, *, with_model: bool = True
     )
     if with_model:
         parser.add_argument(
-            "--model", default=None, metavar="NAME", help="registry name, folder or hub id (default: builtin)"
+            "--model",
+            default=None,
+            metavar="NAME",
+            help="registry name, registered name, folder or hub id (default: builtin)",
         )
 
 
@@ -81,11 +84,6 @@ def add_verbs(verbs: "argparse._SubParsersAction[argparse.ArgumentParser]") -> N
     encode.add_argument("file", metavar="FILE", help="UTF-8 text, one text per line; - reads standard input")
     encode.add_argument("--role", choices=("query", "passage"), required=True, help="prefix that texts get")
     encode.add_argument("--out", type=Path, required=True, metavar="VECTORS.npy", help="float32 [N, D]")
-
-    models = verbs.add_parser("models", help="known models with size, languages and scores")
-    add_data_options(models, with_model=False)
-    models.add_argument("--json", action="store_true", help="for machines")
-    models.set_defaults(run=run_models)
 
     doctor = _verb(verbs, "doctor", run_doctor, "check the data folder: catalog against vectors, disk, locks")
     doctor.add_argument("--repair", action="store_true", help="mend what can be mended")
@@ -143,6 +141,21 @@ def open_library(args: argparse.Namespace, *, resume_jobs: bool = False) -> "Lib
     )
 
 
+def model_location(args: argparse.Namespace, name: str) -> str:
+    """What ``me5.load_encoder`` takes for a name: the folder of a model registered in the data folder, or
+    the name itself.
+    """
+    from indexer.models import ModelFolder
+
+    folder = ModelFolder((args.data or default_data_dir()).expanduser() / "models").find(name)
+    return name if folder is None else str(folder)
+
+
+def locate_models(args: argparse.Namespace, name: str | None) -> str | None:
+    """``name`` with folders in place of registered models, also between colons: ``product:NAME:dense``."""
+    return name and ":".join(model_location(args, part) for part in name.split(":"))
+
+
 # -- verbs ----------------------------------------------------------------------------------------------
 
 
@@ -155,11 +168,13 @@ def run_add(args: argparse.Namespace) -> int:
             "Check the spelling and try again."
         )
     with open_library(args) as library:
+        if args.model:
+            library.require_model(args.collection)
         paths = [path.expanduser() for path in args.paths]
-        report = library.add(paths, args.collection, progress=_show_progress, prune=True)
-    _end_progress()
+        report = library.add(paths, args.collection, progress=show_progress, prune=True)
+    end_progress()
     if args.json:
-        _print_json(report_json(report))
+        print_json(report_json(report))
     else:
         print(_report_words(report))
         for path, reason in report.failures:
@@ -171,11 +186,13 @@ def run_search(args: argparse.Namespace) -> int:
     """Print ranked hits; no hit is an answer and exits 0."""
     where = Where(languages=tuple(args.language))
     with open_library(args) as library:
+        if args.model:
+            library.require_model(args.collection)
         result = library.search(
             args.query, collection=args.collection, mode=args.mode, top_k=args.top_k, where=where
         )
     if args.json:
-        _print_json(result_json(result))
+        print_json(result_json(result))
         return 0
     if not result.hits:
         print("Nothing relevant found." + (" The closest passages:" if result.weak_hits else ""))
@@ -190,7 +207,7 @@ def run_encode(args: argparse.Namespace) -> int:
 
     import me5
 
-    encoder = me5.load_encoder(args.model or "builtin")
+    encoder = me5.load_encoder(model_location(args, args.model or "builtin"))
     role = me5.Role(args.role)
     blocks = []
     done = 0
@@ -198,7 +215,7 @@ def run_encode(args: argparse.Namespace) -> int:
         blocks.append(encoder.encode(texts, role))
         done += len(texts)
         _show(f"{done} texts")
-    _end_progress()
+    end_progress()
     vectors = np.concatenate(blocks) if blocks else np.zeros((0, encoder.dimension), dtype=np.float32)
     out = args.out
     out.parent.mkdir(parents=True, exist_ok=True)
@@ -209,27 +226,9 @@ def run_encode(args: argparse.Namespace) -> int:
     rows, dimension = vectors.shape
     model = encoder.spec.name
     if args.json:
-        _print_json({"out": str(out), "rows": rows, "dimension": dimension, "model": model})
+        print_json({"out": str(out), "rows": rows, "dimension": dimension, "model": model})
     else:
         print(f"{out}: {rows} vectors of {dimension} dimensions, model {model}")
-    return 0
-
-
-def run_models(args: argparse.Namespace) -> int:
-    """List the registry; nothing is loaded or fetched."""
-    import me5
-
-    specs = list(me5.MODELS.values())
-    if args.json:
-        _print_json([_spec_json(spec) for spec in specs])
-        return 0
-    print(f"{'name':<20}{'dim':>5}{'layers':>8}{'params':>9}  {'languages':<11}scores (percent, published)")
-    for spec in specs:
-        params = f"{spec.parameters / 1e6:.0f}M" if spec.parameters else "-"
-        scores = ", ".join(f"{s.benchmark} {s.metric} {s.value:g}" for s in spec.published[:3]) or "-"
-        count = str(len(spec.languages)) if spec.languages else "-"
-        print(f"{spec.name:<20}{spec.dimension:>5}{spec.layers:>8}{params:>9}  {count:<11}{scores}")
-        print(f"{'':<20}{spec.path or spec.model_id}{'  ' + spec.note if spec.note else ''}")
     return 0
 
 
@@ -238,7 +237,7 @@ def run_doctor(args: argparse.Namespace) -> int:
     with open_library(args) as library:
         findings = library.doctor(repair=args.repair)
     if args.json:
-        _print_json([asdict(finding) for finding in findings])
+        print_json([asdict(finding) for finding in findings])
     else:
         for finding in findings:
             level = "mended" if finding.repaired else finding.level
@@ -297,25 +296,6 @@ def _report_words(report: "AddReport") -> str:
     return f"{done}; {report.chunks} passages indexed in {report.seconds:.1f} s"
 
 
-def _spec_json(spec: Any) -> dict[str, Any]:
-    return {
-        "name": spec.name,
-        "model_id": spec.model_id,
-        "revision": spec.revision,
-        "dimension": spec.dimension,
-        "layers": spec.layers,
-        "max_tokens": spec.max_tokens,
-        "parameters": spec.parameters,
-        "languages": list(spec.languages),
-        "licence": spec.licence,
-        "note": spec.note,
-        "published": [
-            {"benchmark": s.benchmark, "metric": s.metric, "value": s.value, "source": s.source}
-            for s in spec.published
-        ],
-    }
-
-
 def _hit_words(rank: int, hit: Hit) -> str:
     where = f", p. {hit.page}" if hit.page is not None else f", {hit.section}" if hit.section else ""
     text = " ".join(hit.text.split())
@@ -344,11 +324,13 @@ def _line_blocks(name: str) -> Iterator[list[str]]:
         ) from error
 
 
-def _print_json(value: Any) -> None:
+def print_json(value: Any) -> None:
+    """A value on standard output."""
     print(json.dumps(value, ensure_ascii=False, indent=2))
 
 
-def _show_progress(done: int, total: int, unit: str, message: str) -> None:
+def show_progress(done: int, total: int, unit: str, message: str) -> None:
+    """One line on standard error that is written over, if a person watches."""
     share = f"{100 * done / total:5.1f} %" if total else ""
     _show(f"{share} {Path(message).name}"[:100])
 
@@ -358,6 +340,7 @@ def _show(words: str) -> None:
         print(f"\r\033[K{words}", end="", file=sys.stderr, flush=True)
 
 
-def _end_progress() -> None:
+def end_progress() -> None:
+    """Clear that line."""
     if sys.stderr.isatty():
         print("\r\033[K", end="", file=sys.stderr, flush=True)

@@ -7,9 +7,10 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Literal
 
 from indexer.catalog import CollectionRecord
-from indexer.errors import IndexerError, StoreDamagedError
+from indexer.errors import CollectionError, IndexerError, StoreDamagedError
 from indexer.files import delete
 from indexer.repair import compare, remove_leftovers
+from indexer.switching import remembered
 
 if TYPE_CHECKING:
     from indexer.library import Library
@@ -91,15 +92,14 @@ def _database(library: "Library") -> Iterator[Finding]:
 
 
 def _collection(library: "Library", collection: CollectionRecord, repair: bool) -> Iterator[Finding]:
-    fits = collection.contract_digest == library.encoder.contract.digest
-    if not fits:
-        yield Finding(
-            "warn",
-            "model",
-            f"{collection.name} was made with the model {collection.model}, the open one is "
-            f"{library.encoder.spec.name}",
-            f"Start with --model {collection.model} to search it.",
-        )
+    try:
+        library.encoders.of(collection)
+        fits = True
+    except CollectionError as error:
+        fits = False
+        advice = f"Start with --model {collection.model} where that is now, to search it."
+        yield Finding("warn", "model", str(error), advice)
+    yield from _other_models(library, collection)
     if repair:
         remove_leftovers(library.catalog, library.store, collection)
     difference = compare(library.catalog, library.store, collection)
@@ -117,6 +117,23 @@ def _collection(library: "Library", collection: CollectionRecord, repair: bool) 
         "Run doctor with --repair.",
         repaired=repair and fits,
     )
+
+
+def _other_models(library: "Library", collection: CollectionRecord) -> Iterator[Finding]:
+    known = remembered(library, collection)
+    if known.coming is not None and not _is_switching(library, collection):
+        advice = (
+            f"Go on: use {known.coming.model} --collection {collection.name}; or give it up: use --discard."
+        )
+        message = f"{collection.name}: the switch to {known.coming.model} was interrupted"
+        yield Finding("warn", "model", message, advice)
+    if known.previous is not None:
+        message = f"{collection.name}: the vectors of {known.previous.model} are kept for a way back"
+        yield Finding("ok", "model", message)
+
+
+def _is_switching(library: "Library", collection: CollectionRecord) -> bool:
+    return any(one.get("switch") == collection.id for one in library.catalog.active_job_params())
 
 
 def _damaged(

@@ -8,8 +8,11 @@ IndexerError              base
 │   ├── StoreLockedError  another process owns the data folder
 │   ├── StoreDamagedError vector files that cannot be read; the catalog can make them again
 │   └── DiskFullError     less free disk than the reserve
-├── CollectionError       unknown collection, or one made with another model
+├── CollectionError       unknown collection, or one whose model is another or cannot be opened
+├── ModelError            a model cannot be registered under that name, or is none
+├── MiningError           parallel text cannot be made of what was given
 ├── QueryError            a search that cannot be answered: nothing asked, unknown mode, bad top_k
+├── ExportError           pairs cannot be written: the format or the place does not hold them
 └── JobError              a job cannot be started, or was cancelled
 """
 
@@ -50,9 +53,21 @@ class CollectionError(IndexerError):
     """Raised when a collection is unknown or does not fit the model."""
 
 
+class ModelError(IndexerError):
+    """Raised when a model cannot be registered in a data folder."""
+
+
+class MiningError(IndexerError):
+    """Raised when two sides give no parallel text: one is empty, or both are in one language."""
+
+
 class QueryError(IndexerError):
     """Raised when a search cannot be answered as it was asked."""
 
 
 class JobError(IndexerError):
     """Raised when a job cannot be started or was cancelled."""
+
+
+class ExportError(IndexerError):
+    """Raised when a file cannot be written as it was asked. An older file in its place is as it was."""

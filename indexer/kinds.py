@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 from indexer.errors import IndexerError
 from indexer.jobs import Handler, JobContext
 from indexer.report import summary
+from indexer.switching import summary as switch_summary
 
 if TYPE_CHECKING:
     from indexer.library import Library
@@ -19,6 +20,7 @@ logger = logging.getLogger(__name__)
 def job_kinds(library: "Library") -> Mapping[str, Handler]:
     """The work behind each kind of job."""
     changing = {"add": _add, "sample": _add, "remove": _remove, "reindex": _reindex, "repair": _repair}
+    changing |= {"switch": _switch}
     dropping: dict[str, Handler] = {"drop": partial(_drop, library)}
     return {kind: _then_warm(library, partial(work, library)) for kind, work in changing.items()} | dropping
 
@@ -81,3 +83,12 @@ def _repair(library: "Library", context: JobContext) -> str:
     collection = library.catalog.collection(context.params["repair"])
     count = library.restore(collection, progress=context.progress, cancel=context.cancel)
     return f"{count} passages restored"
+
+
+def _switch(library: "Library", context: JobContext) -> str:
+    collection = library.catalog.find_collection(context.params["switch"])
+    if collection is None:
+        return "deleted meanwhile"
+    model = None if context.params.get("undo") else str(context.params["model"])
+    report = library.use_model(collection.id, model, progress=context.progress, cancel=context.cancel)
+    return switch_summary(report)

@@ -1,9 +1,11 @@
 """The library: one object through which app, page and terminal add, find and look after documents.
 
 It owns the data folder: ``catalog.sqlite3`` (texts and states, the source of truth), ``vectors/`` (points,
-owned by the vector store), ``files/`` (copies of uploads and unpacked archives).
+owned by the vector store), ``files/`` (copies of uploads and unpacked archives), ``models/`` (registered
+models).
 """
 
+import logging
 import os
 import threading
 import time
@@ -12,17 +14,28 @@ from collections.abc import Iterable, Sequence
 from contextlib import ExitStack
 from pathlib import Path
 from types import TracebackType
-from typing import Self
+from typing import Any, Self
 
+from indexer import switching
 from indexer.adding import Adder, keep_uploads
 from indexer.catalog import Catalog, CollectionRecord, DocumentRecord
 from indexer.chunking import ChunkSettings
 from indexer.doctor import Finding, diagnose
-from indexer.documents import ChunkInfo, CollectionInfo, DocumentInfo, Fusion, SearchMode, SearchResult, Where
-from indexer.errors import CatalogError, CollectionError
+from indexer.documents import (
+    ChunkInfo,
+    CollectionInfo,
+    DocumentInfo,
+    Fusion,
+    JobInfo,
+    SearchMode,
+    SearchResult,
+    Where,
+)
+from indexer.errors import CatalogError, CollectionError, JobError
 from indexer.files import KeptFiles
 from indexer.jobs import JobRunner
 from indexer.kinds import job_kinds
+from indexer.models import Encoders, KnownModel, ModelFolder
 from indexer.opening import reconcile, resume
 from indexer.pipeline import remove_documents
 from indexer.progress import CancelToken, Progress
@@ -31,9 +44,21 @@ from indexer.report import AddReport, joined
 from indexer.store import DEFAULT_RESERVE_BYTES, open_store
 from indexer.store.lock import OwnerLock
 from indexer.store.protocol import VectorStore
+from indexer.switching import SwitchReport
 from me5.encoder import Encoder
 
-__all__ = ["DEFAULT_COLLECTION", "AddReport", "CancelToken", "Finding", "Library", "Progress"]
+__all__ = [
+    "DEFAULT_COLLECTION",
+    "AddReport",
+    "CancelToken",
+    "Finding",
+    "KnownModel",
+    "Library",
+    "Progress",
+    "SwitchReport",
+]
+
+logger = logging.getLogger(__name__)
 
 DEFAULT_COLLECTION = "library"
 
@@ -58,9 +83,9 @@ class Library:
         self.files = KeptFiles(data_dir / "files", reserve_bytes)
         self.reserve_bytes = reserve_bytes
         self.settings = settings
-        self._encoder = encoder
-        self._encoder_lock = threading.Lock()
-        self._writing = threading.RLock()
+        self.model_folder = ModelFolder(data_dir / "models")
+        self.encoders = Encoders(self.model_folder, model, encoder)
+        self.writing = threading.RLock()
         self._closing = ExitStack()
         self.jobs = JobRunner(catalog, job_kinds(self), keep=lambda paths: keep_uploads(self.files, paths))
 
@@ -82,7 +107,8 @@ class Library:
 
         Args:
             data_dir: where everything lives.
-            model: registry name, folder or hub id; loaded when first needed.
+            model: for new collections: registered name, registry name, folder or hub id; opened when first
+                needed. Collections keep the model they were made with.
             qdrant_url: a Qdrant server instead of the embedded store; its key is in ``QDRANT_API_KEY``.
             database_url: PostgreSQL instead of SQLite.
             encoder: an open model instead of ``model``.
@@ -138,13 +164,98 @@ class Library:
 
     @property
     def encoder(self) -> Encoder:
-        """The model, loaded at the first call."""
-        with self._encoder_lock:
-            if self._encoder is None:
-                from me5.loading import load_encoder
+        """The model for new collections, opened at the first call."""
+        return self.encoders.default
 
-                self._encoder = load_encoder(self.model)
-            return self._encoder
+    # Models
+
+    def models(self) -> list[KnownModel]:
+        """The models of the registry and those registered in this data folder."""
+        return self.model_folder.known()
+
+    def register_model(self, folder: Path, name: str) -> Path:
+        """Copy a trained model into the data folder, under a name that works wherever one is asked for.
+
+        Args:
+            folder: a model folder, or the folder of a run that holds one in ``model/``.
+            name: up to 64 of a-z, 0-9, ``.``, ``_`` and ``-``.
+
+        Returns:
+            the copy.
+
+        Raises:
+            ModelError: the name cannot be used or is taken, or the folder is not a model that works.
+            DiskFullError: too little disk would stay free.
+        """
+        with self.writing:
+            return self.model_folder.register(folder, name, reserve_bytes=self.reserve_bytes)
+
+    def switch_model(self, collection: str, model: str) -> JobInfo:
+        """Have a collection embedded with another model in the background; searches go on meanwhile.
+
+        Raises:
+            CollectionError: there is no such collection.
+            UnknownModelError: there is no such model.
+            JobError: a switch of this collection waits or runs already.
+        """
+        from me5.registry import resolve_spec
+
+        record = self.catalog.collection(collection)
+        located = self.model_folder.locate(model)
+        if "/" not in model or located != model:  # a hub id may have to be fetched first: the job's work
+            resolve_spec(located)
+        return self._submit_switch(record, {"model": model}, f"Use {model} for {record.name}")
+
+    def undo_switch(self, collection: str) -> JobInfo:
+        """Return, in the background, to the model before; possible while its vectors are kept.
+
+        Raises:
+            CollectionError: no such collection, or it keeps no vectors of another model.
+            JobError: a switch of this collection waits or runs already.
+        """
+        record = self.catalog.collection(collection)
+        previous = self.previous_model(collection)
+        if previous is None:
+            switching.switch_back(self, record)  # refuses, with the reason
+        return self._submit_switch(record, {"undo": True}, f"Return to {previous} for {record.name}")
+
+    def use_model(
+        self,
+        collection: str,
+        model: str | None,
+        *,
+        progress: Progress | None = None,
+        cancel: CancelToken | None = None,
+    ) -> SwitchReport:
+        """Do now what ``switch_model`` does in the background; without ``model``, what ``undo_switch`` does.
+
+        Raises:
+            CollectionError: no such collection, or no way back.
+            Me5Error: the model cannot be opened.
+            JobError: cancelled.
+        """
+        record = self.catalog.collection(collection)
+        if model is None:
+            return switching.switch_back(self, record, progress=progress, cancel=cancel)
+        return switching.switch(self, record, model, progress=progress, cancel=cancel)
+
+    def previous_model(self, collection: str) -> str | None:
+        """The model that ``undo_switch`` would return to, or None."""
+        previous = switching.remembered(self, self.catalog.collection(collection)).previous
+        return None if previous is None else previous.model
+
+    def discard_previous(self, collection: str) -> list[str]:
+        """Delete the vectors of other models than the one in use; the names of those models."""
+        with self.writing:
+            return switching.discard(self, self.catalog.collection(collection))
+
+    def _submit_switch(self, collection: CollectionRecord, params: dict[str, Any], label: str) -> JobInfo:
+        if any(one.get("switch") == collection.id for one in self.catalog.active_job_params()):
+            raise JobError(
+                f"Collection {collection.name!r} is being given another model already. Expected one switch "
+                "at a time. Wait for that job, or cancel it."
+            )
+        return self.jobs.submit("switch", {"switch": collection.id} | params, collection.name, label)
 
     # Collections
 
@@ -152,19 +263,20 @@ class Library:
         """All collections with their counts, by name."""
         return self.catalog.collections()
 
-    def create_collection(self, name: str) -> CollectionInfo:
-        """Make a collection for the model of this library.
+    def create_collection(self, name: str, model: str | None = None) -> CollectionInfo:
+        """Make a collection for ``model``, or for the default model of this library.
 
         Raises:
             CollectionError: the name is taken or cannot be used.
+            Me5Error: the model cannot be opened.
         """
-        contract = self.encoder.contract
+        encoder = self.encoder if model is None else self.encoders.load(model)
         record = self.catalog.create_collection(
             name,
-            model=self.encoder.spec.name,
-            contract=contract.to_json(),
-            contract_digest=contract.digest,
-            dimension=self.encoder.dimension,
+            model=encoder.spec.name,
+            contract=encoder.contract.to_json(),
+            contract_digest=encoder.contract.digest,
+            dimension=encoder.dimension,
             created_at=time.time(),
         )
         self.store.ensure(record.store_name, record.dimension)
@@ -176,28 +288,42 @@ class Library:
         Raises:
             CollectionError: there is no such collection.
         """
-        with self._writing:
+        with self.writing:
             record = self.catalog.collection(name)
             sources = [one.source for one in self.catalog.iter_document_records(record.id)]
             self.catalog.drop_collection(record.id)
-            self.store.drop(record.store_name)
+            for store_name in self.store.names():
+                if store_name.startswith(f"{record.id}-"):  # also of a former model and of one under way
+                    self.store.drop(store_name)
             self._release(sources)
 
     def usable_collection(self, name: str) -> CollectionRecord:
-        """A collection that fits the model of this library.
+        """A collection whose model can be opened.
 
         Raises:
-            CollectionError: there is none of that name, or it was made with another model.
+            CollectionError: there is none of that name, or its model is gone.
         """
         record = self.catalog.collection(name)
-        if record.contract_digest != self.encoder.contract.digest:
-            raise CollectionError(
-                f"Collection {record.name!r} was made with the model {record.model!r} (contract "
-                f"{record.contract_digest}); the open model is {self.encoder.spec.name!r} (contract "
-                f"{self.encoder.contract.digest}). Vectors of two models cannot be compared. Start with "
-                f"--model {record.model}, or make a new collection and add the documents to it again."
-            )
+        self.encoders.of(record)
         return record
+
+    def require_model(self, name: str) -> None:
+        """Refuse a collection, if there is one of that name, that the default model has not made.
+
+        Raises:
+            CollectionError: it was made with another model.
+        """
+        record = self.catalog.find_collection(name)
+        if record is None or record.contract_digest == self.encoder.contract.digest:
+            return
+        asked = self.encoder
+        raise CollectionError(
+            f"Collection {record.name!r} was made with the model {record.model!r} (contract "
+            f"{record.contract_digest}), asked for was {asked.spec.name!r} (contract "
+            f"{asked.contract.digest}). Vectors of two models cannot be compared. Start with "
+            f"--model {record.model}, or without --model, or have the collection embedded again: "
+            f"use {asked.spec.name} --collection {record.name}."
+        )
 
     # Documents
 
@@ -224,10 +350,10 @@ class Library:
             cancel: to stop the work.
 
         Raises:
-            CollectionError: the collection was made with another model.
+            CollectionError: the collection's model cannot be opened.
             JobError: cancelled.
         """
-        with self._writing:
+        with self.writing:
             adder = self._adder(collection, progress, cancel)
             if keep_copies:
                 return adder.add_copies(keep_uploads(self.files, paths))
@@ -242,7 +368,7 @@ class Library:
         cancel: CancelToken | None = None,
     ) -> AddReport:
         """Index copies that are in the data folder already, as (name shown, location); see ``add``."""
-        with self._writing:
+        with self.writing:
             return self._adder(collection, progress, cancel).add_copies(copies)
 
     def documents(self, collection: str = DEFAULT_COLLECTION) -> list[DocumentInfo]:
@@ -259,7 +385,7 @@ class Library:
 
     def remove(self, document_ids: Sequence[str]) -> int:
         """Remove documents from the library; the files they were read from stay. How many there were."""
-        with self._writing:
+        with self.writing:
             records = self.catalog.document_records(document_ids)
             for collection_id, group in _by_collection(records).items():
                 collection = self.catalog.collection(collection_id)
@@ -278,10 +404,10 @@ class Library:
         """Read and index documents again, also unchanged ones unless ``force`` is False.
 
         Raises:
-            CollectionError: a collection was made with another model.
+            CollectionError: a collection's model cannot be opened.
             JobError: cancelled.
         """
-        with self._writing:
+        with self.writing:
             total = AddReport()
             records = self.catalog.document_records(document_ids)
             for collection_id, group in _by_collection(records).items():
@@ -326,16 +452,16 @@ class Library:
         """Ranked passages; see ``indexer.search.search``.
 
         Raises:
-            CollectionError: no such collection, or one made with another model.
+            CollectionError: no such collection, or one whose model cannot be opened.
             QueryError: the query cannot be answered.
         """
         from indexer.search import search
 
-        record = self.usable_collection(collection)
+        record = self.catalog.collection(collection)
         return search(
             self.catalog,
             self.store,
-            self.encoder,
+            self.encoders.of(record),
             record,
             query,
             mode=mode,
@@ -347,20 +473,25 @@ class Library:
     def warm(self, collection: str = DEFAULT_COLLECTION) -> None:
         """Make the next search as fast as those after it: load the model, calibrate what is new.
 
-        Does nothing for a collection that is missing, empty or made with another model.
+        Does nothing for a collection that is missing or empty, or whose model is gone.
         """
         from indexer.search import warm
 
-        encoder = self.encoder
         record = self.catalog.find_collection(collection)
-        if record is not None and record.contract_digest == encoder.contract.digest:
-            warm(self.catalog, self.store, encoder, record)
+        if record is None:
+            return
+        try:
+            encoder = self.encoders.of(record)
+        except CollectionError as error:
+            logger.warning("%s", error)
+            return
+        warm(self.catalog, self.store, encoder, record)
 
     # Care
 
     def doctor(self, repair: bool = False) -> list[Finding]:
         """Check the data folder; with ``repair``, mend what can be mended."""
-        with self._writing:
+        with self.writing:
             return diagnose(self, repair=repair)
 
     def restore(
@@ -373,16 +504,16 @@ class Library:
         """Make missing points of a collection again and remove unknown ones. How many were wrong.
 
         Raises:
-            CollectionError: the collection was made with another model.
+            CollectionError: the collection's model cannot be opened.
         """
-        with self._writing:
-            self.usable_collection(collection.id)
+        with self.writing:
+            encoder = self.encoders.of(collection)
             difference = compare(self.catalog, self.store, collection)
             remove_orphans(self.store, collection, difference.orphans)
             restore_points(
                 self.catalog,
                 self.store,
-                self.encoder,
+                encoder,
                 collection,
                 difference.missing,
                 settings=self.settings,
@@ -394,11 +525,12 @@ class Library:
     def _adder(self, collection: str, progress: Progress | None, cancel: CancelToken | None) -> Adder:
         if self.catalog.find_collection(collection) is None:
             self.create_collection(collection)
+        record = self.catalog.collection(collection)
         return Adder(
             self.catalog,
             self.store,
-            self.encoder,
-            self.usable_collection(collection),
+            self.encoders.of(record),
+            record,
             self.files,
             settings=self.settings,
             data_dir=self.data_dir,

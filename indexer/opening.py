@@ -4,8 +4,9 @@ import logging
 from typing import TYPE_CHECKING
 
 from indexer.catalog import CollectionRecord
-from indexer.errors import StoreError
+from indexer.errors import CollectionError, StoreError
 from indexer.repair import compare, remove_leftovers, remove_orphans
+from indexer.switching import drop_unknown
 
 if TYPE_CHECKING:
     from indexer.library import Library
@@ -26,6 +27,7 @@ def reconcile(library: "Library") -> None:
 
 
 def _reconcile(library: "Library", collection: CollectionRecord) -> None:
+    drop_unknown(library, collection)
     remove_leftovers(library.catalog, library.store, collection)
     difference = compare(library.catalog, library.store, collection)
     if not difference:
@@ -39,10 +41,11 @@ def _reconcile(library: "Library", collection: CollectionRecord) -> None:
     remove_orphans(library.store, collection, difference.orphans)
     if not difference.missing:
         return
-    if collection.contract_digest != library.encoder.contract.digest:
-        logger.warning("%s needs the model %s to be mended", collection.name, collection.model)
-    elif len(difference.missing) <= REPAIR_AT_OPENING:
-        library.restore(collection)
+    if len(difference.missing) <= REPAIR_AT_OPENING:
+        try:
+            library.restore(collection)
+        except CollectionError as error:
+            logger.warning("%s is not mended: %s", collection.name, error)
     elif not any("repair" in params for params in library.catalog.active_job_params()):
         label = f"Restore {len(difference.missing)} passages"
         library.jobs.submit("repair", {"repair": collection.id}, collection.name, label, start=False)
@@ -52,7 +55,7 @@ def resume(library: "Library") -> None:
     """Go on, in the background, with jobs and documents that were interrupted."""
     resumed = library.jobs.resume()
     unfinished = library.catalog.unfinished_documents()
-    if unfinished and not resumed:
+    if unfinished and all(job.kind == "switch" for job in resumed):  # a resumed ingest finishes them itself
         params = {"documents": [record.id for record in unfinished], "force": False}
         count = f"{len(unfinished)} interrupted document{'s' if len(unfinished) > 1 else ''}"
         library.jobs.submit("reindex", params, "", f"Finish {count}")

@@ -8,7 +8,8 @@ from ui import api, markup_library
 from ui.frame import Frame, look, script
 from ui.guard import guarded
 from ui.services import DEFAULT_COLLECTION, Services
-from ui.tabs import library, search
+from ui.tabs import evaluate, library, search, train
+from ui.training import Training
 
 POLL_SECONDS = 1.0
 CONCURRENT = 8
@@ -38,18 +39,25 @@ OPEN_TAB = """() => {
 def build(services: Services) -> gr.Blocks:
     """The whole page over one library; nothing is served yet."""
     with gr.Blocks(title=TITLE, analytics_enabled=False, fill_width=True) as page:
+        training = Training(services.library, services.data_dir)
         api.add_endpoints(services)  # first: names of endpoints go to who comes first
+        train.add_endpoints(training)
         frame = _frame()
         with gr.Tabs(elem_id="tabs"):
             with gr.Tab("Search", id="search", elem_id="tab-search") as first:
                 search_tab = search.build(services, frame)
             with gr.Tab("Library", id="library", elem_id="tab-library") as second:
                 library_tab = library.build(services, frame)
-        for handle, name in ((first, "search"), (second, "library")):
-            handle.select(None, js=REMEMBER_TAB % name, api_visibility="private")
+            with gr.Tab("Train", id="train", elem_id="tab-train") as third:
+                train_tab = train.build(services, frame, training)
+            with gr.Tab("Evaluate", id="evaluate", elem_id="tab-evaluate") as fourth:
+                evaluate.build(services, frame)
+        for handle in (first, second, third, fourth):
+            handle.select(None, js=REMEMBER_TAB % handle.id, api_visibility="private")
         _wire_news(services, frame, search_tab, library_tab)
         _wire_welcome(services, frame, search_tab)
         _wire_load(page, services, frame, search_tab)
+        train.wire_load(page, third, [first, second, fourth], frame, train_tab)
     return page.queue(default_concurrency_limit=CONCURRENT)
 
 

@@ -8,6 +8,7 @@ from typing import ParamSpec, TypeVar
 
 from indexer.errors import IndexerError
 from me5.errors import Me5Error
+from trainer.errors import TrainerError
 from ui.errors import UiError
 from ui.formatting import text
 
@@ -19,7 +20,7 @@ R = TypeVar("R")
 
 def message_for(error: Exception) -> str:
     """The words for the page: our own errors say what to do; of others the log keeps the details."""
-    if isinstance(error, Me5Error | IndexerError | UiError):
+    if isinstance(error, Me5Error | IndexerError | TrainerError | UiError):
         return str(error)
     log_id = secrets.token_hex(4)
     logger.error("Unexpected error %s", log_id, exc_info=error)

@@ -36,6 +36,7 @@ def theme() -> gr.themes.Base:
     ).set(
         body_background_fill="#fbfbfa",
         body_background_fill_dark="#14181b",
+        block_background_fill_dark="#1b2125",
         block_border_width="1px",
         input_background_fill="white",
         input_background_fill_dark="#1b2125",

@@ -10,11 +10,20 @@ from indexer.catalog.database import Database
 from indexer.catalog.documents import DocumentQueries
 from indexer.catalog.facets import FacetQueries
 from indexer.catalog.jobs import JobQueries
+from indexer.catalog.passages import PassageQueries
 from indexer.catalog.records import ChunkRecord, CollectionRecord, DocumentRecord, PassResult
 from indexer.catalog.settings import SettingQueries
 
 __all__ = ["Catalog", "ChunkRecord", "CollectionRecord", "Database", "DocumentRecord", "PassResult"]
 
 
-class Catalog(CollectionQueries, DocumentQueries, ChunkQueries, FacetQueries, JobQueries, SettingQueries):
+class Catalog(
+    CollectionQueries,
+    DocumentQueries,
+    ChunkQueries,
+    PassageQueries,
+    FacetQueries,
+    JobQueries,
+    SettingQueries,
+):
     """All queries on one database. Safe to use from several threads; ``close`` when done."""

@@ -12,7 +12,7 @@ from indexer.catalog.models import ChunkRow, CollectionRow, DocumentRow
 from indexer.catalog.records import ChunkRecord, ChunkState
 from indexer.documents import Chunk, ChunkInfo
 
-_CHUNK_COLUMNS = (
+CHUNK_COLUMNS = (
     ChunkRow.id,
     ChunkRow.document_id,
     ChunkRow.generation,
@@ -110,7 +110,7 @@ class ChunkQueries(Database):
         found: dict[str, ChunkRecord] = {}
         with self.read() as connection:
             for part in slices(chunk_ids):
-                rows = connection.execute(select(*_CHUNK_COLUMNS).where(ChunkRow.id.in_(part)))
+                rows = connection.execute(select(*CHUNK_COLUMNS).where(ChunkRow.id.in_(part)))
                 found.update((row.id, _record(row)) for row in rows)
         return [found[one] for one in dict.fromkeys(chunk_ids) if one in found]
 
@@ -219,7 +219,8 @@ def _values(record: ChunkRecord, *, keep_nul: bool) -> dict[str, object]:
     }
 
 
-def _chunk(row: Row) -> Chunk:
+def to_chunk(row: Row) -> Chunk:
+    """The value behind a row of ``CHUNK_COLUMNS``."""
     return Chunk(
         ordinal=row.ordinal,
         start=row.start,
@@ -235,13 +236,13 @@ def _chunk(row: Row) -> Chunk:
 
 
 def _record(row: Row) -> ChunkRecord:
-    return ChunkRecord(row.id, row.document_id, row.generation, _chunk(row), row.state)
+    return ChunkRecord(row.id, row.document_id, row.generation, to_chunk(row), row.state)
 
 
 def _info_query() -> Select:
     return (
         select(
-            *_CHUNK_COLUMNS,
+            *CHUNK_COLUMNS,
             CollectionRow.name.label("collection"),
             DocumentRow.path,
             DocumentRow.title,
@@ -260,5 +261,5 @@ def _info(row: Row) -> ChunkInfo:
         document=row.path,
         title=row.title,
         file_type=row.file_type,
-        chunk=_chunk(row),
+        chunk=to_chunk(row),
     )

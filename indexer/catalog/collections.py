@@ -1,8 +1,10 @@
 """Collections: made with a model contract, listed with counts."""
 
 import uuid
+from collections.abc import Mapping
+from typing import Any
 
-from sqlalchemy import Connection, delete, func, insert, select
+from sqlalchemy import Connection, delete, func, insert, select, update
 from sqlalchemy.exc import IntegrityError
 
 from indexer.catalog.database import Database
@@ -108,6 +110,30 @@ class CollectionQueries(Database):
             )
             for record in (CollectionRecord(*row) for row in rows)
         ]
+
+    def switch_collection(self, target: CollectionRecord, settings: Mapping[str, Any]) -> None:
+        """Give a collection another model and put settings of it, all at once.
+
+        Args:
+            target: the collection as it is to be; its name and date stay as they are.
+            settings: JSON values by key, in the scope of the collection.
+        """
+        with self.write() as connection:
+            connection.execute(
+                update(CollectionRow)
+                .where(CollectionRow.id == target.id)
+                .values(
+                    model=target.model,
+                    contract=target.contract,
+                    contract_digest=target.contract_digest,
+                    dimension=target.dimension,
+                )
+            )
+            connection.execute(
+                delete(SettingRow).where(SettingRow.scope == target.id, SettingRow.key.in_(settings))
+            )
+            for key, value in settings.items():
+                connection.execute(insert(SettingRow).values(scope=target.id, key=key, value=value))
 
     def drop_collection(self, collection_id: str) -> None:
         """Forget a collection with its documents, chunks and settings."""

@@ -124,6 +124,28 @@ class DocumentQueries(Database):
                 if changed.rowcount == 0:
                     connection.execute(insert(DocumentRow).values(**values, chunk_count=0))
 
+    def add_finished_documents(
+        self, records: Sequence[DocumentRecord], languages: Mapping[str, Mapping[str, int]]
+    ) -> None:
+        """Insert new documents whose first pass is complete, in bulk; their chunks follow.
+
+        Args:
+            records: with ``content_hash`` and ``generation`` 1.
+            languages: chunks by language of each document, by id.
+        """
+        counts = [
+            {"document_id": record.id, "language": language, "chunk_count": count}
+            for record in records
+            for language, count in languages[record.id].items()
+        ]
+        with self.write() as connection:
+            if records:
+                connection.execute(
+                    insert(DocumentRow), [_finished(one, languages[one.id]) for one in records]
+                )
+            if counts:
+                connection.execute(insert(DocumentLanguageRow), counts)
+
     def finish_documents(self, results: Mapping[str, PassResult]) -> None:
         """Make the passes under way the ones that count. Their chunks must all be indexed.
 
@@ -177,6 +199,15 @@ class DocumentQueries(Database):
         for part in slices(document_ids):
             with self.write() as connection:
                 connection.execute(delete(DocumentRow).where(DocumentRow.id.in_(part)))
+
+
+def _finished(record: DocumentRecord, languages: Mapping[str, int]) -> dict[str, object]:
+    return asdict(record) | {
+        "folder": folder_of(record.path),
+        "warnings": list(record.warnings),
+        "state": "indexed",
+        "chunk_count": sum(languages.values()),
+    }
 
 
 def _info_query() -> Select:

@@ -21,15 +21,20 @@ class FakeEncoder:
     Args:
         name: of the model; another name is another contract.
         before_encode: called with the texts of each call, to interrupt or to look.
+        dimension, max_tokens: of the model.
     """
 
-    max_tokens = 128
-    dimension = 32
     engine_name = "fake"
 
     def __init__(
-        self, name: str = "fake", before_encode: Callable[[Sequence[str]], None] | None = None
+        self,
+        name: str = "fake",
+        before_encode: Callable[[Sequence[str]], None] | None = None,
+        *,
+        dimension: int = 32,
+        max_tokens: int = 128,
     ) -> None:
+        self.dimension, self.max_tokens = dimension, max_tokens
         self.contract = ModelContract(
             model_id=name,
             revision="1",

@@ -84,3 +84,41 @@ def test_pictures(sample_page: Callable[..., Any]) -> None:
     page.get_by_role("button", name="Filters").click()
     expect(page.locator("#filter-language")).to_be_visible()
     shoot(page, "filters")
+
+
+def test_pictures_of_evaluate(fresh_server: str, open_page: Callable[..., Any]) -> None:
+    page = open_page(f"{fresh_server}/?tab=evaluate", 1280, 1100)
+    page.locator("#evaluate-models input").fill("bm25")
+    page.keyboard.press("Enter")
+    page.keyboard.press("Tab")  # closes the list, which lies over the buttons
+    page.locator("#evaluate-sample").click()
+    expect(page.locator("#evaluate-status .job.running")).to_be_visible(timeout=30_000)
+    expect(page.locator("#evaluate-detail")).to_contain_text("points", timeout=120_000)
+    for name, width, height, dark in (
+        ("", 1280, 1180, False),
+        ("-dark", 1280, 1180, True),
+        ("-phone", 390, 844, False),
+    ):
+        page = open_page(f"{fresh_server}/?tab=evaluate", width, height, dark=dark)
+        expect(page.locator("#evaluate-detail")).to_contain_text("points", timeout=60_000)
+        shoot(page, f"evaluate{name}")
+
+
+def test_pictures_of_train(sample_page: Callable[..., Any]) -> None:
+    page = sample_page()
+    page.get_by_role("tab", name="Train").click()
+    page.locator("#train-from-collection").click()
+    expect(page.locator("dl.estimate")).to_be_visible(timeout=120_000)
+    page.fill("#train-name textarea, #train-name input", "Sample library")
+    shoot(page, "train-form")
+    page.locator("#train-start").click()
+    expect(page.locator(".badge.done")).to_be_visible(timeout=250_000)
+    for name, width, height, dark in (
+        ("", 1280, 1180, False),
+        ("-dark", 1280, 1180, True),
+        ("-phone", 390, 844, False),
+    ):
+        page = sample_page(width, height, dark=dark)
+        page.get_by_role("tab", name="Train").click()
+        expect(page.locator("figure.chart")).to_have_count(4, timeout=60_000)
+        shoot(page, f"train{name}")

@@ -23,6 +23,8 @@ def test_every_verb_has_a_handler_and_a_data_option() -> None:
         "search": ["q"],
         "encode": ["f", "--role", "query", "--out", "o.npy"],
         "evaluate": ["t"],
+        "mine": ["s", "t", "--out", "p.tmx"],
+        "pairs": ["--out", "p.jsonl"],
         "train": ["r"],
     }
     for verb in app.VERBS:

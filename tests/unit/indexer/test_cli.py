@@ -164,7 +164,7 @@ def test_encode_writes_unit_rows_in_order(monkeypatch: Any, tmp_path: Path, tiny
     source, out = tmp_path / "t.txt", tmp_path / "deep" / "v.npy"
     texts = ["one", "", "трі", "القهوة", "最後"]
     source.write_text("\n".join(texts) + "\n", encoding="utf-8")
-    args = argparse.Namespace(file=str(source), role="passage", out=out, model=None, json=True)
+    args = argparse.Namespace(file=str(source), role="passage", out=out, model=None, data=None, json=True)
     assert cli.run_encode(args) == 0
     vectors = np.load(out)
     assert vectors.dtype == np.float32 and vectors.shape == (5, tiny_encoder.dimension)
@@ -181,7 +181,7 @@ def test_encode_of_bytes_that_are_no_text_leaves_no_file(
     source, out = tmp_path / "t.txt", tmp_path / "v.npy"
     source.write_bytes(b"\xff\xfe\x80")
     args = argparse.Namespace(
-        run=cli.run_encode, file=str(source), role="query", out=out, model=None, json=False
+        run=cli.run_encode, file=str(source), role="query", out=out, model=None, data=None, json=False
     )
     assert cli.run_safely(args) == 1
     assert "UTF-8" in capsys.readouterr().err and not out.exists()

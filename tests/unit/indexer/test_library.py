@@ -53,16 +53,20 @@ def test_unknown_collections_are_named(library: Library) -> None:
         library.documents("nowhere")
 
 
-def test_another_model_is_refused(
+def test_a_model_that_is_gone_is_named_and_other_collections_work(
     open_library: OpenLibrary, documents: Path, fake_encoder_class: Any
 ) -> None:
     open_library().add([documents])
     other = open_library(encoder=fake_encoder_class("other"))
     assert len(other.documents()) == 3  # looking is allowed
-    with pytest.raises(CollectionError, match="--model fake"):
-        other.add([documents])
+    for work in (lambda: other.add([documents]), lambda: other.search("harbour")):
+        with pytest.raises(
+            CollectionError, match="made with the model 'fake', which cannot be opened: Unknown"
+        ):
+            work()
     with pytest.raises(CollectionError, match="Vectors of two models"):
-        other.search("harbour")
+        other.require_model("library")
+    other.require_model("nowhere")
     other.add([documents], "second")
     assert {info.model for info in other.collections()} == {"fake", "other"}
 

@@ -1,0 +1,304 @@
+"""The models of a data folder: those with names everywhere, and trained ones that were registered here.
+
+A registered model is a folder ``DATA/models/NAME``. Encoders are opened when first needed and a few are kept,
+so that collections of different models can be searched side by side.
+"""
+
+import json
+import logging
+import re
+import shutil
+import threading
+from collections import OrderedDict
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from indexer.catalog import CollectionRecord
+from indexer.errors import CollectionError, ModelError
+from me5.errors import Me5Error
+
+if TYPE_CHECKING:
+    from me5.contract import ModelContract
+    from me5.encoder import Encoder
+    from me5.spec import ModelSpec
+
+logger = logging.getLogger(__name__)
+
+KEPT_ENCODERS = 2
+_NAME = re.compile(r"[a-z0-9][a-z0-9._-]{0,63}")
+_RESERVED = ("bm25", "product", "model", "hub")
+_PICKLED = ("*.bin", "*.pt", "*.pth", "*.pkl", "*.ckpt", "*.h5", "*.msgpack")  # never loaded, so not copied
+_PROMPTS = "config_sentence_transformers.json"
+_PREFIXES = {"query": "query_prefix", "passage": "passage_prefix"}
+
+
+@dataclass(frozen=True)
+class KnownModel:
+    """A model that has a name in a data folder.
+
+    Attributes:
+        spec: its facts; None for a registered folder that cannot be read.
+        folder: where it lies, if it was registered.
+        problem: why it cannot be used; empty when nothing is known against it.
+    """
+
+    name: str
+    spec: "ModelSpec | None"
+    folder: Path | None = None
+    problem: str = ""
+
+
+class ModelFolder:
+    """The folder ``DATA/models``; made with the first registration."""
+
+    def __init__(self, root: Path) -> None:
+        self.root = root
+
+    def find(self, name: str) -> Path | None:
+        """The folder of a registered model, or None."""
+        folder = self.root / name
+        return folder if _NAME.fullmatch(name) and folder.is_dir() else None
+
+    def locate(self, name: str) -> str:
+        """What ``me5.load_encoder`` takes for ``name``: an absolute path for folders, else the name."""
+        from me5.registry import MODELS
+
+        found = self.find(name)
+        if found is None and name not in MODELS and (folder := Path(name).expanduser()).is_dir():
+            found = folder.absolute()
+        return name if found is None else str(found)
+
+    def known(self) -> list[KnownModel]:
+        """The models of the registry, then the registered ones by name; nothing is loaded or fetched."""
+        from me5.registry import MODELS, resolve_spec
+
+        models = [KnownModel(name, spec) for name, spec in MODELS.items()]
+        folders = sorted(self.root.iterdir()) if self.root.is_dir() else []
+        for folder in folders:
+            if self.find(folder.name) is None:
+                continue  # half a copy, or not ours
+            try:
+                spec = replace(resolve_spec(str(folder)), name=folder.name)
+                models.append(KnownModel(folder.name, spec, folder))
+            except (Me5Error, OSError) as error:
+                models.append(KnownModel(folder.name, None, folder, str(error)))
+        return models
+
+    def register(self, folder: Path, name: str, *, reserve_bytes: int = 0) -> Path:
+        """Copy a model folder, or the ``model`` folder of a run, to ``DATA/models/NAME``.
+
+        The copy is opened and used once before it gets its name, so whatever has a name works.
+
+        Raises:
+            ModelError: the name cannot be used or is taken, or the folder is not a model that works.
+            DiskFullError: too little disk would stay free.
+        """
+        from indexer.store.disk import check_reserve
+        from me5.registry import resolve_spec
+
+        self._require_free(name)
+        source = _model_folder(folder)
+        try:
+            expected = resolve_spec(str(source)).contract
+        except Me5Error as error:
+            raise ModelError(f"{folder} cannot be registered as {name!r}. {error}") from error
+        self.root.mkdir(parents=True, exist_ok=True)
+        size = sum(file.stat().st_size for file in source.rglob("*") if file.is_file())
+        check_reserve(self.root, reserve_bytes, size)
+        aside = self.root / f".{name}.part"
+        shutil.rmtree(aside, ignore_errors=True)
+        try:
+            shutil.copytree(source, aside / name, ignore=shutil.ignore_patterns(*_PICKLED))
+            _keep_prompts(aside / name, expected)
+            _try_out(aside / name, expected)
+            (aside / name).rename(self.root / name)
+        except (Me5Error, OSError) as error:
+            raise ModelError(
+                f"{folder} cannot be registered as {name!r}: {error} Nothing was registered."
+            ) from error
+        finally:
+            shutil.rmtree(aside, ignore_errors=True)
+        logger.info("%s is registered as %s", folder, name)
+        return self.root / name
+
+    def _require_free(self, name: str) -> None:
+        from me5.registry import MODELS
+
+        if not _NAME.fullmatch(name) or ".." in name:
+            raise ModelError(
+                f"The model name {name!r} cannot be used. Expected up to 64 of a-z, 0-9, '.', '_' and '-', "
+                "with a letter or digit first. Choose another name."
+            )
+        if name in MODELS or name in _RESERVED:
+            raise ModelError(
+                f"The model name {name!r} already means another model. Expected a name of its own. "
+                "Choose another name."
+            )
+        if (self.root / name).exists():
+            raise ModelError(
+                f"There is a model registered as {name!r} already; collections may depend on it. "
+                "Expected a free name. Choose another name."
+            )
+
+
+class Encoders:
+    """Opens models by name and keeps those that were used last. Safe to use from several threads.
+
+    Args:
+        folder: where registered models are.
+        default: the model for new collections.
+        encoder: an open model that is always kept, instead of ``default``.
+        keep: how many are kept open at least; more are dropped, the longest unused first.
+    """
+
+    def __init__(
+        self,
+        folder: ModelFolder,
+        default: str,
+        encoder: "Encoder | None" = None,
+        *,
+        keep: int = KEPT_ENCODERS,
+    ) -> None:
+        self._folder, self._default, self._given, self._keep = folder, default, encoder, keep
+        self._open: OrderedDict[str, Encoder] = OrderedDict()
+        self._lock = threading.Lock()
+        self._loading: dict[str, threading.Lock] = {}
+
+    @property
+    def default(self) -> "Encoder":
+        """The model for new collections, opened at the first call."""
+        return self._given or self.load(self._default)
+
+    def load(self, name: str) -> "Encoder":
+        """A model by registered name, registry name, folder or hub id.
+
+        Raises:
+            Me5Error: there is no such model, or it cannot be opened.
+        """
+        if self._given is not None and name == self._given.spec.name:
+            return self._given
+        with self._lock:
+            loading = self._loading.setdefault(name, threading.Lock())
+        with loading:  # two searches do not load one model twice; other models are not kept waiting
+            found = self._take(name)
+            if found is not None:
+                return found
+            encoder = self._load(name)
+            with self._lock:
+                self._open[name] = encoder
+                while len(self._open) > self._keep:
+                    closed, _ = self._open.popitem(last=False)
+                    logger.info("model %s is no longer kept open", closed)
+            return encoder
+
+    def of(self, collection: CollectionRecord) -> "Encoder":
+        """The model that a collection was made with.
+
+        Raises:
+            CollectionError: it is gone, or what has its name today is another model.
+        """
+        found = self._with_contract(collection.contract_digest)
+        if found is not None:
+            return found
+        try:
+            encoder = self.load(collection.model)
+        except Me5Error as error:
+            # The same model may have moved: then it is the open one that has its contract.
+            if self._default != collection.model and self._fits_default(collection):
+                return self.default
+            raise CollectionError(
+                f"Collection {collection.name!r} was made with the model {collection.model!r}, which cannot "
+                f"be opened: {error} Put that model back, or start with --model FOLDER where it is now, or "
+                f"have the collection embedded again: use MODEL --collection {collection.name}."
+            ) from error
+        if encoder.contract.digest == collection.contract_digest:
+            return encoder
+        if self._default != collection.model and self._fits_default(collection):
+            return self.default
+        raise CollectionError(
+            f"Collection {collection.name!r} was made with the model {collection.model!r} (contract "
+            f"{collection.contract_digest}); what has that name now is another one (contract "
+            f"{encoder.contract.digest}). Vectors of two models cannot be compared. Put the former model "
+            f"back, or have the collection embedded again: use {collection.model} --collection "
+            f"{collection.name}."
+        )
+
+    def _fits_default(self, collection: CollectionRecord) -> bool:
+        try:
+            return self.default.contract.digest == collection.contract_digest
+        except Me5Error:
+            return False
+
+    def _take(self, name: str) -> "Encoder | None":
+        with self._lock:
+            if name in self._open:
+                self._open.move_to_end(name)
+            return self._open.get(name)
+
+    def _with_contract(self, digest: str) -> "Encoder | None":
+        if self._given is not None and self._given.contract.digest == digest:
+            return self._given
+        with self._lock:
+            for name, encoder in self._open.items():
+                if encoder.contract.digest == digest:
+                    self._open.move_to_end(name)
+                    return encoder
+        return None
+
+    def _load(self, name: str) -> "Encoder":
+        from me5.loading import load_encoder
+
+        encoder = load_encoder(self._folder.locate(name))
+        if self._folder.find(name) is not None:
+            encoder.spec = replace(encoder.spec, name=name)  # the data folder may move, the name stays
+        return encoder
+
+
+def _model_folder(folder: Path) -> Path:
+    """``folder`` itself, or the model in the folder of a run."""
+    folder = Path(folder).expanduser()
+    for candidate in (folder, folder / "model"):
+        if (candidate / "config.json").is_file():
+            return candidate
+    raise ModelError(
+        f"{folder} holds no model. Expected a folder with config.json, tokenizer.json and model.safetensors, "
+        "or a finished run with one in model/. Give such a folder."
+    )
+
+
+def _keep_prompts(copy: Path, expected: "ModelContract") -> None:
+    """Prefixes that follow from a folder's name are written down, because the copy has another name."""
+    from me5.registry import resolve_spec
+
+    found = resolve_spec(str(copy)).contract
+    if all(getattr(found, field) == getattr(expected, field) for field in _PREFIXES.values()):
+        return
+    path = copy / _PROMPTS
+    settings = json.loads(path.read_text(encoding="utf-8")) if path.is_file() else {}
+    settings["prompts"] = {role: getattr(expected, field) for role, field in _PREFIXES.items()}
+    path.write_text(json.dumps(settings, indent=2, ensure_ascii=False) + "\n", encoding="utf-8")
+
+
+def _try_out(copy: Path, expected: "ModelContract") -> None:
+    """Open the copy as it will be opened, and encode with it."""
+    import numpy as np
+
+    from me5.loading import load_encoder
+    from me5.prefixes import Role
+
+    encoder = load_encoder(str(copy))
+    found = replace(encoder.contract, model_id=expected.model_id, revision=expected.revision)
+    if found != expected:
+        raise ModelError(
+            f"The copy would be read differently ({found.to_json()} instead of {expected.to_json()}): "
+            "the folder's name decides how it is used, and it stores no such settings of its own. Expected "
+            f"them in {_PROMPTS}. Store them there and register again."
+        )
+    for role in Role:
+        vectors_ND = encoder.encode(["a ship in the harbour", "Grüße aus Hamburg"], role)
+        if not np.isfinite(vectors_ND).all():
+            raise ModelError(
+                "The model gives vectors that are not finite numbers. Expected unit vectors; perhaps its "
+                "training has diverged. Look at the metrics of the run and register an earlier checkpoint."
+            )

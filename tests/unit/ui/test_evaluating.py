@@ -1,0 +1,199 @@
+"""Evaluations of the page: folders, processes that outlive the page, what is refused, comparisons."""
+
+import json
+import os
+import threading
+import time
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import psutil
+import pytest
+
+from trainer.tasks.kept import write_samples
+from trainer.tasks.statistics import Sample
+from trainer.tasks.values import Measured
+from ui import evaluating
+from ui.evaluating import SAMPLE_TASK, EvaluationError, Evaluations, Request, compare_entries
+
+
+@pytest.fixture
+def evaluations(tmp_path: Path) -> Evaluations:
+    return Evaluations(tmp_path / "data")
+
+
+@pytest.fixture
+def own_task(tmp_path: Path) -> str:
+    path = tmp_path / "own.csv"
+    path.write_text("query,document,language\nfluss,der fluss,de\nsea,the sea,en\n", encoding="utf-8")
+    return str(path)
+
+
+def wait(evaluations: Evaluations, key: str, *, until: float = 60) -> Any:
+    end, waiting = time.monotonic() + until, threading.Event()
+    while (found := evaluations.get(key)) is not None and found.state == "running":
+        assert time.monotonic() < end
+        waiting.wait(0.05)
+    return found
+
+
+def test_an_evaluation_runs_in_a_process_of_its_own(evaluations: Evaluations, own_task: str) -> None:
+    """One model works and one does not; one task works and one does not."""
+    request = Request(models=("bm25:words", "no-such-model"), tasks=(own_task, "nowhere-to-be-found"))
+    begun = evaluations.start(request)
+    assert begun.state == "running" and evaluations.running() == begun
+    with pytest.raises(EvaluationError, match="is running already"):
+        evaluations.start(request)
+    ended = wait(evaluations, begun.id)
+    assert ended.state == "done" and ended.finished_at
+    assert [what for what, _ in ended.errors] == ["nowhere-to-be-found", "no-such-model"]
+    assert "Unknown model" in ended.errors[1][1]
+    (entry,) = evaluations.entries()
+    assert (entry.model, entry.report["task"], entry.score()["value"]) == ("bm25:words", "own", 1.0)
+    assert "exit code" in evaluations.log(begun.id)
+    alone = compare_entries(entry, entry)
+    assert alone["mean"].difference == 0 and set(alone) == {"de", "en", "mean"}
+    evaluations.remove(begun.id)
+    assert evaluations.all() == [] and not ended.folder.exists()
+
+
+def test_cancel_ends_the_process_and_what_it_started(
+    evaluations: Evaluations, own_task: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    begun = evaluations.start(Request(models=("bm25:words",) * 3, tasks=(own_task,)))
+    process = psutil.Process(json.loads((begun.folder / "result.json").read_text())["pid"])
+    evaluations.cancel(begun.id)
+    assert not process.is_running() or process.status() == psutil.STATUS_ZOMBIE
+    found = evaluations.get(begun.id)
+    assert found is not None and found.state == "cancelled"
+    evaluations.cancel(begun.id)  # a second time changes nothing
+    assert evaluations.running() is None
+
+
+@pytest.mark.parametrize(
+    ("request_", "message"),
+    [
+        (Request((), ("a",)), "No model is chosen"),
+        (Request(("builtin",), ()), "No task is chosen"),
+        (Request(("builtin",), ("--progress=/tmp/x",)), "does not begin with a dash"),
+        (Request(("",), ("a",)), "is no model"),
+        (Request(("builtin",), ("a",) * 21), "at most 20"),
+    ],
+)
+def test_what_cannot_be_measured_is_refused_before(
+    evaluations: Evaluations, request_: Request, message: str
+) -> None:
+    with pytest.raises(EvaluationError, match=message):
+        evaluations.start(request_)
+    assert not evaluations.folder.exists()
+
+
+@pytest.mark.parametrize(
+    "word",
+    ["/etc", "~/x", "../x", "./x", "examples/library", "README.md", "docs/ledger", "bm25:/etc", "x,/etc/y"],
+)
+def test_a_public_page_reads_no_path_of_the_host(
+    tmp_path: Path, word: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    public = Evaluations(tmp_path, allow_server_paths=False)
+    monkeypatch.setattr(evaluating, "_start_process", lambda folder: {"pid": 1})
+    for request in (Request(("builtin",), (word,)), Request((word,), ("MIRACL",))):
+        with pytest.raises(EvaluationError, match="path of the host"):
+            public.start(request)
+    inside = public.folder / "files" / ".." / ".." / "catalog"
+    with pytest.raises(EvaluationError, match="path of the host"):
+        public.start(Request(("builtin",), (str(inside),)))
+    kept = public.keep_upload(Path(__file__))
+    public.start(Request(("builtin", "intfloat/some-model"), (kept, str(SAMPLE_TASK), "MTEB(eng, v1)")))
+
+
+def test_uploads_lose_their_path_and_keep_their_script(evaluations: Evaluations, tmp_path: Path) -> None:
+    source = tmp_path / "أسئلة 图书馆 $(x).csv"
+    source.write_text("x")
+    kept = Path(evaluations.keep_upload(source))
+    assert kept.parent == evaluations.folder / "files" and kept.name == "أسئلة-图书馆-x-.csv"
+    assert (kept.name, str(kept)) in evaluations.task_choices()
+
+
+def write_result(evaluations: Evaluations, key: str, **result: Any) -> None:
+    folder = evaluations.folder / key
+    folder.mkdir(parents=True)
+    request = {"models": ["m"], "tasks": ["t"], "created_at": 1.0}
+    (folder / "request.json").write_text(json.dumps(request))
+    if result:
+        (folder / "result.json").write_text(json.dumps(result))
+
+
+def test_a_process_that_is_gone_leaves_an_evaluation_that_broke_off(evaluations: Evaluations) -> None:
+    write_result(evaluations, "a", state="running", pid=os.getpid(), process_created_at=1.0)
+    write_result(evaluations, "b")
+    own = psutil.Process().create_time()
+    write_result(evaluations, "c", state="running", pid=os.getpid(), process_created_at=own)
+    assert [(one.id, one.state) for one in evaluations.all()] == [
+        ("c", "running"),
+        ("b", "interrupted"),
+        ("a", "interrupted"),
+    ]
+    assert evaluations.get("../a") is None and evaluations.get("nothing") is None
+
+
+def test_time_left_follows_from_texts_and_models(evaluations: Evaluations) -> None:
+    own = psutil.Process().create_time()
+    write_result(evaluations, "a", state="running", pid=os.getpid(), process_created_at=own, started_at=100.0)
+    (evaluations.folder / "a" / "progress.json").write_text('{"done": 25, "total": 100, "task": "t"}')
+    found = evaluations.get("a")
+    assert found is not None and found.share == 0.25 and found.seconds_left(110.0) == pytest.approx(30.0)
+    two = replace(found, request=replace(found.request, models=("m", "n")), current=1)
+    assert two.share == 0.625
+    assert replace(found, total_texts=None).seconds_left(110.0) is None
+
+
+def task_report(digest: str, value: float) -> dict[str, Any]:
+    score = {"value": value, "low": value - 0.1, "high": value + 0.1, "compare": None}
+    row = {"language": "de", "items": 4, "pool": 4, "notes": {}, "metrics": {"F1": score}}
+    return {
+        "name": "t", "task": "t", "kind": "bitext", "main_metric": "F1", "digest": digest, "results": [row],
+        "mean": None,
+    }  # fmt: skip
+
+
+def test_the_newest_report_of_a_model_and_task_counts(evaluations: Evaluations) -> None:
+    for key, digest, value in (("1", "d", 0.1), ("2", "d", 0.2), ("3", "other", 0.3)):
+        run = {"number": 0, "model": "m", "result": {"tasks": [task_report(digest, value)]}}
+        failed = {"number": 1, "model": "n", "error": "no"}
+        write_result(evaluations, key, state="done", runs=[run, failed])
+    found = evaluations.entries()
+    assert [(entry.evaluation, entry.score()["value"]) for entry in found] == [("3", 0.3), ("2", 0.2)]
+    with pytest.raises(EvaluationError, match="different items"):
+        compare_entries(found[0], found[1])
+    with pytest.raises(EvaluationError, match="Expected values kept"):
+        compare_entries(found[1], found[1])
+
+
+def test_two_models_are_compared_from_what_was_kept(evaluations: Evaluations) -> None:
+    for key, values in (("1", [0.0, 0, 0, 0, 1]), ("2", [1.0, 1, 1, 1, 1])):
+        run = {"number": 0, "model": key, "result": {"tasks": [task_report("d", 0.2)]}}
+        write_result(evaluations, key, state="done", runs=[run])
+        samples = {"F1": Sample.of_values(np.array(values * 8))}
+        write_samples(
+            evaluations.folder / key / "samples" / "0" / "d.npz", {"de": Measured("de", 40, 40, samples)}
+        )
+    second, first = evaluations.entries()
+    (told,) = compare_entries(first, second).values()
+    assert told.difference == pytest.approx(0.8) and told.p_value < 0.01
+
+
+def test_models_are_called_by_their_names(evaluations: Evaluations) -> None:
+    for folder in ("models/harbour-e5", "runs/bees/model", "runs/unfinished", "models/.part"):
+        (evaluations.data_dir / folder).mkdir(parents=True)
+        if "unfinished" not in folder:
+            (evaluations.data_dir / folder / "config.json").write_text("{}")
+    choices = dict(evaluations.model_choices())
+    assert choices["harbour-e5 (trained here)"] == str(evaluations.data_dir / "models" / "harbour-e5")
+    assert choices["bees (run)"] == str(evaluations.data_dir / "runs" / "bees" / "model")
+    assert next(iter(choices)) == "builtin" and ".part (trained here)" not in choices
+    assert {"BM25, words in common", "small (from the hub)"} <= set(choices)
+    assert choices["This app, as its search page ranks"] == "product"
+    assert evaluations.label(choices["bees (run)"]) == "bees" and evaluations.label("small") == "small"
