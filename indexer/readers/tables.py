@@ -21,7 +21,7 @@ def read(source: Source) -> Reading:
     csv.field_size_limit(MAX_FIELD_CHARS)
     with encoding.open_text(source, codec) as stream:
         start = stream.read(1 << 16)
-        delimiter = "\t" if source.suffix == ".tsv" else _delimiter(start)
+        delimiter = "\t" if source.suffix == ".tsv" else delimiter_of(start)
         header: list[str] | None = None
         rows = csv.reader(_lines(start, stream), delimiter=delimiter)
         try:
@@ -56,7 +56,7 @@ def row_text(cells: Sequence[str], header: Sequence[str] | None) -> str:
     return " | ".join(filled) + "\n" if filled else ""
 
 
-def _delimiter(start: str) -> str:
+def delimiter_of(start: str) -> str:
     """The mark that cuts the first lines into the same number (more than one) of cells most often."""
     lines = start.split("\n")[:40]
     lines = lines[:-1] or lines

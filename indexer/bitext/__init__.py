@@ -1,0 +1,1 @@
+"""Parallel text: sentences of two languages in, pairs that translate each other out."""

@@ -1,0 +1,119 @@
+"""Files of lines, as TSV, JSON lines and Moses are: their encoding, their lines, and what a line cannot hold.
+
+A line break or a tab inside a sentence would end its line or cell. It is written as a character reference,
+as Moses tools do with signs of theirs: ``&#10;`` for a newline, ``&#13;`` for a carriage return, ``&#9;`` for
+a tab, ``&#65279;`` for a byte order mark. A text that holds such a reference already gets ``&amp;`` for its
+first sign, and one more ``amp;`` where it has that too, so that nothing is confused on the way back. All
+other texts, ``&`` in them included, stand as they are.
+"""
+
+import codecs
+import re
+from collections.abc import Iterator
+from pathlib import Path
+
+from indexer.bitext.formats.fields import bad
+from indexer.errors import ReadError
+from indexer.readers.encoding import MARKS, detect_source
+from indexer.readers.pieces import Source
+
+MAX_LINE_CHARS = 16 << 20
+_BREAK = re.compile("[\t\n\r\ufeff]")
+_REFERENCE = re.compile(r"&((?:amp;)*)#(9|10|13|65279);")
+_BLOCK = 1 << 20
+
+
+def on_one_line(text: str) -> str:
+    """The text without line breaks and tabs; ``as_given`` is the reverse."""
+    if "&" in text:
+        text = _REFERENCE.sub(r"&amp;\1#\2;", text)
+    return _BREAK.sub(lambda found: f"&#{ord(found[0])};", text)
+
+
+def as_given(text: str) -> str:
+    """The text that ``on_one_line`` was given."""
+    if "&" not in text:
+        return text
+    return _REFERENCE.sub(
+        lambda found: f"&{found[1][4:]}#{found[2]};" if found[1] else chr(int(found[2])), text
+    )
+
+
+def iter_lines(path: Path) -> Iterator[tuple[int, str]]:
+    """The lines of a file with their numbers from 1, without line ends. Only a newline ends a line.
+
+    Raises:
+        ReadError: a line is in no encoding, or too long.
+    """
+    codec, number = codec_of(path), 0
+    try:
+        with path.open(encoding=codec, newline="\n") as file:
+            while line := file.readline(MAX_LINE_CHARS):
+                number += 1
+                if len(line) >= MAX_LINE_CHARS:
+                    raise bad(
+                        f"{path.name}, line {number}",
+                        f"has over {MAX_LINE_CHARS >> 20} million characters",
+                        "one pair of sentences per line",
+                        "Cut it into sentences",
+                    )
+                yield number, line.removesuffix("\n").removesuffix("\r")
+    except UnicodeDecodeError as error:
+        raise _undecodable(path, number + 1, codec) from error
+    except OSError as error:
+        raise unreadable(path, error) from error
+
+
+def codec_of(path: Path) -> str:
+    """The codec of a text file: that of its mark, else UTF-8, else the likeliest of the older ones.
+
+    Raises:
+        ReadError: it is UTF-8 but for a few bytes, or no text.
+    """
+    try:
+        with path.open("rb") as file:
+            head = file.read(_BLOCK)
+            for mark, codec in MARKS:
+                if head.startswith(mark):
+                    return codec
+            decoder = codecs.getincrementaldecoder("utf-8")()
+            part, line = head, 1
+            while part:
+                try:
+                    decoder.decode(part)
+                except UnicodeDecodeError as error:
+                    line += error.object.count(b"\n", 0, error.start)
+                    break
+                line += part.count(b"\n")
+                part = file.read(_BLOCK)
+            else:
+                if not _has_zeros(head):
+                    return "utf-8"
+    except OSError as error:
+        raise unreadable(path, error) from error
+    codec = detect_source(Source(path.name, path))
+    if codec == "utf-8" and part:
+        raise _undecodable(path, line, codec)
+    return codec
+
+
+def unreadable(path: Path, error: OSError) -> ReadError:
+    """The error for a file that the system does not give out."""
+    return ReadError(
+        f"{path} cannot be read ({error.strerror or error}); expected a file of pairs. Check the path."
+    )
+
+
+def _undecodable(path: Path, line: int, codec: str) -> ReadError:
+    return bad(
+        f"{path.name}, line {line}",
+        f"has bytes that are not {codec.upper()}",
+        "one encoding in the whole file",
+        "Save it as UTF-8",
+    )
+
+
+def _has_zeros(head: bytes) -> bool:
+    """Every second byte zero more often than not, as in UTF-16 of Latin letters without a mark."""
+    even, odd = head[::2].count(0), head[1::2].count(0)
+    return len(head) >= 32 and max(even, odd) * 4 > len(head) and min(even, odd) == 0
