@@ -7,7 +7,8 @@ Me5Error                 base: every error a user of ``me5`` may want to catch
 ├── ContractError        vectors of two different model contracts would be mixed
 ├── EngineError          a requested engine, device or precision cannot be used on this machine
 ├── ShapeError           arrays whose shapes do not fit each other
-└── InstructionError     an instruction was given where the model takes none
+├── InstructionError     an instruction was given where the model takes none
+└── WorkCancelledError   long work was asked to stop before its end
 """
 
 
@@ -41,3 +42,7 @@ class ShapeError(Me5Error):
 
 class InstructionError(Me5Error):
     """Raised when an instruction is given where the model takes none."""
+
+
+class WorkCancelledError(Me5Error):
+    """Raised when the caller asked long work to stop; what was complete is kept where a folder was given."""

@@ -8,7 +8,7 @@ from ui import api, markup_library
 from ui.frame import Frame, look, script
 from ui.guard import guarded
 from ui.services import DEFAULT_COLLECTION, Services
-from ui.tabs import evaluate, library, search, train
+from ui.tabs import evaluate, library, parallel, search, train
 from ui.training import Training
 
 POLL_SECONDS = 1.0
@@ -26,12 +26,22 @@ REMEMBER_COLLECTION = """(collection) => {
   window.history.replaceState(null, '', url);
 }"""
 
-HEAD = "<script>window.me5Tab = new URLSearchParams(window.location.search).get('tab');</script>"
-"""Notes the tab of the address before gradio selects the first one, which changes the address."""
+HEAD = """<script>
+window.me5Tab = new URLSearchParams(window.location.search).get('tab');
+window.me5OpenTab = (tab) => {
+  const button = document.querySelector(`#tab-${CSS.escape(tab)}-button`);
+  if (button) return button.click();
+  const name = {parallel: 'Parallel text'}[tab] || tab;
+  [...document.querySelectorAll('#tabs .overflow-dropdown button')]
+    .find((one) => one.textContent.trim().toLowerCase() === name.toLowerCase())?.click();
+};
+</script>"""
+"""Notes the tab of the address before gradio selects the first one, which changes the address. In a narrow
+window the last tabs are in a menu, whose entries have no ids."""
 
 OPEN_TAB = """() => {
   const tab = window.me5Tab;
-  if (tab && tab !== 'search') document.querySelector(`#tab-${CSS.escape(tab)}-button`)?.click();
+  if (tab && tab !== 'search') window.me5OpenTab(tab);
 }"""
 """Opens the tab that the address names. A click: an update of ``gr.Tabs`` loses what is in it."""
 
@@ -48,16 +58,19 @@ def build(services: Services) -> gr.Blocks:
                 search_tab = search.build(services, frame)
             with gr.Tab("Library", id="library", elem_id="tab-library") as second:
                 library_tab = library.build(services, frame)
+            with gr.Tab("Parallel text", id="parallel", elem_id="tab-parallel") as between:
+                parallel_tab = parallel.build(services, frame, between)
             with gr.Tab("Train", id="train", elem_id="tab-train") as third:
                 train_tab = train.build(services, frame, training)
             with gr.Tab("Evaluate", id="evaluate", elem_id="tab-evaluate") as fourth:
                 evaluate.build(services, frame)
-        for handle in (first, second, third, fourth):
+        for handle in (first, second, between, third, fourth):
             handle.select(None, js=REMEMBER_TAB % handle.id, api_visibility="private")
+        parallel.wire_training(parallel_tab, training, train_tab)
         _wire_news(services, frame, search_tab, library_tab)
         _wire_welcome(services, frame, search_tab)
         _wire_load(page, services, frame, search_tab)
-        train.wire_load(page, third, [first, second, fourth], frame, train_tab)
+        train.wire_load(page, third, [first, second, between, fourth], frame, train_tab)
     return page.queue(default_concurrency_limit=CONCURRENT)
 
 

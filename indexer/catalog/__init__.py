@@ -4,6 +4,7 @@ SQLite in WAL mode by default, PostgreSQL by URL. Values come out, rows never. T
 group of queries each; ``Catalog`` joins them. Vectors live elsewhere and can be made again from here.
 """
 
+from indexer.catalog.bitexts import BitextQueries
 from indexer.catalog.chunks import ChunkQueries
 from indexer.catalog.collections import CollectionQueries
 from indexer.catalog.database import Database
@@ -23,6 +24,7 @@ class Catalog(
     ChunkQueries,
     PassageQueries,
     FacetQueries,
+    BitextQueries,
     JobQueries,
     SettingQueries,
 ):

@@ -14,7 +14,7 @@ from sqlalchemy.pool import StaticPool
 
 from indexer.errors import CatalogError
 
-HEAD = "0001"
+HEAD = "0002"
 """The schema version this code knows: the newest file in ``indexer/migrations/versions``."""
 
 ID_SLICE = 500

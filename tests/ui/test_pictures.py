@@ -122,3 +122,21 @@ def test_pictures_of_train(sample_page: Callable[..., Any]) -> None:
         page.get_by_role("tab", name="Train").click()
         expect(page.locator("figure.chart")).to_have_count(4, timeout=60_000)
         shoot(page, f"train{name}")
+
+
+def test_pictures_of_parallel(fresh_server: str, open_page: Callable[..., Any]) -> None:
+    page = open_page(f"{fresh_server}/?tab=parallel", 1280, 1180)
+    page.locator("#parallel-sample").click()
+    expect(page.locator(".bt-pairs > li").first).to_be_visible(timeout=120_000)
+    page.locator(".bt-pairs > li").first.click(position={"x": 4, "y": 4})
+    for number, key in enumerate("aaaaaarraaaaaaaaaaaaaa"):
+        page.keyboard.press(key)
+        expect(page.locator(".tally")).to_contain_text(f"{62 - number} to review", timeout=30_000)
+    for name, width, height, dark in (
+        ("", 1280, 1180, False),
+        ("-dark", 1280, 1180, True),
+        ("-phone", 390, 844, False),
+    ):
+        page = open_page(f"{fresh_server}/?tab=parallel", width, height, dark=dark)
+        expect(page.locator(".bt-pairs > li").first).to_be_visible(timeout=60_000)
+        shoot(page, f"parallel{name}")

@@ -26,7 +26,9 @@ from indexer.readers.pieces import Source, refusal
 MAX_CELL = 32_767
 MAX_ROWS = 1_048_576
 WIDE, NARROW = 60, 14  # characters, of the columns of sentences and of the others
-_UNFIT = re.compile("[\x00-\x08\x0b-\x1f\ufffe\uffff]|_(?=x[0-9A-Fa-f]{4}_)")
+_UNFIT = re.compile(
+    "[\x00-\x08\x0b-\x1f\ufffe\uffff]|_(?=x[0-9A-Fa-f]{4}[_\x00-\x08\x0b-\x1f\ufffe\uffff])"
+)  # an escaped sign begins with "_" too
 _ESCAPED = re.compile(r"_x([0-9A-Fa-f]{4})_")
 
 

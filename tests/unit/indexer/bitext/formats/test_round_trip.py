@@ -14,6 +14,7 @@ from indexer.bitext.values import UNKNOWN_LANGUAGE, Pair
 
 ALL_FIELDS = [name for name, form in FORMATS.items() if form.keeps_scores]
 TRICKY = [
+    "_x0000\x1f",
     "", " ", "  both ends \u3000", "a\tb", "a\nb", "a\r\nb\r", "\n", '"', "'", '""', "'=1", "''=1", "=1+1", "+1",
     "-1", "@x", "\t=1", "=cmd|' /C calc'!A0", "\\n", "\\", "&", "&amp;", "&#10;", "&amp;#10;", "&amp;amp;#9;",
     "&lt;b&gt;", "<seg>", "]]>", "<!--", "&undefined;", "a,b;c|d", "\ufeffmark", "\u200f\u202b\u05d0\u202c\u200e",

@@ -1,0 +1,219 @@
+"""Ordered texts on disk to aligned pairs: what ``mine --align`` does with two files, or with two folders.
+
+How sentences are aligned is the business of ``alignment``, which documents of two folders belong together
+that of ``documents``; here the files are read and the pairs are checked.
+"""
+
+import logging
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import numpy as np
+from numpy.typing import NDArray
+
+from indexer.bitext.alignment import align, beads_to_pairs
+from indexer.bitext.checking import check_pairs
+from indexer.bitext.documents import TextDocument, pair_documents
+from indexer.bitext.filters import side_language
+from indexer.bitext.sources import files_below, read_sentences
+from indexer.bitext.values import UNKNOWN_LANGUAGE, MiningResult, MiningSettings, Pair, Sentence
+from indexer.bitext.vectors import encode_sentences
+from indexer.errors import MiningError, ReadError
+from indexer.progress import Progress
+
+if TYPE_CHECKING:
+    from me5.encoder import Encoder
+
+logger = logging.getLogger(__name__)
+
+_PARTS = 1_000
+_PAIRING = 0.2  # share of the progress of folders that goes to finding out which documents belong together
+
+
+@dataclass(frozen=True)
+class Reading:
+    """How files are read: their languages if known, and whether text files have a sentence on each line."""
+
+    languages: tuple[str | None, str | None] = (None, None)
+    lines: bool | None = None
+
+
+def align_files(
+    source: Path,
+    target: Path,
+    encoder: "Encoder",
+    settings: MiningSettings,
+    *,
+    reading: Reading = Reading(),
+    progress: Progress | None = None,
+    cancelled: Callable[[], bool] | None = None,
+) -> MiningResult:
+    """The aligned pairs of two files, in the order of the texts; flagged, none left out.
+
+    ``settings.threshold`` is the least score of a pair; None takes all.
+
+    Raises:
+        ReadError: a file cannot be read.
+        MiningError: one of them holds no sentence.
+        JobError: it was cancelled.
+    """
+    sides = [
+        read_sentences(path, language=language or UNKNOWN_LANGUAGE, lines=reading.lines)
+        for path, language in zip((source, target), reading.languages, strict=True)
+    ]
+    for path, sentences in zip((source, target), sides, strict=True):
+        if not sentences:
+            raise MiningError(f"{path} is empty; expected sentences on both sides. Check the file.")
+    work = _Work(encoder, settings, _teller(progress), cancelled)
+    spoken = (side_language(sides[0]), side_language(sides[1]))
+    pairs = work.align(sides[0], sides[1], spoken, f"aligning {source.name}", (0.0, 1.0))
+    return _result(pairs, settings, spoken, (len(sides[0]), len(sides[1])), {})
+
+
+def align_folders(
+    source: Path,
+    target: Path,
+    encoder: "Encoder",
+    settings: MiningSettings,
+    *,
+    reading: Reading = Reading(),
+    progress: Progress | None = None,
+    cancelled: Callable[[], bool] | None = None,
+) -> MiningResult:
+    """The aligned pairs of all documents of two folders that belong together, document by document.
+
+    Files that cannot be read and documents without a partner are counted in ``dropped``.
+
+    Raises:
+        MiningError: a folder holds no file that can be read.
+        JobError: it was cancelled.
+    """
+    dropped: dict[str, int] = {}
+    documents = [
+        _documents(folder, language, reading.lines, dropped)
+        for folder, language in zip((source, target), reading.languages, strict=True)
+    ]
+    for folder, side in zip((source, target), documents, strict=True):
+        if not side:
+            raise MiningError(
+                f"{folder} holds no file with sentences; expected documents on both sides. Check the folder."
+            )
+    work = _Work(encoder, settings, _teller(progress), cancelled)
+    named = [
+        [TextDocument(name, [one.text for one in sentences]) for name, sentences in side.items()]
+        for side in documents
+    ]
+    pairing = pair_documents(
+        named[0],
+        named[1],
+        work.encode,
+        progress=lambda share: work.tell("pairing documents", _PAIRING * share),
+        cancelled=cancelled,
+    )
+    for name, places in (("source", pairing.unpaired_source), ("target", pairing.unpaired_target)):
+        if places:
+            dropped[f"{name} document without partner"] = len(places)
+    ours, theirs = (list(side.values()) for side in documents)
+    spoken = (_spoken(ours), _spoken(theirs))
+    pairs: list[Pair] = []
+    step = (1 - _PAIRING) / max(len(pairing.pairs), 1)
+    for number, found in enumerate(pairing.pairs):
+        begun = _PAIRING + number * step
+        name = named[0][found.source].name
+        pairs += work.align(
+            ours[found.source], theirs[found.target], spoken, f"aligning {name}", (begun, begun + step)
+        )
+    counts = (sum(map(len, ours)), sum(map(len, theirs)))
+    return _result(pairs, settings, spoken, counts, dropped)
+
+
+class _Work:
+    """What stays the same from one document to the next."""
+
+    def __init__(
+        self,
+        encoder: "Encoder",
+        settings: MiningSettings,
+        tell: Callable[[str, float], None],
+        cancelled: Callable[[], bool] | None,
+    ) -> None:
+        self.tell = tell
+        self._encoder, self._settings, self._cancelled = encoder, settings, cancelled
+
+    def encode(self, texts: Sequence[str]) -> NDArray[np.float32]:
+        return encode_sentences(texts, self._encoder)
+
+    def align(
+        self,
+        source: Sequence[Sentence],
+        target: Sequence[Sentence],
+        spoken: tuple[str, str],
+        message: str,
+        part: tuple[float, float],
+    ) -> list[Pair]:
+        """The pairs of two documents; ``part`` of the progress is theirs."""
+        begun, ended = part
+        beads = align(
+            [one.text for one in source],
+            [one.text for one in target],
+            self.encode,
+            progress=lambda share: self.tell(message, begun + share * (ended - begun)),
+            cancelled=self._cancelled,
+        )
+        ours, theirs = (
+            [replace(one, language=language) if one.language == UNKNOWN_LANGUAGE else one for one in side]
+            for side, language in ((source, spoken[0]), (target, spoken[1]))
+        )
+        return beads_to_pairs(beads, ours, theirs, min_score=self._settings.threshold)
+
+
+def _documents(
+    folder: Path, language: str | None, lines: bool | None, dropped: dict[str, int]
+) -> dict[str, list[Sentence]]:
+    """The documents of a folder by their path in it."""
+    found = {}
+    for path in files_below(folder):
+        name = path.relative_to(folder).as_posix()
+        try:
+            sentences = read_sentences(path, language=language or UNKNOWN_LANGUAGE, lines=lines)
+        except ReadError as error:
+            logger.warning("left out: %s", error)
+            dropped["unreadable file"] = dropped.get("unreadable file", 0) + 1
+            continue
+        if sentences:
+            found[name] = [replace(one, origin=name) for one in sentences]
+    return found
+
+
+def _spoken(documents: Sequence[Sequence[Sentence]]) -> str:
+    return side_language([sentence for document in documents for sentence in document])
+
+
+def _teller(progress: Progress | None) -> Callable[[str, float], None]:
+    def tell(message: str, share: float) -> None:
+        if progress is not None:
+            progress(int(share * _PARTS), _PARTS, "parts", message)
+
+    return tell
+
+
+def _result(
+    pairs: list[Pair],
+    settings: MiningSettings,
+    spoken: tuple[str, str],
+    sentences: tuple[int, int],
+    dropped: dict[str, int],
+) -> MiningResult:
+    checked, _ = check_pairs(pairs, replace(settings, drop=()))
+    scores = np.sort(np.array([pair.score for pair in checked], dtype=np.float32))[::-1]
+    return MiningResult(
+        tuple(checked),
+        scores,
+        threshold=float("-inf") if settings.threshold is None else settings.threshold,
+        estimated_precision=float("nan"),
+        dropped=dropped,
+        sentences=sentences,
+        languages=spoken,
+    )

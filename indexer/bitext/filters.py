@@ -1,0 +1,225 @@
+"""Which sentences are worth mining: filters by length, letters, script, language, and repetition.
+
+A side has one language: the one that its sentences were given, or else the one that most of those have
+whose language is plain. A sentence that is plainly in another language than its side is left out; a short
+or doubtful one stays. Every sentence that goes is counted under the name of the filter.
+"""
+
+import hashlib
+import json
+import unicodedata
+import zipfile
+from collections import Counter
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+
+from indexer import language
+from indexer.bitext.values import UNKNOWN_LANGUAGE, MiningSettings, Sentence
+from indexer.scripts import COMMON, script_counts
+
+SURE = 0.85
+"""Confidence from which the language of a sentence counts as plain."""
+
+_LEAST_LETTERS = 20  # fewer say too little about a language; half of that where a letter is a syllable
+_LEAST_SCRIPT_LETTERS = 4
+_SAMPLE = 2_000  # sentences whose language decides that of the side
+_MAJORITY = 0.5
+_USUAL_SCRIPT = 0.05  # share of a side's sentences from which a script is one of its own
+_FEW = 2  # sentences that make a script usual at least, where there are so many
+_REPLACED = "\N{REPLACEMENT CHARACTER}"
+_MOST_REPLACED = 0.02  # share of characters that no encoding could read
+# Languages that detectors take for each other: a sentence is not dropped for being in the next one.
+_KIN = (
+    frozenset({"bs", "hr", "sr", "sr-Latn", "sh", "cnr"}),
+    frozenset({"id", "ms", "jv", "su"}),
+    frozenset({"nb", "nn", "no", "da"}),
+    frozenset({"zh", "zh-Hant", "zh-Hans", "yue", "wuu", "lzh"}),
+    frozenset({"cs", "sk"}),
+    frozenset({"es", "gl", "ast", "ca", "an"}),
+    frozenset({"pt", "gl"}),
+    frozenset({"bg", "mk"}),
+    frozenset({"ru", "uk", "be"}),
+    frozenset({"fa", "prs", "tg", "ps"}),
+    frozenset({"hi", "mr", "ne", "bho", "mai"}),
+    frozenset({"ar", "arz", "ary", "ckb"}),
+    frozenset({"af", "nl", "fy", "li"}),
+    frozenset({"xh", "zu"}),
+    frozenset({"ur", "pnb", "sd"}),
+)
+_ALIKE_SCRIPTS = {"Hira": "Jpan", "Kana": "Jpan", "Hani": "Jpan"}
+
+
+@dataclass(frozen=True)
+class Filtered:
+    """What is left of a side: places of the sentences that stay, the side's language, counts of the rest."""
+
+    kept: NDArray[np.int64]
+    language: str
+    dropped: dict[str, int] = field(default_factory=dict)
+
+
+def side_language(sentences: Sequence[Sentence]) -> str:
+    """The language of a side: as given, or that of most sentences in a sample; ``und`` without a majority."""
+    given = Counter(one.language for one in sentences if one.language != UNKNOWN_LANGUAGE)
+    if given:
+        return given.most_common(1)[0][0]
+    step = max(1, len(sentences) // _SAMPLE)
+    plain = Counter(
+        guess.language
+        for guess in language.detect_many([one.text for one in sentences[::step]])
+        if guess.confidence >= SURE and guess.language != UNKNOWN_LANGUAGE
+    )
+    if not plain:
+        return UNKNOWN_LANGUAGE
+    likeliest, count = plain.most_common(1)[0]
+    return likeliest if count > _MAJORITY * plain.total() else UNKNOWN_LANGUAGE
+
+
+def filter_side(
+    sentences: Sequence[Sentence],
+    settings: MiningSettings,
+    *,
+    kept_in: Path | None = None,
+    each: Callable[[int], None] | None = None,
+) -> Filtered:
+    """Choose the sentences of one side that are mined.
+
+    Args:
+        sentences: of one side.
+        settings: which filters, and their limits.
+        kept_in: path without suffix where the outcome is kept; the same sentences and settings find it there.
+        each: called with the number of sentences looked at so far; may raise to stop.
+    """
+    if kept_in is None:
+        return _filter(sentences, settings, each)
+    path = kept_in.with_suffix(".filtered.npz")
+    fingerprint = _fingerprint(sentences, settings)
+    found = _load(path, fingerprint)
+    if found is None:
+        found = _filter(sentences, settings, each)
+        _save(path, fingerprint, found)
+    return found
+
+
+def _filter(
+    sentences: Sequence[Sentence], settings: MiningSettings, each: Callable[[int], None] | None
+) -> Filtered:
+    spoken = side_language(sentences)
+    scripts = usual_scripts(sentences)
+    dropped: Counter[str] = Counter()
+    seen: set[bytes] = set()
+    kept = []
+    for place, sentence in enumerate(sentences):
+        if each is not None and place % 1_000 == 0:
+            each(place)
+        reason = _objection(sentence.text, settings, scripts)
+        if not reason and settings.check_language and is_foreign(sentence.text, spoken):
+            reason = "language"
+        if not reason and settings.drop_duplicates:
+            key = duplicate_key(sentence.text)
+            reason = "duplicate" if key in seen else ""
+            seen.add(key)
+        if reason:
+            dropped[reason] += 1
+        else:
+            kept.append(place)
+    return Filtered(np.array(kept, dtype=np.int64), spoken, dict(dropped))
+
+
+def usual_scripts(sentences: Sequence[Sentence]) -> frozenset[str]:
+    """The scripts that a fair share of a sample of the sentences is written in."""
+    step = max(1, len(sentences) // _SAMPLE)
+    counts = Counter(_script(one.text)[0] for one in sentences[::step])
+    del counts[COMMON]
+    least = max(_USUAL_SCRIPT * counts.total(), min(_FEW, counts.total()))
+    return frozenset(name for name, count in counts.items() if count >= least) or frozenset(
+        name for name, _ in counts.most_common(1)
+    )
+
+
+def is_foreign(text: str, spoken: str) -> bool:
+    """Whether a sentence is plainly in another language than ``spoken``, and not in a near relative."""
+    if spoken == UNKNOWN_LANGUAGE:
+        return False
+    letters = sum(map(str.isalpha, text[:400]))
+    least = _LEAST_LETTERS if text.isascii() or max(text) < "\u0900" else _LEAST_LETTERS // 2
+    if letters < least:
+        return False
+    guess = language.detect(text)
+    if guess.confidence < SURE or guess.language in (spoken, UNKNOWN_LANGUAGE):
+        return False
+    return not is_kin(guess.language, spoken)
+
+
+def is_kin(one: str, other: str) -> bool:
+    """Whether two codes mean one language, or two that are easily mistaken for each other."""
+    if one.partition("-")[0] == other.partition("-")[0]:
+        return True
+    return any(one in group and other in group for group in _KIN)
+
+
+def duplicate_key(text: str) -> bytes:
+    """Eight bytes that are equal for texts that differ in case, width, spaces or punctuation only."""
+    folded = unicodedata.normalize("NFKC", text).casefold()
+    signs = "".join(sign for sign in folded if sign.isalnum() or unicodedata.category(sign)[0] == "M")
+    return hashlib.blake2b((signs or folded).encode("utf-8", "replace"), digest_size=8).digest()
+
+
+def _objection(text: str, settings: MiningSettings, scripts: frozenset[str]) -> str:
+    if not settings.min_characters <= len(text) <= settings.max_characters:
+        return "too long" if len(text) > settings.max_characters else "too short"
+    if text.count(_REPLACED) > _MOST_REPLACED * len(text):
+        return "encoding"
+    signs = [sign for sign in text if not sign.isspace()]
+    letters = sum(1 for sign in signs if sign.isalpha() or unicodedata.category(sign)[0] == "M")
+    if letters < settings.min_letters * len(signs):
+        return "letters"
+    script, count = _script(text)
+    if scripts and count >= _LEAST_SCRIPT_LETTERS and script not in scripts:
+        return "script"
+    return ""
+
+
+def _script(text: str) -> tuple[str, int]:
+    """The script of a sentence, kana and Chinese characters being one, and its letters."""
+    counts: Counter[str] = Counter()
+    for name, count in script_counts(text[:400]).items():
+        counts[_ALIKE_SCRIPTS.get(name, name)] += count
+    return counts.most_common(1)[0] if counts else (COMMON, 0)
+
+
+def _fingerprint(sentences: Sequence[Sentence], settings: MiningSettings) -> str:
+    limits = (
+        settings.min_characters,
+        settings.max_characters,
+        settings.min_letters,
+        settings.check_language,
+        settings.drop_duplicates,
+    )
+    digest = hashlib.blake2b(repr(limits).encode(), digest_size=16)
+    for sentence in sentences:
+        data = sentence.text.encode("utf-8", "surrogatepass")
+        digest.update(f"{sentence.language} {len(data)} ".encode())
+        digest.update(data)
+    return digest.hexdigest()
+
+
+def _save(path: Path, fingerprint: str, filtered: Filtered) -> None:
+    said = json.dumps([fingerprint, filtered.language, filtered.dropped])
+    partial = path.with_suffix(".partial")
+    with partial.open("wb") as file:
+        np.savez(file, kept=filtered.kept, said=np.array(said))
+    partial.replace(path)
+
+
+def _load(path: Path, fingerprint: str) -> Filtered | None:
+    try:
+        with np.load(path) as saved:
+            known, spoken, dropped = json.loads(str(saved["said"]))
+            return Filtered(saved["kept"], spoken, dropped) if known == fingerprint else None
+    except (OSError, ValueError, KeyError, EOFError, zipfile.BadZipFile):
+        return None

@@ -1,0 +1,223 @@
+"""Where sentences come from: files of any format the library reads, lines, collections, files of pairs.
+
+Text files, also packed with gz, xz or bz2, may hold one sentence per line; whether they do is seen from their
+first lines unless it is said. Everything else is cut into sentences by rules (``indexer.segmentation``).
+Offsets count characters of the extracted text.
+"""
+
+import bz2
+import gzip
+import lzma
+import zlib
+from collections.abc import Callable, Iterable, Iterator
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from indexer.bitext.values import UNKNOWN_LANGUAGE, Pair, Sentence
+from indexer.errors import ReadError
+from indexer.readers import SUFFIXES, Source, encoding
+from indexer.readers.worker import read_file
+from indexer.segmentation import sentence_spans
+
+if TYPE_CHECKING:
+    from indexer.catalog import Catalog
+
+TEXT_SUFFIXES = frozenset({"", ".txt", ".text"})
+PACKED = frozenset({".gz", ".xz", ".bz2"})
+MAX_TEXT_BYTES = 4 * 1024**3
+_READ_BYTES = 1 << 20
+_SAMPLE_LINES = 400
+_JOINED_LINES = 0.3  # share of lines that go on in the next one, from which a text is prose
+_SENTENCES_A_LINE = 1.5
+_LINES_WITHOUT_END = 8  # lines per sentence found; running text has one to three
+_PENDING_CHARACTERS = 1 << 20  # text held before it is cut into sentences
+
+
+def read_sentences(
+    path: Path,
+    *,
+    language: str = UNKNOWN_LANGUAGE,
+    lines: bool | None = None,
+    cancelled: Callable[[], bool] | None = None,
+) -> list[Sentence]:
+    """The sentences of one file, in order, with their offsets.
+
+    Args:
+        path: any format of ``indexer.readers.SUFFIXES``; plain text also packed or without a suffix.
+        language: of the file, if known.
+        lines: whether each line of a plain text is a sentence; None looks at the file.
+        cancelled: asked while the file is read.
+
+    Raises:
+        ReadError: the file is missing, damaged, or of no format known here.
+    """
+    path = Path(path)
+    if not path.is_file():
+        seen = "is a folder" if path.is_dir() else "is not there"
+        raise ReadError(f"{path} {seen}; expected a file with sentences. Check the path.")
+    packing = path.suffix.lower() if path.suffix.lower() in PACKED else ""
+    inner = Path(path.stem).suffix.lower() if packing else path.suffix.lower()
+    if inner in TEXT_SUFFIXES:
+        return list(_plain(path, packing, language, lines))
+    if packing or inner not in SUFFIXES:
+        known = ", ".join(sorted({*SUFFIXES, *(f".txt{one}" for one in PACKED)}))
+        raise ReadError(f"{path.name} has no format that is read here; expected one of {known}. Convert it.")
+    with read_file(path, cancelled=cancelled) as reading:
+        return list(_segmented((block.text for block in reading), path.name, language))
+
+
+def collection_sentences(catalog: "Catalog", collection: str, language: str) -> Iterator[Sentence]:
+    """The sentences of a collection's passages in one language, in reading order.
+
+    Raises:
+        CollectionError: there is no such collection.
+    """
+    known = catalog.collection(collection)
+    for document_id, path, _, generation in catalog.iter_titles(known.id):
+        reached = 0
+        for chunk in catalog.iter_document_chunks(document_id, generation):
+            if chunk.language != language:
+                continue
+            for start, end in sentence_spans(chunk.text, language):
+                if chunk.start + start < reached:
+                    continue  # passages may overlap
+                reached = chunk.start + end
+                yield from _sentence(chunk.text, (start, end), chunk.start, path, language)
+
+
+def read_sides(path: Path) -> list[Pair]:
+    """The pairs of a file that holds both sides, for scoring them again.
+
+    Raises:
+        ReadError: the file is missing or damaged.
+    """
+    from indexer.bitext.formats import read_pairs
+
+    return list(read_pairs(path))
+
+
+def files_below(folder: Path) -> list[Path]:
+    """The files of a folder that sentences can be read from, at any depth, in the order of their paths."""
+    found = []
+    for path in sorted(folder.rglob("*")):
+        inner = Path(path.stem) if path.suffix.lower() in PACKED else path
+        is_known = inner.suffix.lower() in (SUFFIXES.keys() | TEXT_SUFFIXES) and not path.name.startswith(".")
+        if is_known and path.is_file():
+            found.append(path)
+    return found
+
+
+def is_line_per_sentence(text: str) -> bool:
+    """Whether a text looks like one sentence per line, from its first lines."""
+    shown = text.splitlines()[:_SAMPLE_LINES]
+    filled = [line for line in shown if line.strip()]
+    if len(filled) < 2:
+        return False
+    sample = "\n".join(shown)
+    spans = sentence_spans(sample)
+    if len(spans) * _LINES_WITHOUT_END < len(filled):
+        return True  # neither marks nor capitals: only the lines part the sentences
+    joined = sum(len(sample[start:end].split("\n")) - 1 for start, end in _trimmed(sample, spans))
+    return joined <= _JOINED_LINES * len(filled) and len(spans) + joined <= _SENTENCES_A_LINE * len(filled)
+
+
+def _plain(path: Path, packing: str, language: str, lines: bool | None) -> Iterator[Sentence]:
+    data = _unpacked(path, packing)
+    if not data:
+        return
+    codec = encoding.detect_source(Source(path.name, data=data))
+    if lines is None:
+        head = data[: 64 * _SAMPLE_LINES * 4].decode(codec, errors="replace").replace("\r\n", "\n")
+        lines = is_line_per_sentence(head)
+    if not lines:
+        text = data.decode(codec, errors="replace").replace("\r\n", "\n").replace("\r", "\n")
+        yield from _segmented([text.removeprefix("\ufeff")], path.name, language)
+        return
+    offset = 0
+    for line in _decoded_lines(data, codec):
+        yield from _sentence(line, (0, len(line)), offset, path.name, language)
+        offset += len(line) + 1
+
+
+def _decoded_lines(data: bytes, codec: str) -> Iterator[str]:
+    """Lines of a text. In a file that is UTF-8 as a whole, a line that is not is read by itself: files that
+    were put together from several sources have lines in several encodings.
+    """
+    if codec not in ("utf-8", "utf-8-sig", "ascii"):
+        text = data.decode(codec, errors="replace").removeprefix("\ufeff")
+        yield from text.replace("\r\n", "\n").replace("\r", "\n").split("\n")
+        return
+    for raw in data.removeprefix(b"\xef\xbb\xbf").split(b"\n"):
+        line = raw.removesuffix(b"\r")
+        try:
+            yield line.decode("utf-8")
+        except UnicodeDecodeError:
+            yield line.decode(_line_codec(line), errors="replace")
+
+
+def _line_codec(line: bytes) -> str:
+    found = encoding.detect(line)
+    return "cp1252" if found in ("utf-8", "utf-8-sig") and not _mostly_utf8(line) else found
+
+
+def _mostly_utf8(line: bytes) -> bool:
+    decoded = line.decode("utf-8", errors="replace")
+    return decoded.count("\ufffd") * 4 < sum(not sign.isascii() for sign in decoded)
+
+
+def _unpacked(path: Path, packing: str) -> bytes:
+    """The bytes of a file, unpacked if needed, within the limit."""
+    openers: dict[str, Callable[..., Any]] = {".gz": gzip.open, ".xz": lzma.open, ".bz2": bz2.open}
+    parts: list[bytes] = []
+    size = 0
+    try:
+        with openers.get(packing, open)(path, "rb") as stream:
+            while part := stream.read(_READ_BYTES):
+                parts.append(part)
+                size += len(part)
+                if size > MAX_TEXT_BYTES:
+                    raise ReadError(
+                        f"{path.name} holds more than {MAX_TEXT_BYTES >> 30} GiB of text; expected less. "
+                        "Split it."
+                    )
+    except (OSError, EOFError, lzma.LZMAError, zlib.error) as error:
+        raise ReadError(
+            f"{path.name} cannot be read ({error}); expected a readable{' ' + packing if packing else ''} "
+            "file. Check it, or get it anew."
+        ) from error
+    return b"".join(parts)
+
+
+def _segmented(texts: Iterable[str], origin: str, language: str) -> Iterator[Sentence]:
+    """Sentences of a text that comes in parts; no more than some megabytes of it are held."""
+    known = None if language == UNKNOWN_LANGUAGE else language
+    pending, offset = "", 0
+    for text in texts:
+        pending += text
+        if len(pending) < _PENDING_CHARACTERS:
+            continue
+        spans = sentence_spans(pending, known)[:-1]  # the last one may go on
+        for start, end in spans:
+            yield from _sentence(pending, (start, end), offset, origin, language)
+        if spans:
+            pending, offset = pending[spans[-1][1] :], offset + spans[-1][1]
+    for start, end in sentence_spans(pending, known):
+        yield from _sentence(pending, (start, end), offset, origin, language)
+
+
+def _sentence(
+    text: str, span: tuple[int, int], offset: int, origin: str, language: str
+) -> Iterator[Sentence]:
+    """The span without white space around it, as a sentence on one line; nothing if it is blank."""
+    for first, last in _trimmed(text, [span]):
+        words = " ".join(text[first:last].split())
+        yield Sentence(words, language, origin, offset + first, offset + last)
+
+
+def _trimmed(text: str, spans: Iterable[tuple[int, int]]) -> Iterator[tuple[int, int]]:
+    for start, end in spans:
+        piece = text[start:end]
+        stripped = piece.strip()
+        if stripped:
+            first = start + len(piece) - len(piece.lstrip())
+            yield first, first + len(stripped)

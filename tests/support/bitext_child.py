@@ -1,0 +1,70 @@
+"""Mines two files with the fake model, and dies by SIGKILL before a block, or while comparing.
+
+Arguments: source, target, work folder, ``encode:N`` (before the Nth block), ``compare:N`` (after the Nth
+report of the comparison) or ``never``. Prints the number of texts encoded and a digest of the pairs.
+"""
+
+import hashlib
+import importlib.util
+import os
+import signal
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+from indexer.bitext import mining, vectors
+from indexer.bitext.sources import read_sentences
+from indexer.bitext.values import MiningSettings
+
+
+def fake_encoder_class() -> Any:
+    path = Path(__file__).parent / "fake_encoder.py"
+    spec = importlib.util.spec_from_file_location("fake_encoder", path)
+    assert spec is not None and spec.loader is not None
+    module = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(module)
+    return module.FakeEncoder
+
+
+def die() -> None:
+    os.kill(os.getpid(), signal.SIGKILL)
+
+
+def main() -> None:
+    source, target, work, moment = sys.argv[1:]
+    step, _, number = moment.partition(":")
+    vectors.BLOCK, vectors.RESERVE_BYTES = 50, 0
+    encoded: list[int] = []
+    compared: list[float] = []
+
+    def before_encode(texts: Sequence[str]) -> None:
+        if step == "encode" and len(encoded) + 1 == int(number):
+            die()
+        encoded.append(len(texts))
+
+    both_ways = mining.both_ways
+
+    def watched(*sides: Any, progress: Any, **options: Any) -> Any:
+        def tell(share: float) -> None:
+            compared.append(share)
+            if step == "compare" and len(compared) == int(number):
+                die()
+            progress(share)
+
+        return both_ways(*sides, progress=tell, **options)
+
+    mining.both_ways = watched  # type: ignore[assignment]
+    result = mining.mine(
+        read_sentences(Path(source), language="de"),
+        read_sentences(Path(target), language="en"),
+        fake_encoder_class()(before_encode=before_encode),
+        MiningSettings(check_language=False, threshold=0.0, drop=(), memory_mb=16),
+        folder=Path(work),
+    )
+    digest = hashlib.sha256(repr(result.pairs).encode()).hexdigest()
+    sys.stdout.write(f"{sum(encoded)} {len(result.pairs)} {digest}\n")
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,119 @@
+"""Sentences out of files: lines and running text, packed files, encodings, offsets, folders."""
+
+import bz2
+import gzip
+import lzma
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from indexer.bitext.sources import collection_sentences, files_below, is_line_per_sentence, read_sentences
+from indexer.errors import ReadError
+
+LINES = ["Der Hafen ist alt.", "Am Abend ist es still", "Wo ist das Schiff?", "Es kommt um 5.30 Uhr."]
+
+
+def write(path: Path, text: str, encoding: str = "utf-8") -> Path:
+    path.write_bytes(text.encode(encoding))
+    return path
+
+
+@pytest.mark.parametrize("newline", ["\n", "\r\n"])
+def test_lines_are_sentences_with_offsets(tmp_path: Path, newline: str) -> None:
+    path = write(tmp_path / "de.txt", newline.join(["", *LINES, "  ", ""]))
+    found = read_sentences(path, language="de")
+    assert [one.text for one in found] == LINES
+    assert {one.language for one in found} == {"de"} and {one.origin for one in found} == {"de.txt"}
+    text = "\n".join(["", *LINES])
+    assert [text[one.start : one.end] for one in found] == LINES
+
+
+def test_running_text_is_cut_into_sentences_with_offsets(tmp_path: Path) -> None:
+    text = (
+        "Der Hafen wurde im Jahr 1894 gebaut und ist seit vielen Jahren nicht mehr\nin Betrieb. "
+        "Schiffe kommen nachts.\nDie Bibliothek öffnet morgens um neun Uhr für alle Leute aus der\nganzen Stadt.\n"
+    )
+    assert not is_line_per_sentence(text) and is_line_per_sentence("\n".join(LINES))
+    found = read_sentences(write(tmp_path / "prose.txt", text))
+    assert len(found) == 3 and "\n" not in found[0].text
+    assert [" ".join(text[one.start : one.end].split()) for one in found] == [one.text for one in found]
+    assert len(read_sentences(tmp_path / "prose.txt", lines=True)) == 4
+
+
+def test_lower_case_lines_without_marks_are_sentences() -> None:
+    lines = ["the harbour is old and nobody has used it for a very long time"] * 30
+    assert is_line_per_sentence("\n".join(lines))
+
+
+@pytest.mark.parametrize(
+    ("suffix", "pack"), [(".gz", gzip.compress), (".xz", lzma.compress), (".bz2", bz2.compress)]
+)
+def test_packed_text(tmp_path: Path, suffix: str, pack: Callable[[bytes], bytes]) -> None:
+    path = tmp_path / f"de.txt{suffix}"
+    data = pack("\n".join(LINES).encode())
+    path.write_bytes(data)
+    assert [one.text for one in read_sentences(path)] == LINES
+    path.write_bytes(data[: len(data) // 2])
+    with pytest.raises(ReadError, match="cannot be read"):
+        read_sentences(path)
+
+
+def test_lines_in_several_encodings_are_all_read(tmp_path: Path) -> None:
+    good = [f"Die Straße Nummer {number} führt über die Brücke." for number in range(40)]
+    lines = [one.encode() for one in good]
+    lines[7] = "Das Mädchen fährt über die Straße nach Köln.".encode("cp1252")
+    (tmp_path / "mixed.txt").write_bytes(b"\n".join(lines))
+    found = [one.text for one in read_sentences(tmp_path / "mixed.txt", lines=True)]
+    assert found[7] == "Das Mädchen fährt über die Straße nach Köln." and found[8] == good[8]
+
+
+@pytest.mark.parametrize("encoding", ["utf-16", "utf-8-sig", "cp1251"])
+def test_other_encodings(tmp_path: Path, encoding: str) -> None:
+    lines = ["Библиотека открывается утром.", "Река несёт ил в море.", "Где корабль?"] * 5
+    found = read_sentences(write(tmp_path / "ru.txt", "\n".join(lines), encoding), lines=True)
+    assert [one.text for one in found] == lines
+
+
+def test_one_line_of_a_megabyte_is_no_special_case(tmp_path: Path) -> None:
+    text = "Ein Satz über den Hafen und die Stadt. " * 27_000
+    found = read_sentences(write(tmp_path / "long.txt", text))
+    assert len(found) == 27_000 and found[-1].end == len(text) - 1
+    whole = read_sentences(tmp_path / "long.txt", lines=True)
+    assert len(whole) == 1 and len(whole[0].text) == len(text) - 1
+
+
+def test_documents_are_read_by_their_readers(tmp_path: Path) -> None:
+    path = write(tmp_path / "page.html", "<html><body><p>Der Hafen ist alt. Er ist groß.</p></body></html>")
+    assert [one.text for one in read_sentences(path)] == ["Der Hafen ist alt.", "Er ist groß."]
+
+
+@pytest.mark.parametrize("name", ["missing.txt", "data.bin", "data.pdf.gz"])
+def test_what_cannot_be_read_says_why(tmp_path: Path, name: str) -> None:
+    if not name.startswith("missing"):
+        (tmp_path / name).write_bytes(b"abc")
+    with pytest.raises(ReadError, match="expected"):
+        read_sentences(tmp_path / name)
+
+
+def test_an_empty_file_has_no_sentences(tmp_path: Path) -> None:
+    assert read_sentences(write(tmp_path / "empty.txt", "")) == []
+
+
+def test_files_below_a_folder(tmp_path: Path) -> None:
+    (tmp_path / "b").mkdir()
+    for name in ("b/one.txt", "a.html", "c.txt.xz", "picture.png", ".hidden.txt"):
+        write(tmp_path / name, "x")
+    assert [one.relative_to(tmp_path).as_posix() for one in files_below(tmp_path)] == [
+        "a.html", "b/one.txt", "c.txt.xz",
+    ]  # fmt: skip
+
+
+def test_sentences_of_a_collection(library: Any, documents: Path) -> None:
+    library.add([documents], "library")
+    found = list(collection_sentences(library.catalog, "library", "de"))
+    assert "Der Turm steht am Fluss." in [one.text for one in found]
+    assert all(one.language == "de" and one.origin.endswith(".md") for one in found)
+    places = [(one.origin, one.start) for one in found]
+    assert len(places) == len(set(places))

@@ -1,0 +1,120 @@
+"""Encoding of both sides: roles, instruction, and going on after a kill or on a full disk."""
+
+import errno
+from collections.abc import Sequence
+from pathlib import Path
+from types import SimpleNamespace
+from typing import Any
+
+import numpy as np
+import pytest
+
+from indexer.bitext import vectors
+from indexer.bitext.vectors import encode_sentences, encode_side
+from indexer.errors import DiskFullError
+from me5.prefixes import Role
+
+TEXTS = [f"sentence {number} of the harbour" for number in range(10)]
+
+
+class Recording:
+    """Remembers how it was called."""
+
+    dimension = 4
+
+    def __init__(self, template: str | None = None) -> None:
+        self.spec = SimpleNamespace(name="recording", instruct_template=template)
+        self.contract = SimpleNamespace(digest="1")
+        self.calls: list[tuple[list[str], Role, str | None]] = []
+
+    def encode(self, texts: Sequence[str], role: Role, *, instruction: str | None = None) -> Any:
+        self.calls.append((list(texts), role, instruction))
+        return np.ones((len(texts), 4), dtype=np.float32) / 2
+
+
+@pytest.fixture
+def small_blocks(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(vectors, "BLOCK", 3)
+    monkeypatch.setattr(vectors, "RESERVE_BYTES", 0)
+
+
+def test_sentences_are_queries_without_instruction() -> None:
+    encoder: Any = Recording()
+    encode_sentences(["a", "b"], encoder)
+    assert encoder.calls == [(["a", "b"], Role.QUERY, None)]
+
+
+def test_instruct_models_are_told_the_task() -> None:
+    encoder: Any = Recording("Instruct: {task}\nQuery: {text}")
+    encode_sentences(["a"], encoder)
+    assert encoder.calls == [(["a"], Role.QUERY, "Retrieve parallel sentences.")]
+
+
+def encode(encoder: Any, texts: Sequence[str], folder: Path | None, stop_at: int | None = None) -> Any:
+    def each(done: int) -> None:
+        if done == stop_at:
+            raise KeyboardInterrupt
+
+    return encode_side(texts, encoder, folder=folder, name="source", each=each)
+
+
+def test_what_was_encoded_is_not_encoded_again(
+    tmp_path: Path, fake_encoder_class: Any, small_blocks: None
+) -> None:
+    seen: list[str] = []
+    encoder = fake_encoder_class(before_encode=seen.extend)
+    expected = fake_encoder_class().encode(TEXTS, Role.QUERY)
+    with pytest.raises(KeyboardInterrupt):
+        encode(encoder, TEXTS, tmp_path, stop_at=6)
+    assert seen == TEXTS[:6]
+    with (tmp_path / "source.f32").open("ab") as file:  # a block that was half written when it ended
+        file.write(b"\x00" * 50)
+    np.testing.assert_array_equal(encode(encoder, TEXTS, tmp_path), expected)
+    assert seen == TEXTS
+    np.testing.assert_array_equal(encode(encoder, TEXTS, tmp_path), expected)
+    assert seen == TEXTS
+
+
+def test_other_texts_or_another_model_begin_anew(
+    tmp_path: Path, fake_encoder_class: Any, small_blocks: None
+) -> None:
+    encode(fake_encoder_class(), TEXTS, tmp_path)
+    other = [*TEXTS[:-1], "another end"]
+    np.testing.assert_array_equal(
+        encode(fake_encoder_class(), other, tmp_path), fake_encoder_class().encode(other)
+    )
+    seen: list[str] = []
+    encode(fake_encoder_class("second", before_encode=seen.extend), other, tmp_path)
+    assert seen == other
+
+
+def test_memory_and_disk_give_the_same(tmp_path: Path, fake_encoder: Any, small_blocks: None) -> None:
+    np.testing.assert_array_equal(encode(fake_encoder, TEXTS, None), encode(fake_encoder, TEXTS, tmp_path))
+
+
+def test_a_full_disk_keeps_what_is_done(
+    tmp_path: Path, fake_encoder_class: Any, small_blocks: None, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    encoder = fake_encoder_class()
+    written: list[int] = []
+
+    def full(descriptor: int) -> None:
+        written.append(descriptor)
+        if len(written) == 3:
+            raise OSError(errno.ENOSPC, "No space left on device")
+
+    with monkeypatch.context() as patch:
+        patch.setattr(vectors.os, "fsync", full)
+        with pytest.raises(DiskFullError, match="full after 6 sentences"):
+            encode(encoder, TEXTS, tmp_path)
+    seen: list[str] = []
+    encode(fake_encoder_class(before_encode=seen.extend), TEXTS, tmp_path)
+    assert seen == TEXTS[6:]
+
+
+def test_too_little_disk_is_seen_before_the_work(
+    tmp_path: Path, fake_encoder: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(vectors, "RESERVE_BYTES", 1 << 60)
+    with pytest.raises(DiskFullError, match="Nothing was changed"):
+        encode(fake_encoder, TEXTS, tmp_path)

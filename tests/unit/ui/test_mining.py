@@ -1,0 +1,308 @@
+"""The service of the tab Parallel text: runs, files of pairs, the line, exports."""
+
+import errno
+import json
+import os
+import time
+import zipfile
+from collections.abc import Iterator
+from dataclasses import replace
+from pathlib import Path
+from types import SimpleNamespace
+from typing import Any
+
+import numpy as np
+import psutil
+import pytest
+
+from indexer.bitext.formats import FORMATS
+from indexer.bitext.reviews import Bitext
+from indexer.bitext.values import Pair
+from indexer.catalog import Catalog
+from indexer.errors import ReadError
+from ui import mining
+from ui.mining import Bitexts, MiningRefusedError, Request, estimated_precision
+from ui.mining_job import main
+
+WANTED = Request("", "", "", "builtin")
+PAIRS = (
+    Pair("Guten Morgen.", "صباح الخير.", 1.5, "de", "ar"),
+    Pair("Drei Schiffe.", "ثلاث سفن.", 1.2, "de", "ar", flags=("numbers",)),
+    Pair("Der Hund.", "قطة.", 0.9, "de", "ar"),
+)
+
+
+@pytest.fixture
+def bitexts(tmp_path: Path) -> Iterator[Bitexts]:
+    catalog = Catalog(tmp_path / "catalog.sqlite3")
+    library: Any = SimpleNamespace(catalog=catalog, models=list, model="builtin")
+    yield Bitexts(library, tmp_path)
+    catalog.close()
+
+
+@pytest.fixture
+def launched(bitexts: Bitexts, monkeypatch: pytest.MonkeyPatch) -> list[Path]:
+    """Runs that were started, as folders; their process is this one."""
+    folders: list[Path] = []
+
+    def launch(folder: Path) -> None:
+        own = psutil.Process()
+        mining._write(
+            folder / "result.json",
+            {"state": "running", "pid": own.pid, "process_created_at": own.create_time(), "started_at": 1.0},
+        )
+        folders.append(folder)
+
+    monkeypatch.setattr(bitexts, "_launch", launch)
+    return folders
+
+
+@pytest.fixture
+def sides(tmp_path: Path) -> tuple[Path, Path]:
+    paths = tmp_path / "hafen deutsch.txt", tmp_path / "ميناء.txt"
+    for path, words in zip(paths, ("Guten Morgen.\n", "صباح الخير.\n"), strict=True):
+        path.write_text(words, encoding="utf-8")
+    return paths
+
+
+@pytest.fixture
+def reviewed(bitexts: Bitexts) -> Bitext:
+    bitexts.library.catalog.put_bitext(Bitext("b", "port", "mined", "de", "ar", 1.0, 5.0), PAIRS)
+    return bitexts.bitext("b")
+
+
+def finish(job: mining.Job, pairs: tuple[Pair, ...] = PAIRS) -> None:
+    from ui.mining_job import _write_pairs
+
+    _write_pairs(job.folder / "pairs.jsonl", pairs)
+    said = {"state": "done", "languages": ["de", "ar"], "threshold": 1.0, "details": {"cap": None}}
+    mining._write(job.folder / "result.json", said)
+
+
+def test_a_run_is_kept_as_files_and_its_pairs_move_into_the_catalog(
+    bitexts: Bitexts, launched: list[Path], sides: tuple[Path, Path]
+) -> None:
+    job = bitexts.start_files(*sides, WANTED)
+    assert (job.state, job.request.name) == ("running", "hafen deutsch.txt and ميناء.txt")
+    assert (job.folder / job.request.target).read_text("utf-8") == "صباح الخير.\n"
+    bitexts.settle()
+    assert bitexts.bitexts() == []
+    finish(job)
+    bitexts.settle()
+    bitexts.library.catalog.decide_pairs(job.id, [0], "accepted")
+    bitexts.settle()  # again: decisions stay
+    [found] = bitexts.bitexts()
+    assert (found.kind, found.source_language, found.threshold) == ("mined", "de", 1.0)
+    assert [pair.source for pair in bitexts.pairs(found, "accepted")] == ["Guten Morgen."]
+
+
+def test_one_run_at_a_time(bitexts: Bitexts, launched: list[Path], sides: tuple[Path, Path]) -> None:
+    bitexts.start_files(*sides, WANTED)
+    with pytest.raises(MiningRefusedError, match="searched already"):
+        bitexts.start_files(*sides, WANTED)
+    assert len(launched) == 1
+
+
+def test_a_process_that_is_gone_broke_off_and_goes_on(
+    bitexts: Bitexts, launched: list[Path], sides: tuple[Path, Path]
+) -> None:
+    job = bitexts.start_files(*sides, WANTED)
+    said = mining._read(job.folder / "result.json")
+    mining._write(job.folder / "result.json", said | {"process_created_at": 5.0})
+    found = bitexts.job(job.id)
+    assert found is not None and found.state == "interrupted"
+    bitexts.go_on(job.id)
+    assert launched == [job.folder, job.folder]
+
+
+@pytest.mark.parametrize(
+    ("content", "words"), [("", "is empty"), ("Guten Morgen.\n", "same content"), (None, "is missing")]
+)
+def test_what_cannot_be_mined_is_refused_before_the_start(
+    bitexts: Bitexts, launched: list[Path], sides: tuple[Path, Path], content: str | None, words: str
+) -> None:
+    target = None
+    if content is not None:
+        target = sides[1]
+        target.write_text(content, encoding="utf-8")
+    with pytest.raises(MiningRefusedError, match=words):
+        bitexts.start_files(sides[0], target, WANTED)
+    assert not launched and bitexts.jobs() == []
+
+
+def test_two_languages_of_a_collection_must_differ(bitexts: Bitexts) -> None:
+    with pytest.raises(MiningRefusedError, match="Both sides are 'de'"):
+        bitexts.start_collection("library", "de", "de", WANTED)
+
+
+def test_a_full_disk_is_said_in_words(
+    bitexts: Bitexts, launched: list[Path], sides: tuple[Path, Path], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def full(*_: object) -> None:
+        raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+
+    monkeypatch.setattr(mining.shutil, "copyfile", full)
+    with pytest.raises(MiningRefusedError, match="the disk is full"):
+        bitexts.start_files(*sides, WANTED)
+
+
+@pytest.mark.parametrize("identity", ["../x", "", "a/b", "..", "nothing"])
+def test_odd_names_are_no_runs(bitexts: Bitexts, identity: str) -> None:
+    assert bitexts.job(identity) is None
+    bitexts.remove(identity)
+    assert bitexts.folder.parent.is_dir()
+
+
+@pytest.mark.parametrize("kind", sorted(FORMATS))
+def test_every_format_comes_back_for_review(
+    bitexts: Bitexts, reviewed: Bitext, tmp_path: Path, kind: str
+) -> None:
+    bitexts.library.catalog.decide_pairs("b", [1], "rejected")
+    path = bitexts.export("b", kind, "all", tmp_path / "out" / "pairs")
+    brought = bitexts.open_pairs(path)
+    found = list(bitexts.pairs(brought, "all"))
+    assert [(pair.source, pair.target) for pair in found] == [(pair.source, pair.target) for pair in PAIRS]
+    assert (brought.source_language, brought.target_language) == ("de", "ar")
+    if kind != "moses":  # which holds sentences only
+        assert [pair.state for pair in found] == ["open", "rejected", "open"]
+        assert [pair.score for pair in found] == pytest.approx([1.5, 1.2, 0.9])
+    assert not (bitexts.folder / brought.id).exists()
+
+
+def test_scopes_of_an_export(bitexts: Bitexts, reviewed: Bitext) -> None:
+    bitexts.library.catalog.decide_pairs("b", [1], "rejected")
+    bitexts.library.catalog.decide_pairs("b", [2], "accepted")
+
+    def numbers(scope: str) -> list[float]:
+        return [pair.score for pair in bitexts.pairs(reviewed, scope)]
+
+    assert numbers("accepted") == [0.9]  # though it is below the line
+    assert numbers("above") == [1.5, 0.9]
+    assert numbers("all") == [1.5, 1.2, 0.9]
+
+
+def test_an_export_of_nothing_says_what_to_do(bitexts: Bitexts, reviewed: Bitext, tmp_path: Path) -> None:
+    with pytest.raises(MiningRefusedError, match=r"no accepted pairs.*Accept pairs first"):
+        bitexts.export("b", "tmx", "accepted", tmp_path / "out" / "pairs")
+    assert not list((tmp_path / "out").iterdir())
+    with pytest.raises(MiningRefusedError, match="cannot be written as 'exe'"):
+        bitexts.export("b", "exe", "all", tmp_path / "out" / "pairs")
+
+
+def test_a_file_without_pairs_leaves_nothing_behind(bitexts: Bitexts, tmp_path: Path) -> None:
+    for name, content, error in (("empty.jsonl", "", MiningRefusedError), ("bad.tmx", "<tmx", ReadError)):
+        (tmp_path / name).write_text(content, encoding="utf-8")
+        with pytest.raises(error):
+            bitexts.open_pairs(tmp_path / name)
+    assert bitexts.bitexts() == []
+
+
+def test_an_archive_of_other_files_is_refused(bitexts: Bitexts, tmp_path: Path) -> None:
+    with zipfile.ZipFile(tmp_path / "x.zip", "w") as archive:
+        for name in ("../a.de", "b.ar", "c.txt"):
+            archive.writestr(name, "x\n")
+    with pytest.raises(MiningRefusedError, match="holds 3 files"):
+        bitexts.open_pairs(tmp_path / "x.zip")
+    assert not (tmp_path / "a.de").exists()
+
+
+def test_training_pairs_are_what_the_trainer_takes(
+    bitexts: Bitexts, reviewed: Bitext, tmp_path: Path
+) -> None:
+    path = bitexts.write_training_pairs("b", "above", tmp_path / "pairs")
+    rows = [json.loads(line) for line in path.read_text("utf-8").splitlines()]
+    assert rows[0] == {"query": "Guten Morgen.", "passage": "صباح الخير."} and len(rows) == 2
+    with pytest.raises(MiningRefusedError, match="no accepted pairs"):
+        bitexts.write_training_pairs("b", "accepted", tmp_path / "pairs")
+
+
+def test_the_line(bitexts: Bitexts, reviewed: Bitext) -> None:
+    found = bitexts.standing(reviewed)
+    assert found is not None and (found.above, found.scored, found.estimated) == (2, 3, None)
+    bitexts.move_line("b", 0.9)  # a pair on the line is above
+    found = bitexts.standing(bitexts.bitext("b"))
+    assert found is not None and found.above == 3
+    with pytest.raises(MiningRefusedError, match="cannot be at"):
+        bitexts.move_line("b", float("nan"))
+
+
+def test_precision_is_the_mean_chance_above_the_line() -> None:
+    bitext = Bitext("b", "", "mined", details={"chances": [[1.0, 0.0], [2.0, 1.0]]})
+    scores = np.array([1.0, 1.5, 2.0], np.float32)
+    assert estimated_precision(bitext, scores, 1.0) == pytest.approx(0.5)
+    assert estimated_precision(bitext, scores, 1.4) == pytest.approx(0.75)
+    assert estimated_precision(bitext, scores, 3.0) is None
+    assert estimated_precision(replace(bitext, details={}), scores, 1.0) is None
+
+
+def test_time_left_follows_the_pace() -> None:
+    job = mining.Job("j", Path("j"), WANTED, "running", "encoding", 0.25, started_at=100.0)
+    assert job.seconds_left(110.0) == pytest.approx(30.0)
+    assert replace(job, share=None).seconds_left(110.0) is None
+
+
+# -- the process ---------------------------------------------------------------------------------------------
+
+
+def ask(folder: Path, texts: tuple[str, str], **changes: Any) -> dict[str, Any]:
+    """Run the job of a folder in this process; what its result says."""
+    from dataclasses import asdict
+
+    for side, text in zip(("source", "target"), texts, strict=True):
+        (folder / side).mkdir(parents=True)
+        (folder / side / "t.txt").write_text(text, encoding="utf-8")
+    request = Request("x", "source/t.txt", "target/t.txt", "builtin", created_at=time.time(), **changes)
+    mining._write(folder / "request.json", asdict(request))
+    code = main(folder, "builtin")
+    said = mining._read(folder / "result.json")
+    assert (code == 0) == (said["state"] == "done")
+    return said
+
+
+@pytest.fixture(scope="module")
+def sample() -> tuple[str, str]:
+    if not (mining.ROOT / "me5" / "builtin" / "config.json").exists():
+        pytest.skip("the built-in model is missing")
+    return mining.SAMPLE[0].read_text("utf-8"), mining.SAMPLE[1].read_text("utf-8")
+
+
+def test_the_process_finds_pairs_and_says_how_sure_it_is(tmp_path: Path, sample: tuple[str, str]) -> None:
+    said = ask(tmp_path, sample)
+    assert (said["state"], said["languages"]) == ("done", ["ar", "zh"])
+    curve = np.array(said["details"]["chances"])
+    assert np.all(np.diff(curve[:, 0]) > 0) and np.all(np.diff(curve[:, 1]) >= 0)
+    rows = list(map(mining._to_pair, mining._lines(tmp_path / "pairs.jsonl")))
+    scores = [pair.score for pair in rows]
+    assert scores == sorted(scores, reverse=True) and scores[-1] < said["threshold"] < scores[0]
+
+
+def test_the_process_aligns_texts_in_order(tmp_path: Path, sample: tuple[str, str]) -> None:
+    arabic, chinese = (side.splitlines()[:12] for side in sample)
+    said = ask(tmp_path, ("\n".join(arabic), "\n".join(chinese)), aligned=True)
+    assert said["state"] == "done"
+    assert list(mining._lines(tmp_path / "pairs.jsonl"))
+
+
+@pytest.mark.parametrize("aligned", [False, True])
+def test_the_process_says_what_is_wrong(tmp_path: Path, sample: tuple[str, str], aligned: bool) -> None:
+    lines = sample[1].splitlines()
+    said = ask(tmp_path, ("\n".join(lines[::2]), "\n".join(lines[1::2])), aligned=aligned)
+    assert said["state"] == "failed" and "same language" in said["message"]
+
+
+def test_a_full_disk_in_the_process_is_said_in_words(
+    tmp_path: Path, sample: tuple[str, str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def full(*_: object) -> None:
+        raise OSError(errno.ENOSPC, "full")
+
+    monkeypatch.setattr("ui.mining_job._write_pairs", full)
+    said = ask(tmp_path, sample)
+    assert said["state"] == "failed" and "disk is full" in said["message"]
+
+
+def test_sides_of_very_different_size_are_noticed() -> None:
+    from ui.mining_job import _notices
+
+    assert "differ much" in _notices(10, 101)[0]
+    assert _notices(10, 99) == [] == _notices(0, 50)
