@@ -139,6 +139,7 @@ def test_a_running_evaluation_can_be_cancelled_and_survives_a_reload(
     measured: list[dict[str, Any]], client: Any, filled_server: str, open_page: Callable[..., Any]
 ) -> None:
     page = open_page(f"{filled_server}/?tab=evaluate")
+    expect(page.locator("#evaluate-table tbody tr").first).to_be_visible()
     client.predict(["bm25", "builtin"] * 4, [str(SAMPLE)], "", 0, "", api_name="/evaluate")
     page.reload()
     expect(page.locator("#evaluate-status .job.running")).to_contain_text("of 8")
