@@ -200,6 +200,7 @@ def test_accepted_pairs_go_to_the_trainer(
         mined["bitext"], [row["number"] for row in rows[:30]], "accepted", api_name="/parallel_decide"
     )
     page = open_page(f"{filled_server}/?tab=parallel&bitext={mined['bitext']}")
+    expect(page.locator(ROWS).first).to_be_visible()
     page.locator("#parallel-train").click()
     expect(page.locator("#train-checked")).to_contain_text("30 ")
     expect(page.get_by_label("Match translations")).to_be_checked()
