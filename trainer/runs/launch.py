@@ -29,6 +29,7 @@ from trainer.runs.records import Run, is_alive, read_json, read_run
 ROOT = Path(__file__).resolve().parents[2]
 POLITE = 10
 """Niceness of a run: below everything that a person waits for."""
+KILL_TIMEOUT_S = 10
 _STARTING = threading.Lock()
 
 
@@ -82,8 +83,10 @@ def kill_run(run: Run) -> None:
     if _is_running(run):
         assert run.pid is not None
         psutil.Process(run.pid).kill()
-        with contextlib.suppress(psutil.Error):
-            psutil.Process(run.pid).wait(timeout=10)
+        # Not waited for through psutil: that would take the exit code away from the thread that records it.
+        deadline = time.monotonic() + KILL_TIMEOUT_S
+        while _is_running(run) and time.monotonic() < deadline:
+            time.sleep(0.01)
 
 
 def delete_run(run: Run) -> None:
