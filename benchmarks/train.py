@@ -34,12 +34,14 @@ import torch
 
 sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
 
+from me5.memory import settle_memory
 from trainer.contrastive import ContrastiveConfig, ContrastiveOptim
-from trainer.data.pairs import PairSource
+from trainer.data.sources import PairSource
 from trainer.models.backbone import TextModel, build_model
 from trainer.models.layers import speed_up
 from trainer.models.start import StartConfig
 from trainer.pretraining import PairObjective
+from trainer.runs.embedding import embedding_gradients
 from trainer.runs.loop import Training, train
 from trainer.runs.optimiser import build_optimiser
 from trainer.runs.processes import Processes
@@ -196,7 +198,12 @@ def measure_speed(scratch: Path, args: argparse.Namespace) -> dict[str, Any]:
     tokens: list[int] = []
 
     def ours() -> None:
-        train(training, [lambda report: tokens.append(report.tokens)], one_step(training))
+        train(
+            training,
+            [lambda report: tokens.append(report.tokens)],
+            embedding_gradients,
+            one_step(training),
+        )
 
     ours(), theirs()  # memory is taken and kernels are chosen in the first step
     seconds = []
@@ -255,7 +262,7 @@ def agreement(scratch: Path, pairs: Path, args: argparse.Namespace) -> dict[str,
     """Loss and gradient norm of the first step of both sides, without dropout."""
     folder = write_model(scratch / "check", replace(SMALL, layers=2), dropout=0.0)
     training, reports = build_training(folder, pairs, args.pairs, args), []
-    train(training, [reports.append], one_step(training))
+    train(training, [reports.append], embedding_gradients, one_step(training))
     loss, norm = peer_step(folder, pairs, args, is_applied=False)()
     return {"loss": (loss, reports[0].loss), "gradient_norm": (norm, reports[0].gradient_norm)}
 
@@ -282,6 +289,7 @@ def measure_memory(scratch: Path, args: argparse.Namespace) -> list[dict[str, An
     """The peak of a child process per batch size; every child reads the same file."""
     folder = write_model(scratch / "tiny", TINY, dropout=0.1)
     write_pairs(folder / "pairs.jsonl", max(args.batches))
+    settle_memory()  # as ``app.py train`` does before torch is imported; the children inherit it
     found = []
     for batch in args.batches:
         words = [sys.executable, __file__, "--child", str(folder), "--batches", str(batch)]
@@ -295,9 +303,10 @@ def measure_memory(scratch: Path, args: argparse.Namespace) -> list[dict[str, An
 
 def peak_of_a_batch(folder: Path, batch: int, args: argparse.Namespace) -> dict[str, Any]:
     """Two steps of a batch size in this process, and the most memory that it ever had."""
+    settle_memory()
     training = build_training(folder, folder / "pairs.jsonl", batch, args)
     started, end = time.perf_counter(), 2
-    train(training, [], lambda: training.step >= end)
+    train(training, [], embedding_gradients, lambda: training.step >= end)
     peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * (1 if sys.platform == "darwin" else 1024)
     on_device = torch.cuda.max_memory_allocated() if torch.cuda.is_available() else 0
     seconds = time.perf_counter() - started

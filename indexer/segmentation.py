@@ -2,7 +2,7 @@
 
 Rules, not a model: sentence marks of all living scripts, abbreviations, initials, ordinals, decimals,
 quotations, ellipses, list items, paragraphs and hard-wrapped lines. Scripts without sentence marks
-(Thai, Lao and, where marks are missing, Khmer and Burmese) are cut at spaces once a piece is long
+(Thai and, where marks are missing, Lao, Khmer, Burmese and Tibetan) are cut at spaces once a piece is long
 enough. One pass, linear in the length of the text: a line of 5 MB is no special case. A span keeps the
 white space that follows its sentence, so concatenating the spans gives the text back.
 """
@@ -20,13 +20,16 @@ _HARD = "。！？｡．।॥؟۔؛።፧፨។៕။։᙮᠃᠉꓿⸮‼⁇⁈
 _SOFT = ".!?…‥;\u037e།༎༏༐༑\u104a"
 _CANDIDATE = re.compile(
     rf"(?P<line>[{_LINE_BREAKS}]\s*)"
-    rf"|(?P<mark>[{re.escape(_HARD + _SOFT)}]+)(?P<close>[{re.escape(_CLOSERS)}]*)"
+    rf"|(?P<mark>[{re.escape(_HARD + _SOFT)}]+|:+|፡፡+)(?P<close>(?:[{re.escape(_CLOSERS)}]|[“‘](?!\w))*)"
 )
 _SPACE = re.compile(r"\s*")
 _PARAGRAPH = re.compile(r"\n[^\S\n]*\n|\r[^\S\r\n]*\r|\r\n[^\S\r\n]*\r\n|[\x0c\u2029]")
 _LIST_ITEM = re.compile(r"(?:[-*+•‣◦▪●○–—·>|#=~]|\(?\w{1,3}[.)]|[\d०-९٠-٩۰-۹]+[.):、])[ \t　]|[•‣◦▪●○#|]")
 _TOKEN_BEFORE = re.compile(r"[^\s\"'“‘„«(\[{¿¡/—–]*$")
 _UNSPACED = re.compile(r"[\u0e00-\u0eff\u1000-\u109f\u1780-\u17ff\u0f00-\u0fff\u1a20-\u1aaf\ua9e0-\ua9ff]")
+_THAI = re.compile(r"[\u0e00-\u0e7f]")  # has no sentence mark at all
+_ARMENIAN, _ETHIOPIC = re.compile(r"[\u0561-\u0587]"), re.compile(r"[\u1200-\u135a]")
+_GEORGIAN = re.compile(r"[\u10d0-\u10ff]")  # has capitals for headlines only
 _UNSPACED_BREAK = re.compile(r"[ \t\u200b]+|[ฯๆໆ།༎၊]+[ \t]*")
 _CJK = re.compile(r"[\u3040-\u30ff\u3400-\u9fff\uf900-\ufaff\U00020000-\U0003ffff]")
 _HIRAGANA = re.compile(r"[\u3040-\u309f]")
@@ -34,8 +37,9 @@ _LOOK_BACK = 24  # characters inspected before a full stop: longer than any abbr
 _LOOK_AHEAD = 8
 _WRAPPED_LINE = 48  # a line at least this long that ends without a mark goes on in the next line
 _WRAPPED_LINE_CJK = 20
-_UNSPACED_LONG = 120  # characters: above this an unmarked Thai or Lao stretch is cut
-_UNSPACED_PIECE = 60
+_THAI_LONG = 120  # characters: above this a Thai stretch is cut at spaces, into pieces of half of it
+_UNSPACED_LONG = 300  # the same where a mark could have come: Lao, Khmer, Burmese, Tibetan
+_NEAR = 3  # characters before a colon that tell the script
 _ORDINAL_LANGUAGES = re.compile(r"(?:bs|cs|da|de|et|eu|fi|fo|hr|hsb|hu|is|lb|lv|nb|nn|no|sk|sl|sr|tr)\b")
 
 
@@ -93,7 +97,7 @@ def _line_ends_sentence(text: str, line_start: int, line_end: int, next_start: i
     if _LIST_ITEM.match(text, next_start):
         return True
     following = _first_letter(text, next_start)
-    if following.islower():
+    if _is_lower(following):
         return False
     last = text[line_end - 1] if line_end > line_start else ""
     wrapped = _WRAPPED_LINE_CJK if _CJK.match(last) else _WRAPPED_LINE
@@ -104,6 +108,8 @@ def _mark_ends_sentence(text: str, found: re.Match[str], start: int, end: int, o
     """Whether the sentence mark ``found`` ends the sentence that began at ``start``."""
     mark, close = found["mark"], found["close"]
     spaced = end > found.end()
+    if mark[0] in ":፡":
+        return _colon_ends(text, found.start(), mark, spaced)
     if _has_line_break(text, found.end(), end) and (
         _PARAGRAPH.search(text, found.end(), end) or _LIST_ITEM.match(text, end)
     ):
@@ -116,9 +122,17 @@ def _mark_ends_sentence(text: str, found: re.Match[str], start: int, end: int, o
     if mark in (";", "\u037e"):
         return mark == "\u037e" or "\u0370" <= text[max(found.start() - 1, 0)] <= "\u03ff"
     following = _first_letter(text, end)
-    if following.islower() and (mark[-1] in ".…‥" or close):
+    if _is_lower(following) and (mark[-1] in ".…‥" or close):
         return False
     return mark != "." or bool(close) or _full_stop_ends(text, found.start(), start, following, ordinals)
+
+
+def _colon_ends(text: str, colon: int, mark: str, spaced: bool) -> bool:
+    """Whether a colon, or a doubled Ethiopic one, stands for the full stop of its script."""
+    before = text[max(colon - _NEAR, 0) : colon]
+    if len(mark) > 1:
+        return mark[0] == "፡" or bool(_ETHIOPIC.search(before))
+    return spaced and bool(_ARMENIAN.search(before))
 
 
 def _full_stop_ends(text: str, stop: int, start: int, following: str, ordinals: bool) -> bool:
@@ -138,7 +152,12 @@ def _full_stop_ends(text: str, stop: int, start: int, following: str, ordinals: 
 
 
 def _is_bicameral(char: str) -> bool:
-    return char.lower() != char.upper()
+    return char.lower() != char.upper() and not _GEORGIAN.match(char)
+
+
+def _is_lower(char: str) -> bool:
+    """Whether a sentence would not begin with this letter."""
+    return char.islower() and not _GEORGIAN.match(char)
 
 
 def _first_letter(text: str, position: int) -> str:
@@ -149,13 +168,17 @@ def _first_letter(text: str, position: int) -> str:
 
 def _cut_unspaced(text: str, start: int, end: int) -> list[tuple[int, int]]:
     """Cut a long stretch of a script without sentence marks at its spaces; others stay whole."""
-    if end - start <= _UNSPACED_LONG or not _UNSPACED.search(text, start, end):
+    if end - start <= _THAI_LONG or not (first := _UNSPACED.search(text, start, end)):
         return [(start, end)]
+    longest = _THAI_LONG if _THAI.match(first[0]) else _UNSPACED_LONG
+    if end - start <= longest:
+        return [(start, end)]
+    piece = longest // 2
     if sum(1 for _ in _UNSPACED.finditer(text, start, end)) * 2 < end - start:
         return [(start, end)]
     spans, piece_start = [], start
     for found in _UNSPACED_BREAK.finditer(text, start, end):
-        if found.end() - piece_start >= _UNSPACED_PIECE and end - found.end() >= _UNSPACED_PIECE // 2:
+        if found.end() - piece_start >= piece and end - found.end() >= piece // 2:
             spans.append((piece_start, found.end()))
             piece_start = found.end()
     spans.append((piece_start, end))

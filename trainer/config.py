@@ -123,6 +123,7 @@ class BuiltinConfig:
     left_out: tuple[str, ...] = ()
     seed: int = 13
     dimension: int = 384
+    ngram_buckets: int = 0
     max_parallel_pieces: int = 96
     max_passage_pieces: int = 192
     held_out_one_in: int = 50
@@ -141,6 +142,12 @@ class BuiltinConfig:
         )
         require(bool(self.sources), "sources", self.sources, "at least one source")
         require(self.dimension >= 8, "dimension", self.dimension, "at least 8")
+        require(
+            self.ngram_buckets == 0 or self.ngram_buckets >= 2,
+            "ngram_buckets",
+            self.ngram_buckets,
+            "0 for none, or at least 2",
+        )
         require(self.held_out_one_in >= 2, "held_out_one_in", self.held_out_one_in, "at least 2")
         require(
             bool(self.mixture)
@@ -159,7 +166,10 @@ def load_recipe(path: Path, overrides: Sequence[str] = ()) -> BuiltinConfig:
 
 
 def read_recipe(path: Path, overrides: Sequence[str] = ()) -> dict[str, Any]:
-    """The values of a recipe file with ``key=value`` overrides, not yet checked."""
+    """The values of a recipe file with ``key=value`` overrides, not yet checked.
+
+    A recipe with ``extends`` takes all that it does not say from that file beside it.
+    """
     import yaml
 
     if not path.is_file():
@@ -172,6 +182,8 @@ def read_recipe(path: Path, overrides: Sequence[str] = ()) -> dict[str, Any]:
         raise ConfigError(
             f"Recipe {path} is not a mapping of names to values. Start from a file in trainer/recipes/."
         )
+    if "extends" in values:
+        values = _merged(read_recipe(path.with_name(str(values.pop("extends")))), values)
     for override in overrides:
         key, separator, text = override.partition("=")
         if not separator:
@@ -180,6 +192,16 @@ def read_recipe(path: Path, overrides: Sequence[str] = ()) -> dict[str, Any]:
             )
         _set(values, key.split("."), yaml.safe_load(text), override)
     return values
+
+
+def _merged(values: Mapping[str, Any], changes: Mapping[str, Any]) -> dict[str, Any]:
+    """Values with changes; nested names are merged, lists replaced."""
+    both = {
+        name: _merged(value, changes[name])
+        for name, value in values.items()
+        if isinstance(value, Mapping) and isinstance(changes.get(name), Mapping)
+    }
+    return {**values, **changes, **both}
 
 
 def build_config(kind: Any, values: Mapping[str, Any]) -> Any:

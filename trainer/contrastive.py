@@ -6,9 +6,9 @@ from dataclasses import dataclass, field
 from typing import Literal
 
 from trainer.config import require
-from trainer.data.pairs import PairSource
+from trainer.data.sources import PairSource
 from trainer.models.backbone import StartConfig
-from trainer.runs.settings import EvaluateConfig, RuntimeConfig
+from trainer.runs.settings import EvaluateConfig, OptimConfig, RuntimeConfig, require_sources
 
 
 @dataclass(frozen=True)
@@ -34,8 +34,8 @@ class Curriculum:
 
 
 @dataclass(frozen=True)
-class ContrastiveOptim:
-    """What decides the steps. ``batch_size`` counts the pairs of all processes together.
+class ContrastiveOptim(OptimConfig):
+    """What decides the steps. ``batch_size`` counts pairs.
 
     ``bank_batches``: the passages of so many earlier batches are negatives too (``trainer.losses.bank``).
     ``matryoshka``: lengths at which the vectors may be cut later: see
@@ -43,32 +43,27 @@ class ContrastiveOptim:
     """
 
     batch_size: int = 32_768
-    steps: int = 30_000
     learning_rate: float = 1e-4
+    max_tokens: int = 128
+    steps: int = 30_000
     warmup_steps: int = 1_000
-    weight_decay: float = 0.01
-    max_gradient_norm: float = 1.0
     temperature: float = 0.01
     both_directions: bool = False
-    max_tokens: int = 128
     bank_batches: int = 0
     curriculum: Curriculum | None = None
     matryoshka: tuple[int, ...] = ()
 
     def __post_init__(self) -> None:
+        super().__post_init__()
         require(self.batch_size >= 2, "optim.batch_size", self.batch_size, "at least 2")
         require(self.steps >= 1, "optim.steps", self.steps, "at least 1")
-        require(self.learning_rate > 0, "optim.learning_rate", self.learning_rate, "a positive number")
         require(
             0 <= self.warmup_steps <= self.steps,
             "optim.warmup_steps",
             self.warmup_steps,
             "at most optim.steps",
         )
-        require(self.weight_decay >= 0, "optim.weight_decay", self.weight_decay, "at least 0")
-        require(self.max_gradient_norm > 0, "optim.max_gradient_norm", self.max_gradient_norm, "above 0")
         require(0 < self.temperature <= 1, "optim.temperature", self.temperature, "a number in (0, 1]")
-        require(self.max_tokens >= 8, "optim.max_tokens", self.max_tokens, "at least 8")
         require(self.bank_batches >= 0, "optim.bank_batches", self.bank_batches, "at least 0")
         require(
             all(length >= 1 for length in self.matryoshka),
@@ -95,8 +90,6 @@ class ContrastiveConfig:
 
     def __post_init__(self) -> None:
         require(self.stage == "contrastive", "stage", self.stage, "contrastive")
-        require(bool(self.sources), "sources", self.sources, "at least one source")
-        names = [source.name for source in self.sources]
-        require(len(set(names)) == len(names), "sources", names, "names that differ")
+        require_sources(self.sources)
         require(self.mixture_temperature > 0, "mixture_temperature", self.mixture_temperature, "above 0")
         require(self.shuffle_rows >= 1, "shuffle_rows", self.shuffle_rows, "at least 1")

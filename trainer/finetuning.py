@@ -15,26 +15,18 @@ from trainer.data.group_mixture import GroupMixture, GroupSample
 from trainer.errors import ConfigError
 from trainer.losses.group_loss import GroupTable, group_loss
 from trainer.models.backbone import TextModel
+from trainer.runs.embedding_run import Prepared, run_embedding_stage
 from trainer.runs.objective import Batch, Loss
 from trainer.runs.processes import Processes
 from trainer.runs.run_card import run_card
 from trainer.runs.settings import StepPlan
-from trainer.runs.training import Prepared, run_embedding_stage
 from trainer.supervised import FinetuneConfig, FinetuneOptim
 
 __all__ = ["FinetuneConfig", "GroupObjective", "run_finetune"]
 
 
 def run_finetune(config: FinetuneConfig, *, resume: bool) -> Path:
-    """Train by the recipe and return the folder of the model.
-
-    Args:
-        config: the recipe.
-        resume: go on from the newest checkpoint of the folder ``config.out``; from the start if it has none.
-
-    Raises:
-        TrainerError, Me5Error: the run cannot start or cannot go on; checkpoints written before stay.
-    """
+    """Train by the recipe and return the folder of the model; see ``trainer.runs.training.run_training``."""
     return run_embedding_stage(
         config, prepare=lambda: _prepare(config), card=lambda: finetune_card(config), resume=resume
     )
@@ -55,14 +47,7 @@ def _prepare(config: FinetuneConfig) -> Prepared:
 
 def step_plan(optim: FinetuneOptim, groups: int) -> StepPlan:
     """The steps of a run whose epochs have so many groups."""
-    steps = optim.steps or max(1, int(optim.epochs * groups / optim.batch_size))
-    warmup_steps = steps // 10 if optim.warmup_steps is None else optim.warmup_steps
-    if warmup_steps > steps:
-        raise ConfigError(
-            f"optim.warmup_steps is {warmup_steps} and the run has {steps} steps ({groups:,} groups in an "
-            "epoch). Expected no more than there are steps. Lower it; null takes a tenth of the steps."
-        )
-    return StepPlan(steps, warmup_steps, optim.learning_rate, optim.max_gradient_norm)
+    return optim.plan(max(1, int(optim.epochs * groups / optim.batch_size)))
 
 
 @dataclass
@@ -152,16 +137,13 @@ class GroupObjective:
 def finetune_card(config: FinetuneConfig) -> str:
     """The model card: what it started from, on what and how it was trained."""
     optim = config.optim
-    warmup = "a tenth of the steps" if optim.warmup_steps is None else f"{optim.warmup_steps:,} steps"
-    length = {"Epochs": f"{optim.epochs:g}"} if optim.steps is None else {"Steps": f"{optim.steps:,}"}
     return run_card(
         config,
         "by distillation from a cross-encoder and contrastive learning on query groups",
         settings={
             "Query groups per batch": f"{optim.batch_size:,}",
             "Passages per group": f"{optim.group_size}",
-            **length,
-            "Learning rate": f"{optim.learning_rate:g}, warm-up {warmup}, linear",
+            **optim.described(),
             "Temperature": f"{optim.temperature:g}",
             "Weight of InfoNCE": f"{optim.contrastive_weight:g}",
             "Tokens per text": f"{optim.max_tokens}",

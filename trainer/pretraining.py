@@ -19,11 +19,12 @@ from trainer.errors import ConfigError
 from trainer.losses.bank import PassageBank
 from trainer.losses.contrast import Contrast, FurtherNegatives, PairKeys, joint_info_nce, nested_contrast
 from trainer.models.backbone import TextModel
+from trainer.models.new_pieces import learn_pieces
+from trainer.runs.embedding_run import Prepared, run_embedding_stage
 from trainer.runs.objective import Batch, Loss
 from trainer.runs.processes import Processes
 from trainer.runs.run_card import run_card
 from trainer.runs.settings import StepPlan
-from trainer.runs.training import Prepared, run_embedding_stage
 
 TOKENIZED_TEXTS = 1_024  # at a time
 
@@ -31,15 +32,7 @@ __all__ = ["ContrastiveConfig", "PairObjective", "run_contrastive"]
 
 
 def run_contrastive(config: ContrastiveConfig, *, resume: bool) -> Path:
-    """Train by the recipe and return the folder of the model.
-
-    Args:
-        config: the recipe.
-        resume: go on from the newest checkpoint of the folder ``config.out``; from the start if it has none.
-
-    Raises:
-        TrainerError, Me5Error: the run cannot start or cannot go on; checkpoints written before stay.
-    """
+    """Train by the recipe and return the folder of the model; see ``trainer.runs.training.run_training``."""
     return run_embedding_stage(
         config, prepare=lambda: _prepare(config), card=lambda: contrastive_card(config), resume=resume
     )
@@ -55,7 +48,11 @@ def _prepare(config: ContrastiveConfig) -> Prepared:
         learning_rate=optim.learning_rate,
         max_gradient_norm=optim.max_gradient_norm,
     )
-    return Prepared(plan, lambda model, processes: PairObjective(config, model, processes))
+    return Prepared(
+        plan,
+        lambda model, processes: PairObjective(config, model, processes),
+        lambda folder: learn_pieces(config.start, config.sources, folder, seed=config.seed),
+    )
 
 
 @dataclass(frozen=True)

@@ -7,7 +7,7 @@ from typing import Literal
 
 from trainer.config import require
 from trainer.models.start import StartConfig
-from trainer.runs.settings import EvaluateConfig, RuntimeConfig
+from trainer.runs.settings import EpochOptim, EvaluateConfig, RuntimeConfig, require_sources
 
 
 @dataclass(frozen=True)
@@ -39,45 +39,26 @@ class GroupSource:
 
 
 @dataclass(frozen=True)
-class FinetuneOptim:
-    """What decides the steps and their loss. ``batch_size`` counts the groups of all processes together.
+class FinetuneOptim(EpochOptim):
+    """What decides the steps and their loss. ``batch_size`` counts query groups.
 
-    The run goes through the data ``epochs`` times, or takes ``steps`` where these are given. A group gives
-    one positive and up to ``group_size`` - 1 negatives, in every epoch others where it has more.
+    A group gives one positive and up to ``group_size`` - 1 negatives, in every epoch others if it has more.
     """
 
     batch_size: int = 512
-    epochs: float = 2.0
-    steps: int | None = None
     learning_rate: float = 3e-5
-    warmup_steps: int | None = None  # a tenth of the steps
-    weight_decay: float = 0.01
-    max_gradient_norm: float = 1.0
     group_size: int = 8
     temperature: float = 0.01
     contrastive_weight: float = 0.2  # of InfoNCE, beside the weight 1 of the distillation
     kd_mask_hn: bool = False  # leave a group's own negatives to the distillation alone
-    max_tokens: int = 192
 
     def __post_init__(self) -> None:
-        require(self.batch_size >= 1, "optim.batch_size", self.batch_size, "at least 1")
-        require(self.epochs > 0, "optim.epochs", self.epochs, "above 0")
-        require(self.steps is None or self.steps >= 1, "optim.steps", self.steps, "at least 1")
-        require(self.learning_rate > 0, "optim.learning_rate", self.learning_rate, "a positive number")
-        require(
-            self.warmup_steps is None or self.warmup_steps >= 0,
-            "optim.warmup_steps",
-            self.warmup_steps,
-            "at least 0",
-        )
-        require(self.weight_decay >= 0, "optim.weight_decay", self.weight_decay, "at least 0")
-        require(self.max_gradient_norm > 0, "optim.max_gradient_norm", self.max_gradient_norm, "above 0")
+        super().__post_init__()
         require(self.group_size >= 1, "optim.group_size", self.group_size, "at least 1")
         require(0 < self.temperature <= 1, "optim.temperature", self.temperature, "a number in (0, 1]")
         require(
             self.contrastive_weight >= 0, "optim.contrastive_weight", self.contrastive_weight, "at least 0"
         )
-        require(self.max_tokens >= 8, "optim.max_tokens", self.max_tokens, "at least 8")
 
 
 @dataclass(frozen=True)
@@ -95,6 +76,4 @@ class FinetuneConfig:
 
     def __post_init__(self) -> None:
         require(self.stage == "finetune", "stage", self.stage, "finetune")
-        require(bool(self.sources), "sources", self.sources, "at least one source")
-        names = [source.name for source in self.sources]
-        require(len(set(names)) == len(names), "sources", names, "names that differ")
+        require_sources(self.sources)

@@ -115,6 +115,11 @@ def short(value: float, digits: int = 3) -> str:
     return f"{value:.{digits}g}"
 
 
+def last_value(points: Sequence[Point]) -> str:
+    """The latest value as a label; empty where there is none."""
+    return short(points[-1][1]) if points else ""
+
+
 def _scale(
     low: float, high: float, limits: tuple[float, float] | None = None
 ) -> tuple[float, float, list[float]]:

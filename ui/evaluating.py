@@ -2,38 +2,26 @@
 
 ``data_dir/evaluations/ID`` holds ``request.json`` (what was asked for), ``result.json`` (state, and per model
 what ``app.py evaluate --json`` printed), ``progress.json``, ``log.txt`` and ``samples/N`` (values per item,
-for paired tests). ``data_dir/evaluations/files`` holds uploads. The process is
-``python -m ui.evaluating FOLDER``: it runs ``app.py evaluate`` once per model, so that one model's trouble is
-not another's.
+for paired tests). ``data_dir/evaluations/files`` holds uploads. The process is ``ui.evaluating_job``.
 """
 
-import json
-import os
 import re
 import shutil
-import subprocess
-import sys
 import time
 from collections.abc import Mapping, Sequence
-from contextlib import suppress
 from dataclasses import asdict, dataclass, field, replace
 from functools import lru_cache
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any
 
-import psutil
-
+from trainer.runs.records import log_tail, read_json, write_json
+from ui import child_runs
 from ui.errors import UiError
-
-State = Literal["running", "done", "failed", "cancelled", "interrupted"]
 
 ROOT = Path(__file__).resolve().parent.parent
 SAMPLE_TASK = ROOT / "examples" / "evaluation" / "sample-questions"
-POLITE = 10
 MAX_MODELS, MAX_TASKS = 8, 20
-STARTING_S = 20.0
-"""How long a process that was just started may need before its number must be in ``result.json``."""
-LOG_BYTES = 20_000
+LOG_LINES = 400
 UPLOAD_NAME = re.compile(r"[^\w.-]+")
 
 
@@ -60,7 +48,7 @@ class Evaluation:
     id: str
     folder: Path
     request: Request
-    state: State
+    state: child_runs.State
     current: int = 0
     finished_at: float | None = None
     started_at: float | None = None
@@ -79,10 +67,7 @@ class Evaluation:
 
     def seconds_left(self, now: float) -> float | None:
         """Time left at the pace so far; None before there is one."""
-        share = self.share
-        if not share or share < 0.02 or self.started_at is None:
-            return None
-        return (now - self.started_at) * (1 - share) / share
+        return child_runs.seconds_left(self.share, self.started_at, now)
 
 
 @dataclass(frozen=True)
@@ -147,18 +132,14 @@ class Evaluations:
                 f"Evaluation of {_names(running.request.models)} is running already. Expected one at a time, "
                 "because they would slow each other down. Wait for it, or cancel it."
             )
-        folder = self.folder / time.strftime("%Y%m%d-%H%M%S")
-        while folder.exists():
-            folder = folder.with_name(f"{folder.name}a")
         try:
-            folder.mkdir(parents=True)
-            _write(folder / "request.json", asdict(request))
-            process = _start_process(folder)
-            _write(folder / "result.json", {"state": "running", "started_at": time.time(), **process})
+            folder = child_runs.new_folder(self.folder)
+            write_json(folder / "request.json", asdict(request))
+            child_runs.start(folder, "ui.evaluating_job")
         except OSError as error:
             raise EvaluationError(
-                f"The evaluation cannot be started in {folder} ({error}). Expected a folder with free space. "
-                "Make room and try again."
+                f"The evaluation cannot be started in {self.folder} ({error}). Expected a folder with free "
+                "space. Make room and try again."
             ) from error
         found = self.get(folder.name)
         assert found is not None
@@ -167,18 +148,8 @@ class Evaluations:
     def cancel(self, evaluation_id: str) -> None:
         """Stop the process with everything it started; what is measured already stays."""
         found = self.get(evaluation_id)
-        if found is None or found.state != "running":
-            return
-        result = _read(found.folder / "result.json")
-        with suppress(psutil.Error):
-            process = psutil.Process(result["pid"])
-            family = [process, *process.children(recursive=True)]
-            for one in family:
-                with suppress(psutil.Error):
-                    one.kill()
-            psutil.wait_procs(family, timeout=10)
-        result = _read(found.folder / "result.json")  # a model may have been finished meanwhile
-        _write(found.folder / "result.json", result | {"state": "cancelled", "finished_at": time.time()})
+        if found is not None:
+            child_runs.cancel(found.folder)
 
     def remove(self, evaluation_id: str) -> None:
         """Delete an evaluation that has ended, with its results."""
@@ -186,13 +157,14 @@ class Evaluations:
         if found is not None and found.state != "running":
             shutil.rmtree(found.folder, ignore_errors=True)
 
-    def keep_upload(self, path: Path) -> str:
-        """Take an uploaded file over and return the word under which it is a task."""
-        name = UPLOAD_NAME.sub("-", path.name).strip("-.") or "upload"
-        target = self.folder / "files" / name
-        target.parent.mkdir(parents=True, exist_ok=True)
-        shutil.copyfile(path, target)
-        return str(target)
+    def keep_uploads(self, paths: Sequence[Path]) -> list[str]:
+        """Take uploaded files over and return the words under which they are tasks."""
+        place = self.folder / "files"
+        place.mkdir(parents=True, exist_ok=True)
+        kept = [place / (UPLOAD_NAME.sub("-", path.name).strip("-.") or "upload") for path in paths]
+        for path, target in zip(paths, kept, strict=True):
+            shutil.copyfile(path, target)
+        return merged_pairs([str(target) for target in kept])
 
     def _require_allowed(self, word: str) -> None:
         if self.allow_server_paths or word == str(SAMPLE_TASK):
@@ -211,9 +183,8 @@ class Evaluations:
 
     def all(self) -> list[Evaluation]:
         """Every evaluation, the newest first."""
-        places = self.folder.glob("*/request.json") if self.folder.is_dir() else []
-        found = [one for path in places if (one := self.get(path.parent.name)) is not None]
-        return sorted(found, key=lambda one: one.id, reverse=True)
+        places = child_runs.folders(self.folder)
+        return [one for place in places if (one := self.get(place.name)) is not None]
 
     def running(self) -> Evaluation | None:
         """The one that is going on."""
@@ -221,19 +192,19 @@ class Evaluations:
 
     def get(self, evaluation_id: str) -> Evaluation | None:
         """One evaluation; None where there is none of that name."""
-        if not re.fullmatch(r"[\w-]+", evaluation_id):
+        if not child_runs.is_name(evaluation_id):
             return None
         folder = self.folder / evaluation_id
         try:
-            request = _to_request(_read(folder / "request.json"))
+            request = to_request(read_json(folder / "request.json"))
         except (TypeError, ValueError):
             return None
-        result, progress = _read(folder / "result.json"), _read(folder / "progress.json")
+        result, progress = read_json(folder / "result.json"), read_json(folder / "progress.json")
         return Evaluation(
             id=evaluation_id,
             folder=folder,
             request=request,
-            state=_state(result, request),
+            state=child_runs.state_of(result, request.created_at),
             current=int(result.get("current") or 0),
             started_at=result.get("started_at") or request.created_at,
             finished_at=result.get("finished_at"),
@@ -247,7 +218,7 @@ class Evaluations:
         """The newest report of every model and task, the newest first."""
         found: dict[tuple[str, str], Entry] = {}
         for evaluation in self.all():
-            for run in _read(evaluation.folder / "result.json").get("runs", []):
+            for run in read_json(evaluation.folder / "result.json").get("runs", []):
                 for report in run.get("result", {}).get("tasks", []):
                     if "error" in report or not report.get("results"):
                         continue
@@ -261,14 +232,7 @@ class Evaluations:
     def log(self, evaluation_id: str) -> str:
         """The end of what the process has said."""
         found = self.get(evaluation_id)
-        if found is None:
-            return ""
-        try:
-            with (found.folder / "log.txt").open("rb") as file:
-                file.seek(max(0, (found.folder / "log.txt").stat().st_size - LOG_BYTES))
-                return file.read().decode("utf-8", "replace")
-        except OSError:
-            return ""
+        return "\n".join(log_tail(found.folder, LOG_LINES)) if found is not None else ""
 
     # -- what can be chosen -----------------------------------------------------------------------------
 
@@ -307,6 +271,16 @@ class Evaluations:
         if path.is_absolute():
             return path.name
         return {"product": "this app", "bm25": "BM25", "bm25:words": "BM25 of words"}.get(model, model)
+
+
+def merged_pairs(words: Sequence[str]) -> list[str]:
+    """Two files that differ in their suffix are one task, named without it: ``news.de``, ``news.en``."""
+    measurable = {".csv", ".tsv", ".tgz", ".txz", ".tar", ".xz", ".gz", ".bz2"}
+    stems: dict[str, list[str]] = {}
+    for word in words:
+        path = Path(word)
+        stems.setdefault(word if path.suffix in measurable else str(path.with_suffix("")), []).append(word)
+    return [stem if len(own) == 2 else own[0] for stem, own in stems.items()]
 
 
 def compare_entries(first: Entry, second: Entry) -> dict[str, Any]:
@@ -381,27 +355,10 @@ def _names(models: Sequence[str]) -> str:
     return ", ".join(Path(model).name if _looks_like_path(model) else model for model in models)
 
 
-def _to_request(values: Mapping[str, Any]) -> Request:
+def to_request(values: Mapping[str, Any]) -> Request:
+    """What ``request.json`` says."""
     lists = {name: tuple(values[name]) for name in ("models", "tasks", "languages") if name in values}
     return Request(**dict(values) | lists)
-
-
-def _state(result: Mapping[str, Any], request: Request) -> State:
-    said = result.get("state")
-    if said == "running":
-        return "running" if _is_alive(result) else "interrupted"
-    if said in ("done", "failed", "cancelled"):
-        return said
-    return "running" if time.time() - request.created_at < STARTING_S else "interrupted"
-
-
-def _is_alive(result: Mapping[str, Any]) -> bool:
-    try:
-        process = psutil.Process(int(result["pid"]))
-        is_gone = process.status() == psutil.STATUS_ZOMBIE
-        return not is_gone and abs(process.create_time() - float(result["process_created_at"])) < 5
-    except (psutil.Error, KeyError, TypeError, ValueError):
-        return False
 
 
 def _errors(result: Mapping[str, Any]) -> list[tuple[str, str]]:
@@ -415,86 +372,3 @@ def _errors(result: Mapping[str, Any]) -> list[tuple[str, str]]:
             if "error" in task
         ]
     return list(dict.fromkeys(found))
-
-
-def _read(path: Path) -> dict[str, Any]:
-    try:
-        values = json.loads(path.read_text(encoding="utf-8"))
-    except (OSError, ValueError):
-        return {}
-    return values if isinstance(values, dict) else {}
-
-
-def _write(path: Path, values: Mapping[str, Any]) -> None:
-    partial = path.with_suffix(f".{os.getpid()}.partial")
-    partial.write_text(json.dumps(values, ensure_ascii=False, indent=1), encoding="utf-8")
-    partial.replace(path)
-
-
-# -- the process ---------------------------------------------------------------------------------------------
-
-
-def _start_process(folder: Path) -> dict[str, Any]:
-    with (folder / "log.txt").open("ab") as log:
-        process = subprocess.Popen(
-            [sys.executable, "-m", "ui.evaluating", str(folder)],
-            cwd=ROOT,
-            stdin=subprocess.DEVNULL,
-            stdout=log,
-            stderr=subprocess.STDOUT,
-            env=os.environ | {"PYTHONUNBUFFERED": "1", "HF_HUB_DISABLE_TELEMETRY": "1"},
-            start_new_session=True,
-        )
-    created_at = time.time()
-    with suppress(psutil.Error):
-        watched = psutil.Process(process.pid)
-        created_at = watched.create_time()
-        watched.nice(getattr(psutil, "BELOW_NORMAL_PRIORITY_CLASS", POLITE))  # the name exists on Windows
-    return {"pid": process.pid, "process_created_at": created_at}
-
-
-def measure(folder: Path) -> None:
-    """Run the request of a folder, model after model, and record what comes out."""
-    request = _to_request(_read(folder / "request.json"))
-    runs: list[dict[str, Any]] = []
-    own = psutil.Process()
-    base = {
-        "pid": own.pid, "process_created_at": own.create_time(), "started_at": time.time(), "runs": runs,
-    }  # fmt: skip
-    for number, model in enumerate(request.models):
-        _write(folder / "result.json", base | {"state": "running", "current": number})
-        (folder / "progress.json").unlink(missing_ok=True)
-        runs.append({"number": number, "model": model} | _measure_one(folder, request, number))
-    has_any = any("error" not in task for run in runs for task in run.get("result", {}).get("tasks", []))
-    state = "done" if has_any else "failed"
-    _write(folder / "result.json", base | {"state": state, "finished_at": time.time()})
-
-
-def _measure_one(folder: Path, request: Request, number: int) -> dict[str, Any]:
-    model = request.models[number]
-    command = [sys.executable, "app.py", "evaluate", *request.tasks, "--model", model]
-    command += ["--json", "--keep-going", "--samples", str(folder / "samples" / str(number))]
-    command += ["--progress", str(folder / "progress.json")]
-    for language in request.languages:
-        command += ["--language", language]
-    if request.max_items:
-        command += ["--max-items", str(request.max_items)]
-    if request.instruction and not model.startswith(("bm25", "product")):
-        command += ["--instruction", request.instruction]
-    begun = time.monotonic()
-    done = subprocess.run(
-        command, cwd=ROOT, stdin=subprocess.DEVNULL, capture_output=True, text=True, encoding="utf-8",
-        errors="replace", check=False,
-    )  # fmt: skip
-    print(f"{model}: exit code {done.returncode}\n{done.stderr}", flush=True)  # noqa: T201 - into log.txt
-    spent = {"seconds": round(time.monotonic() - begun, 1), "finished_at": time.time()}
-    try:
-        return spent | {"result": json.loads(done.stdout)}
-    except ValueError:
-        told = [line for line in done.stderr.splitlines() if line.startswith("error: ")]
-        words = told[-1].removeprefix("error: ") if told else f"It ended with exit code {done.returncode}."
-        return spent | {"error": words}
-
-
-if __name__ == "__main__":
-    measure(Path(sys.argv[1]))

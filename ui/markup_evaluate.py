@@ -4,18 +4,11 @@ import math
 from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime
 from pathlib import PurePath
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
-from trainer.tasks.published import (
-    TOLERANCE,
-    Verdict,
-    compare_with_published,
-)
+from trainer.tasks.published import TOLERANCE, Verdict, compare_with_published
 from ui import formatting as fmt
 from ui.evaluating import Entry, Evaluation
-
-if TYPE_CHECKING:
-    pass
 
 Labels = Mapping[str, str]
 """Model as it was asked for -> what it is called."""

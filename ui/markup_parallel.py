@@ -13,8 +13,9 @@ from numpy.typing import NDArray
 from indexer.bitext.reviews import ENOUGH_REVIEWED, SUSPICIOUS, Bitext, PairCounts, ReviewPair
 from ui import charts
 from ui import formatting as fmt
+from ui.bitexts import Standing
 from ui.languages import language_name
-from ui.mining import Job, Standing
+from ui.mining import Job
 
 LEAST_BARS, MOST_BARS = 16, 60
 MAX_SHOWN = 1_200
@@ -119,9 +120,10 @@ def run(job: Job | None, now: float) -> str:
         parts = [job.phase or "starting"]
         parts += [f"{100 * job.share:.0f} %"] if job.share is not None else []
         parts += [f"{fmt.duration(left)} left"] if left is not None else []
+        doing = "Scoring" if job.request.scored else "Finding translations in"
         return (
-            '<div class="jobs" role="status"><div class="job running"><span class="what">Finding '
-            f'translations in {fmt.isolated(job.request.name)}</span><progress max="1"{reached}></progress>'
+            f'<div class="jobs" role="status"><div class="job running"><span class="what">{doing} '
+            f'{fmt.isolated(job.request.name)}</span><progress max="1"{reached}></progress>'
             f"<span>{fmt.text(' · '.join(parts))}</span>"
             f'<button type="button" class="link" data-cancel="{fmt.text(job.id)}">Cancel</button></div></div>'
         )
@@ -160,10 +162,14 @@ def heading(bitext: Bitext, counts: PairCounts) -> str:
     return f'<div class="bt-head"><p class="soft">{words}</p>{left_out}{notices}</div>'
 
 
-def scores(bitext: Bitext, values: NDArray[np.float32], standing: Standing | None) -> str:
-    """The histogram of scores with a line that can be moved, and what the line means."""
+def scores(bitext: Bitext, values: NDArray[np.float32], standing: Standing | None, scorer: str = "") -> str:
+    """The histogram of scores with a line that can be moved, and what the line means.
+
+    ``scorer`` names the model that the page offers to score the pairs with; empty for no offer.
+    """
     if standing is None:
-        return '<p class="soft">These pairs have no scores, so there is no line to draw.</p>'
+        words = "These pairs have no scores, so there is no line to draw."
+        return f'<p class="soft">{words}</p>{_offer("Score these pairs", scorer)}'
     counts, edges = _histogram(values)
     low, high = float(edges[0]), float(edges[-1])
     at = _place(standing.threshold, low, high)
@@ -185,7 +191,17 @@ def scores(bitext: Bitext, values: NDArray[np.float32], standing: Standing | Non
         f'{svg.format("below", bars)}{svg.format("over", bars)}{shade}<i class="line"></i>{ends}</div>'
         f'<input type="range" min="{low:.6f}" max="{high:.6f}" step="{(high - low) / 400:.8f}" '
         f'value="{standing.threshold:.6f}" aria-label="Line between pairs that are kept and others"></figure>'
-        f"{_meaning(bitext, values, standing)}</div>"
+        f"{_meaning(bitext, values, standing)}</div>{_offer('Score again', scorer)}"
+    )
+
+
+def _offer(words: str, scorer: str) -> str:
+    """A button to score pairs that were brought."""
+    if not scorer:
+        return ""
+    return (
+        f'<div class="run-actions"><button type="button" data-score>{words}</button><span class="soft">'
+        f"{fmt.isolated(scorer)} tells how alike both sides are; your decisions stay</span></div>"
     )
 
 

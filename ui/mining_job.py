@@ -1,6 +1,6 @@
 """The process behind a run of the tab Parallel text: ``python -m ui.mining_job FOLDER MODEL``.
 
-Reads both sides, finds or aligns pairs, writes ``pairs.jsonl`` and says in ``result.json`` how it went.
+Finds, aligns or scores pairs, writes ``pairs.jsonl`` and says in ``result.json`` how it went.
 Finished work lies in ``FOLDER/work``, so that a run that was killed goes on there.
 """
 
@@ -12,8 +12,8 @@ import sys
 import time
 import traceback
 from collections import Counter
-from collections.abc import Iterable, Sequence
-from dataclasses import asdict
+from collections.abc import Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -21,10 +21,12 @@ import numpy as np
 
 from indexer.bitext.alignment import align, beads_to_pairs
 from indexer.bitext.mining import mine
-from indexer.bitext.values import UNKNOWN_LANGUAGE, Estimate, MiningSettings, Pair, Sentence
+from indexer.bitext.rescoring import rescore
+from indexer.bitext.values import UNKNOWN_LANGUAGE, Estimate, MiningResult, MiningSettings, Pair, Sentence
 from indexer.errors import IndexerError, MiningError
 from me5.errors import Me5Error
-from ui.mining import Request, _read, _to_request, _write
+from trainer.runs.records import read_json, write_json
+from ui.mining import Request, read_pairs_file, to_request, write_pairs_file
 
 if TYPE_CHECKING:
     from me5.encoder import Encoder
@@ -46,7 +48,7 @@ NO_MEMORY = (
 def main(folder: Path, model: str) -> int:
     """Do what ``request.json`` asks for; 0 only on success."""
     try:
-        said = find(folder, _to_request(_read(folder / "request.json")), model)
+        said = find(folder, to_request(read_json(folder / "request.json")), model)
     except (IndexerError, Me5Error) as error:
         said = {"state": "failed", "message": str(error)}
     except MemoryError:
@@ -58,12 +60,22 @@ def main(folder: Path, model: str) -> int:
     except Exception:  # noqa: BLE001 - the page must not wait for ever; the log has the rest
         traceback.print_exc()
         said = {"state": "failed", "message": "Something unexpected happened. The log of the run has more."}
-    _write(folder / "result.json", _read(folder / "result.json") | said)
+    write_json(folder / "result.json", read_json(folder / "result.json") | said)
     return 0 if said["state"] == "done" else 1
 
 
+@dataclass(frozen=True)
+class Found:
+    """Pairs, where the line starts, and what the page says of the run."""
+
+    pairs: Sequence[Pair]
+    languages: tuple[str, str]
+    threshold: float
+    details: dict[str, Any]
+
+
 def find(folder: Path, request: Request, model: str) -> dict[str, Any]:
-    """Both sides to pairs.
+    """What was asked for, to pairs in ``pairs.jsonl``.
 
     Returns:
         What ``result.json`` says.
@@ -74,30 +86,41 @@ def find(folder: Path, request: Request, model: str) -> dict[str, Any]:
     from me5.loading import load_encoder
 
     told = _Told(folder / "progress.json")
+    details: dict[str, Any] = {"model": request.model}
     told(0, 1, "", "reading the files")
-    sides = [
-        _read_side(folder / name, code) for name, code in zip(_names(request), request.languages, strict=True)
-    ]
-    told(0, 1, "", "loading the model")
-    encoder = load_encoder(model)
-    notices = _notices(len(sides[0]), len(sides[1]))
-    details: dict[str, Any] = {
-        "sentences": [len(side) for side in sides], "model": request.model, "notices": notices,
-    }  # fmt: skip
-    work = _align if request.aligned else _mine
-    pairs, languages, threshold, more = work(sides, encoder, request, folder / "work", told)
-    if not pairs:
+    if request.scored:
+        given = list(read_pairs_file(folder / request.source))
+        told(0, 1, "", "loading the model")
+        found = _score(given, load_encoder(model), folder / "work", told)
+    else:
+        sides = [
+            _read_side(folder / name, code)
+            for name, code in zip((request.source, request.target), request.languages, strict=True)
+        ]
+        sizes = [len(side) for side in sides]
+        details |= {"sentences": sizes, "notices": _notices(*sizes)}
+        told(0, 1, "", "loading the model")
+        work = _align if request.aligned else _mine
+        found = work(sides, load_encoder(model), request, folder / "work", told)
+    if not found.pairs:
         raise MiningError(
             "No pair was found. Expected texts that translate each other at least in part. Check that both "
             "files are about the same things, and name their languages."
         )
-    _write_pairs(folder / "pairs.jsonl", pairs)
-    return {"state": "done", "languages": languages, "threshold": threshold, "details": details | more}
+    write_pairs_file(folder / "pairs.jsonl", found.pairs)
+    said = {"languages": found.languages, "threshold": found.threshold, "details": details | found.details}
+    return {"state": "done", **said}
+
+
+def _score(given: Sequence[Pair], encoder: Encoder, work: Path, told: _Told) -> Found:
+    result = rescore(given, encoder, folder=work, progress=told)
+    assert result.estimate is not None
+    return Found(result.pairs, result.languages, result.estimate.threshold, _told_of_scores(result))
 
 
 def _mine(
     sides: Sequence[Sequence[Sentence]], encoder: Encoder, request: Request, work: Path, told: _Told
-) -> tuple[Sequence[Pair], tuple[str, str], float, dict[str, Any]]:
+) -> Found:
     settings = MiningSettings(
         margin=request.margin,  # type: ignore[arg-type]
         retrieval=request.retrieval,  # type: ignore[arg-type]
@@ -107,19 +130,18 @@ def _mine(
         keep_below=True,
     )
     result = mine(sides[0], sides[1], encoder, settings, folder=work, progress=told)
+    details = {"dropped": result.dropped, "margin": request.margin} | _told_of_scores(result)
+    return Found(result.pairs, result.languages, float(result.threshold), details)
+
+
+def _told_of_scores(result: MiningResult) -> dict[str, Any]:
     cap = result.max_score if np.isfinite(result.max_score) else None
-    more = {
-        "dropped": result.dropped,
-        "cap": cap,
-        "chances": _curve(result.estimate),
-        "margin": request.margin,
-    }
-    return result.pairs, result.languages, float(result.threshold), more
+    return {"cap": cap, "chances": _curve(result.estimate)}
 
 
 def _align(
     sides: Sequence[Sequence[Sentence]], encoder: Encoder, request: Request, work: Path, told: _Told
-) -> tuple[Sequence[Pair], tuple[str, str], float, dict[str, Any]]:
+) -> Found:
     from indexer.bitext.filters import side_language
     from me5.prefixes import Role
 
@@ -146,7 +168,7 @@ def _align(
     )
     dropped = {f"{name} sentences without a translation": count for name, count in left_out.items()}
     line = LEAST_ALIGNED if request.threshold is None else request.threshold
-    return beads_to_pairs(beads, *sides), languages, line, {"dropped": dropped}
+    return Found(beads_to_pairs(beads, *sides), languages, line, {"dropped": dropped})
 
 
 def _curve(estimate: Estimate | None) -> list[list[float]] | None:
@@ -168,10 +190,6 @@ def _notices(ours: int, theirs: int) -> list[str]:
     ]
 
 
-def _names(request: Request) -> tuple[str, str]:
-    return request.source, request.target
-
-
 def _read_side(path: Path, code: str) -> list[Sentence]:
     """Sentences of a file; of one that the page made of a collection as they are."""
     if path.name in ("source.jsonl", "target.jsonl") and path.parent.name not in ("source", "target"):
@@ -180,16 +198,6 @@ def _read_side(path: Path, code: str) -> list[Sentence]:
     from indexer.bitext.sources import read_sentences
 
     return read_sentences(path, language=code)
-
-
-def _write_pairs(path: Path, pairs: Iterable[Pair]) -> None:
-    aside = path.with_suffix(".part")
-    with aside.open("w", encoding="utf-8", errors="replace") as file:
-        for pair in pairs:
-            row = asdict(pair)
-            row |= {name: None if np.isnan(row[name]) else row[name] for name in ("score", "cosine")}
-            file.write(json.dumps(row, ensure_ascii=False) + "\n")
-    aside.replace(path)
 
 
 class _Told:
@@ -204,7 +212,7 @@ class _Told:
             return
         self._at, self._phase = now, message
         share = done / total if total and done else None
-        _write(self._path, {"phase": message, "share": share})
+        write_json(self._path, {"phase": message, "share": share})
 
 
 if __name__ == "__main__":

@@ -7,21 +7,24 @@ that of ``documents``; here the files are read and the pairs are checked.
 import logging
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import numpy as np
-from numpy.typing import NDArray
 
 from indexer.bitext.alignment import align, beads_to_pairs
 from indexer.bitext.checking import check_pairs
 from indexer.bitext.documents import TextDocument, pair_documents
 from indexer.bitext.filters import side_language
+from indexer.bitext.overlaps import Encode
+from indexer.bitext.segmenters import Segmenter
 from indexer.bitext.sources import files_below, read_sentences
 from indexer.bitext.values import UNKNOWN_LANGUAGE, MiningResult, MiningSettings, Pair, Sentence
-from indexer.bitext.vectors import encode_sentences
+from indexer.bitext.vectors import KeptBatches, encode_sentences
 from indexer.errors import MiningError, ReadError
 from indexer.progress import Progress
+from indexer.segmentation import sentence_spans
 
 if TYPE_CHECKING:
     from me5.encoder import Encoder
@@ -34,10 +37,13 @@ _PAIRING = 0.2  # share of the progress of folders that goes to finding out whic
 
 @dataclass(frozen=True)
 class Reading:
-    """How files are read: their languages if known, and whether text files have a sentence on each line."""
+    """How files are read: their languages if known, whether text files have a sentence on each line, and what
+    cuts running text.
+    """
 
     languages: tuple[str | None, str | None] = (None, None)
     lines: bool | None = None
+    segment: Segmenter = sentence_spans
 
 
 def align_files(
@@ -47,26 +53,31 @@ def align_files(
     settings: MiningSettings,
     *,
     reading: Reading = Reading(),
+    folder: Path | None = None,
     progress: Progress | None = None,
     cancelled: Callable[[], bool] | None = None,
 ) -> MiningResult:
     """The aligned pairs of two files, in the order of the texts; flagged, none left out.
 
-    ``settings.threshold`` is the least score of a pair; None takes all.
+    ``settings.threshold`` is the least score of a pair; None takes all. ``folder`` keeps the vectors, so that
+    the same call goes on from there after a kill. The caller removes it.
 
     Raises:
         ReadError: a file cannot be read.
         MiningError: one of them holds no sentence.
+        DiskFullError: the vectors do not fit into ``folder``.
         JobError: it was cancelled.
     """
     sides = [
-        read_sentences(path, language=language or UNKNOWN_LANGUAGE, lines=reading.lines)
+        read_sentences(
+            path, language=language or UNKNOWN_LANGUAGE, lines=reading.lines, segment=reading.segment
+        )
         for path, language in zip((source, target), reading.languages, strict=True)
     ]
     for path, sentences in zip((source, target), sides, strict=True):
         if not sentences:
             raise MiningError(f"{path} is empty; expected sentences on both sides. Check the file.")
-    work = _Work(encoder, settings, _teller(progress), cancelled)
+    work = _Work(encoder, settings, folder, _teller(progress), cancelled)
     spoken = (side_language(sides[0]), side_language(sides[1]))
     pairs = work.align(sides[0], sides[1], spoken, f"aligning {source.name}", (0.0, 1.0))
     return _result(pairs, settings, spoken, (len(sides[0]), len(sides[1])), {})
@@ -79,28 +90,31 @@ def align_folders(
     settings: MiningSettings,
     *,
     reading: Reading = Reading(),
+    folder: Path | None = None,
     progress: Progress | None = None,
     cancelled: Callable[[], bool] | None = None,
 ) -> MiningResult:
     """The aligned pairs of all documents of two folders that belong together, document by document.
 
-    Files that cannot be read and documents without a partner are counted in ``dropped``.
+    Files that cannot be read and documents without a partner are counted in ``dropped``. ``folder`` as in
+    :func:`align_files`.
 
     Raises:
         MiningError: a folder holds no file that can be read.
+        DiskFullError: the vectors do not fit into ``folder``.
         JobError: it was cancelled.
     """
     dropped: dict[str, int] = {}
     documents = [
-        _documents(folder, language, reading.lines, dropped)
-        for folder, language in zip((source, target), reading.languages, strict=True)
+        _documents(side, language, reading, dropped)
+        for side, language in zip((source, target), reading.languages, strict=True)
     ]
-    for folder, side in zip((source, target), documents, strict=True):
+    for path, side in zip((source, target), documents, strict=True):
         if not side:
             raise MiningError(
-                f"{folder} holds no file with sentences; expected documents on both sides. Check the folder."
+                f"{path} holds no file with sentences; expected documents on both sides. Check the folder."
             )
-    work = _Work(encoder, settings, _teller(progress), cancelled)
+    work = _Work(encoder, settings, folder, _teller(progress), cancelled)
     named = [
         [TextDocument(name, [one.text for one in sentences]) for name, sentences in side.items()]
         for side in documents
@@ -136,14 +150,15 @@ class _Work:
         self,
         encoder: "Encoder",
         settings: MiningSettings,
+        folder: Path | None,
         tell: Callable[[str, float], None],
         cancelled: Callable[[], bool] | None,
     ) -> None:
         self.tell = tell
-        self._encoder, self._settings, self._cancelled = encoder, settings, cancelled
-
-    def encode(self, texts: Sequence[str]) -> NDArray[np.float32]:
-        return encode_sentences(texts, self._encoder)
+        self.encode: Encode = (
+            partial(encode_sentences, encoder=encoder) if folder is None else KeptBatches(encoder, folder)
+        )
+        self._settings, self._cancelled = settings, cancelled
 
     def align(
         self,
@@ -170,14 +185,16 @@ class _Work:
 
 
 def _documents(
-    folder: Path, language: str | None, lines: bool | None, dropped: dict[str, int]
+    folder: Path, language: str | None, reading: Reading, dropped: dict[str, int]
 ) -> dict[str, list[Sentence]]:
     """The documents of a folder by their path in it."""
     found = {}
     for path in files_below(folder):
         name = path.relative_to(folder).as_posix()
         try:
-            sentences = read_sentences(path, language=language or UNKNOWN_LANGUAGE, lines=lines)
+            sentences = read_sentences(
+                path, language=language or UNKNOWN_LANGUAGE, lines=reading.lines, segment=reading.segment
+            )
         except ReadError as error:
             logger.warning("left out: %s", error)
             dropped["unreadable file"] = dropped.get("unreadable file", 0) + 1

@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, get_args
 
 from indexer import cli
+from indexer.bitext.segmenters import SEGMENTERS, segmenter
 from indexer.bitext.values import DROPPED, UNKNOWN_LANGUAGE, Margin, MiningSettings, Retrieval
 from indexer.errors import MiningError, ReadError
 from indexer.progress import Progress, TimeLeft
@@ -74,6 +75,20 @@ def add_verb(verbs: "argparse._SubParsersAction[argparse.ArgumentParser]") -> No
         action=argparse.BooleanOptionalAction,
         help="text files hold one sentence per line, or running text (default: as it looks)",
     )
+    parser.add_argument(
+        "--segmenter",
+        choices=SEGMENTERS,
+        default="rules",
+        help="cuts running text into sentences; icu needs an extra (default: %(default)s)",
+    )
+    parser.add_argument(
+        "--sample",
+        type=_positive,
+        metavar="N",
+        help="a quick look: only N sentences of SOURCE, drawn at random, against all of TARGET; of a file of "
+        "pairs, N pairs",
+    )
+    parser.add_argument("--seed", type=int, default=0, help="of --sample (default: %(default)s)")
     _add_filters(parser)
     parser.add_argument(
         "--memory-mb",
@@ -171,8 +186,9 @@ def settings_of(args: argparse.Namespace) -> MiningSettings:
 
 def _find(args: argparse.Namespace, work: Path) -> "tuple[MiningResult, str]":
     import me5
-    from indexer.bitext.mining import mine, rescore, with_gold
-    from indexer.bitext.sources import read_sides
+    from indexer.bitext.mining import mine, with_gold
+    from indexer.bitext.rescoring import rescore
+    from indexer.bitext.sources import draw, read_sides
 
     settings = settings_of(args)
     if args.target is None:
@@ -181,16 +197,22 @@ def _find(args: argparse.Namespace, work: Path) -> "tuple[MiningResult, str]":
                 "Only SOURCE was given; expected SOURCE and TARGET with --align, --collection or --gold. "
                 "Name both sides."
             )
-        pairs = read_sides(Path(args.source).expanduser())
+        pairs = draw(read_sides(Path(args.source).expanduser()), args.sample, args.seed)
         encoder = me5.load_encoder(cli.model_location(args, args.model or "builtin"))
         wanted = args.threshold == AUTO
         return rescore(
             pairs, encoder, settings, apply_estimate=wanted, folder=work, progress=_progress()
         ), encoder.spec.name
+    if args.align and args.sample:
+        raise MiningError(
+            f"--sample {args.sample} draws sentences at random; --align expects all of them, in order. Leave "
+            "one of the two out."
+        )
     if args.align and not args.collection:
         encoder = me5.load_encoder(cli.model_location(args, args.model or "builtin"))
-        return _align(args, encoder), encoder.spec.name
+        return _align(args, encoder, work), encoder.spec.name
     source, target = _sides(args)
+    source = draw(source, args.sample, args.seed)
     encoder = me5.load_encoder(cli.model_location(args, args.model or "builtin"))
     result = mine(source, target, encoder, settings, folder=work, progress=_progress())
     if args.gold:
@@ -205,9 +227,10 @@ def _sides(args: argparse.Namespace) -> "tuple[list[Sentence], list[Sentence]]":
 
     if args.align:
         raise MiningError("--align expects two files or folders, got a collection. Leave one of the two out.")
+    segment = segmenter(args.segmenter)
     with cli.open_library(args) as library:
         source, target = (
-            list(collection_sentences(library.catalog, args.collection, language))
+            list(collection_sentences(library.catalog, args.collection, language, segment=segment))
             for language in (args.source, args.target)
         )
     return source, target
@@ -219,25 +242,28 @@ def _side(args: argparse.Namespace, name: str, language: str | None) -> "list[Se
 
     path = Path(name).expanduser()
     language = language or UNKNOWN_LANGUAGE
+    segment = segmenter(args.segmenter)
     if not path.is_dir():
-        return read_sentences(path, language=language, lines=args.lines)
+        return read_sentences(path, language=language, lines=args.lines, segment=segment)
     sentences = []
     for file in files_below(path):
         try:
-            sentences += read_sentences(file, language=language, lines=args.lines)
+            sentences += read_sentences(file, language=language, lines=args.lines, segment=segment)
         except ReadError as error:
             cli.end_progress()
             print(f"left out: {error}", file=sys.stderr)
     return sentences
 
 
-def _align(args: argparse.Namespace, encoder: "Encoder") -> "MiningResult":
+def _align(args: argparse.Namespace, encoder: "Encoder", work: Path) -> "MiningResult":
     from indexer.bitext.aligning import Reading, align_files, align_folders
 
     source, target = Path(args.source).expanduser(), Path(args.target).expanduser()
     align = align_folders if source.is_dir() and target.is_dir() else align_files
-    reading = Reading((args.source_language, args.target_language), args.lines)
-    return align(source, target, encoder, settings_of(args), reading=reading, progress=_progress())
+    reading = Reading((args.source_language, args.target_language), args.lines, segmenter(args.segmenter))
+    return align(
+        source, target, encoder, settings_of(args), reading=reading, folder=work, progress=_progress()
+    )
 
 
 def _progress() -> Progress:

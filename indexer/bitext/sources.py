@@ -1,18 +1,20 @@
 """Where sentences come from: files of any format the library reads, lines, collections, files of pairs.
 
 Text files, also packed with gz, xz or bz2, may hold one sentence per line; whether they do is seen from their
-first lines unless it is said. Everything else is cut into sentences by rules (``indexer.segmentation``).
-Offsets count characters of the extracted text.
+first lines unless it is said. Everything else is cut into sentences by rules (``indexer.segmentation``), or
+by another segmenter. Offsets count characters of the extracted text.
 """
 
 import bz2
 import gzip
 import lzma
+import random
 import zlib
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TypeVar
 
+from indexer.bitext.segmenters import Segmenter
 from indexer.bitext.values import UNKNOWN_LANGUAGE, Pair, Sentence
 from indexer.errors import ReadError
 from indexer.readers import SUFFIXES, Source, encoding
@@ -21,6 +23,8 @@ from indexer.segmentation import sentence_spans
 
 if TYPE_CHECKING:
     from indexer.catalog import Catalog
+
+Item = TypeVar("Item")
 
 TEXT_SUFFIXES = frozenset({"", ".txt", ".text"})
 PACKED = frozenset({".gz", ".xz", ".bz2"})
@@ -38,6 +42,7 @@ def read_sentences(
     *,
     language: str = UNKNOWN_LANGUAGE,
     lines: bool | None = None,
+    segment: Segmenter = sentence_spans,
     cancelled: Callable[[], bool] | None = None,
 ) -> list[Sentence]:
     """The sentences of one file, in order, with their offsets.
@@ -46,6 +51,7 @@ def read_sentences(
         path: any format of ``indexer.readers.SUFFIXES``; plain text also packed or without a suffix.
         language: of the file, if known.
         lines: whether each line of a plain text is a sentence; None looks at the file.
+        segment: cuts running text.
         cancelled: asked while the file is read.
 
     Raises:
@@ -58,15 +64,17 @@ def read_sentences(
     packing = path.suffix.lower() if path.suffix.lower() in PACKED else ""
     inner = Path(path.stem).suffix.lower() if packing else path.suffix.lower()
     if inner in TEXT_SUFFIXES:
-        return list(_plain(path, packing, language, lines))
+        return list(_plain(path, packing, language, lines, segment))
     if packing or inner not in SUFFIXES:
         known = ", ".join(sorted({*SUFFIXES, *(f".txt{one}" for one in PACKED)}))
         raise ReadError(f"{path.name} has no format that is read here; expected one of {known}. Convert it.")
     with read_file(path, cancelled=cancelled) as reading:
-        return list(_segmented((block.text for block in reading), path.name, language))
+        return list(_segmented((block.text for block in reading), path.name, language, segment))
 
 
-def collection_sentences(catalog: "Catalog", collection: str, language: str) -> Iterator[Sentence]:
+def collection_sentences(
+    catalog: "Catalog", collection: str, language: str, *, segment: Segmenter = sentence_spans
+) -> Iterator[Sentence]:
     """The sentences of a collection's passages in one language, in reading order.
 
     Raises:
@@ -78,7 +86,7 @@ def collection_sentences(catalog: "Catalog", collection: str, language: str) -> 
         for chunk in catalog.iter_document_chunks(document_id, generation):
             if chunk.language != language:
                 continue
-            for start, end in sentence_spans(chunk.text, language):
+            for start, end in segment(chunk.text, language):
                 if chunk.start + start < reached:
                     continue  # passages may overlap
                 reached = chunk.start + end
@@ -94,6 +102,13 @@ def read_sides(path: Path) -> list[Pair]:
     from indexer.bitext.formats import read_pairs
 
     return list(read_pairs(path))
+
+
+def draw(items: Sequence[Item], count: int | None, seed: int) -> list[Item]:
+    """So many of the items at random, in their order; all of them for None or where there are fewer."""
+    if count is None or count >= len(items):
+        return list(items)
+    return [items[place] for place in sorted(random.Random(seed).sample(range(len(items)), count))]
 
 
 def files_below(folder: Path) -> list[Path]:
@@ -121,7 +136,9 @@ def is_line_per_sentence(text: str) -> bool:
     return joined <= _JOINED_LINES * len(filled) and len(spans) + joined <= _SENTENCES_A_LINE * len(filled)
 
 
-def _plain(path: Path, packing: str, language: str, lines: bool | None) -> Iterator[Sentence]:
+def _plain(
+    path: Path, packing: str, language: str, lines: bool | None, segment: Segmenter
+) -> Iterator[Sentence]:
     data = _unpacked(path, packing)
     if not data:
         return
@@ -131,7 +148,7 @@ def _plain(path: Path, packing: str, language: str, lines: bool | None) -> Itera
         lines = is_line_per_sentence(head)
     if not lines:
         text = data.decode(codec, errors="replace").replace("\r\n", "\n").replace("\r", "\n")
-        yield from _segmented([text.removeprefix("\ufeff")], path.name, language)
+        yield from _segmented([text.removeprefix("\ufeff")], path.name, language, segment)
         return
     offset = 0
     for line in _decoded_lines(data, codec):
@@ -188,7 +205,7 @@ def _unpacked(path: Path, packing: str) -> bytes:
     return b"".join(parts)
 
 
-def _segmented(texts: Iterable[str], origin: str, language: str) -> Iterator[Sentence]:
+def _segmented(texts: Iterable[str], origin: str, language: str, segment: Segmenter) -> Iterator[Sentence]:
     """Sentences of a text that comes in parts; no more than some megabytes of it are held."""
     known = None if language == UNKNOWN_LANGUAGE else language
     pending, offset = "", 0
@@ -196,12 +213,12 @@ def _segmented(texts: Iterable[str], origin: str, language: str) -> Iterator[Sen
         pending += text
         if len(pending) < _PENDING_CHARACTERS:
             continue
-        spans = sentence_spans(pending, known)[:-1]  # the last one may go on
+        spans = segment(pending, known)[:-1]  # the last one may go on
         for start, end in spans:
             yield from _sentence(pending, (start, end), offset, origin, language)
         if spans:
             pending, offset = pending[spans[-1][1] :], offset + spans[-1][1]
-    for start, end in sentence_spans(pending, known):
+    for start, end in segment(pending, known):
         yield from _sentence(pending, (start, end), offset, origin, language)
 
 

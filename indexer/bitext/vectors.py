@@ -1,14 +1,17 @@
 """Vectors of many sentences on disk, written block by block, so that a run that was killed goes on.
 
-A file holds the rows that are done, float32, one after the other; ``done.json`` beside it says how many of
-them are safe on disk and of which texts and model they are. Other texts or another model start it anew.
+A file holds the rows that are done, float32, one after the other; a note beside it says what of them is safe
+on disk and of which texts and model it is. Of a side of mining that is one list of texts, known from the
+start: other texts or another model start it anew. Alignment asks for one batch of texts after the other;
+each is found again by its texts.
 """
 
 import errno
 import hashlib
 import json
 import os
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -73,31 +76,79 @@ def encode_side(
     return np.memmap(kept.path, dtype=np.float32, mode="r", shape=(len(texts), encoder.dimension))
 
 
+class KeptBatches:
+    """An encoder of sentences that keeps every batch it has encoded in a folder, and finds it there.
+
+    Batches are told apart by their texts, in their order. The caller removes the folder.
+
+    Args:
+        encoder: the model.
+        folder: made if it is missing.
+    """
+
+    def __init__(self, encoder: "Encoder", folder: Path) -> None:
+        folder.mkdir(parents=True, exist_ok=True)
+        self._encoder = encoder
+        self._rows_file = _RowFile(folder / "batches.f32", encoder.dimension * 4)
+        self._note = folder / "batches.jsonl"
+        self._places = self._read_note()
+        self._rows = sum(rows for _, rows in self._places.values())
+        self._rows_file.cut(self._rows)
+
+    def __call__(self, texts: Sequence[str]) -> NDArray[np.float32]:
+        """Unit vectors of the texts.
+
+        Raises:
+            DiskFullError: they do not fit on the disk. What was written is kept.
+        """
+        key = _fingerprint(texts, self._encoder)
+        if key in self._places:
+            return self._rows_file.read(*self._places[key])
+        check_reserve(self._note.parent, RESERVE_BYTES, len(texts) * self._rows_file.row_bytes)
+        vectors_BD = encode_sentences(texts, self._encoder)
+        with _told_of_full_disk(self._note.parent, self._rows):
+            self._rows_file.append(vectors_BD)
+            _append(self._note, f"{json.dumps([key, self._rows, len(texts)])}\n".encode())
+        self._places[key] = self._rows, len(texts)
+        self._rows += len(texts)
+        return vectors_BD
+
+    def _read_note(self) -> dict[str, tuple[int, int]]:
+        """Where the rows of every batch are; what a kill has left half written is cut off."""
+        places: dict[str, tuple[int, int]] = {}
+        safe, written = 0, self._rows_file.written()
+        try:
+            lines = self._note.read_bytes().splitlines(keepends=True)
+        except FileNotFoundError:
+            return places
+        for line in lines:
+            try:
+                key, first, rows = json.loads(line)
+            except ValueError:
+                break
+            if not line.endswith(b"\n") or first + rows > written:
+                break
+            places[key] = first, rows
+            safe += len(line)
+        os.truncate(self._note, safe)
+        return places
+
+
 class _Kept:
-    """The file of one side. Only plain writes: a memory map on a full disk would end the process."""
+    """The rows of one side."""
 
     def __init__(self, folder: Path, name: str, fingerprint: str, row_bytes: int) -> None:
         self.path, self.row_bytes = folder / f"{name}.f32", row_bytes
         self._note, self._fingerprint = folder / f"{name}.json", fingerprint
+        self._file = _RowFile(self.path, row_bytes)
         self.rows = self._safe_rows()
-        with self.path.open("ab") as file:
-            file.truncate(self.rows * row_bytes)
+        self._file.cut(self.rows)
 
     def append(self, vectors_BD: NDArray[np.float32]) -> None:
         """Write a block; it counts once it is safe on disk."""
-        try:
-            with self.path.open("ab") as file:
-                file.write(np.ascontiguousarray(vectors_BD).data)
-                file.flush()
-                os.fsync(file.fileno())
+        with _told_of_full_disk(self.path.parent, self.rows):
+            self._file.append(vectors_BD)
             self._say(self.rows + len(vectors_BD))
-        except OSError as error:
-            if error.errno not in (errno.ENOSPC, errno.EDQUOT):
-                raise
-            raise DiskFullError(
-                f"The disk of {self.path.parent} is full after {self.rows} sentences; expected room for all. "
-                "What was done is kept. Free some space and start it again to go on."
-            ) from error
 
     def _say(self, rows: int) -> None:
         partial = self._note.with_suffix(".partial")
@@ -108,10 +159,60 @@ class _Kept:
     def _safe_rows(self) -> int:
         try:
             said = json.loads(self._note.read_text(encoding="utf-8"))
-            written = self.path.stat().st_size // self.row_bytes
-            return min(int(said["rows"]), written) if said["fingerprint"] == self._fingerprint else 0
+            return (
+                min(int(said["rows"]), self._file.written())
+                if said["fingerprint"] == self._fingerprint
+                else 0
+            )
         except (OSError, ValueError, KeyError, TypeError):
             return 0
+
+
+class _RowFile:
+    """Float32 rows on disk. Only plain writes: a memory map on a full disk would end the process."""
+
+    def __init__(self, path: Path, row_bytes: int) -> None:
+        self._path, self.row_bytes = path, row_bytes
+        path.touch()
+
+    def written(self) -> int:
+        """Whole rows that the file has."""
+        return self._path.stat().st_size // self.row_bytes
+
+    def cut(self, rows: int) -> None:
+        """Forget what comes after so many rows."""
+        os.truncate(self._path, rows * self.row_bytes)
+
+    def append(self, vectors_BD: NDArray[np.float32]) -> None:
+        """Write rows; safe on disk when this returns."""
+        _append(self._path, np.ascontiguousarray(vectors_BD, dtype=np.float32).data)
+
+    def read(self, first: int, rows: int) -> NDArray[np.float32]:
+        """Some of the rows."""
+        width = self.row_bytes // 4
+        return np.fromfile(self._path, np.float32, rows * width, offset=first * self.row_bytes).reshape(
+            rows, width
+        )
+
+
+def _append(path: Path, data: "bytes | memoryview") -> None:
+    with path.open("ab") as file:
+        file.write(data)
+        file.flush()
+        os.fsync(file.fileno())
+
+
+@contextmanager
+def _told_of_full_disk(folder: Path, rows: int) -> Iterator[None]:
+    try:
+        yield
+    except OSError as error:
+        if error.errno not in (errno.ENOSPC, errno.EDQUOT):
+            raise
+        raise DiskFullError(
+            f"The disk of {folder} is full after {rows} sentences; expected room for all. "
+            "What was done is kept. Free some space and start it again to go on."
+        ) from error
 
 
 def _fingerprint(texts: Sequence[str], encoder: "Encoder") -> str:

@@ -1,6 +1,6 @@
 """Parallel text under review: pairs, what was decided of them, and how to take a decision back."""
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from itertools import islice
 from typing import Any, cast, get_args
 
@@ -15,6 +15,7 @@ from sqlalchemy import (
     Row,
     String,
     Text,
+    bindparam,
     delete,
     func,
     insert,
@@ -92,6 +93,7 @@ class BitextChangeRow(Base):
     target: Mapped[str | None] = mapped_column(Text)
 
 
+_LANGUAGES = ("source_language", "target_language")
 _CHANGE_COLUMNS = ["bitext_id", "change", "number", "state", "source", "target"]
 
 
@@ -106,11 +108,12 @@ class BitextQueries(Database):
         Returns:
             How many pairs it has.
         """
-        values = vars(bitext) | {"details": dict(bitext.details)}
+        texts = {name: storable(getattr(bitext, name)) for name in ("name", *_LANGUAGES)}
+        values = vars(bitext) | texts | {"details": dict(bitext.details)}
         stream, number = iter(pairs), 0
         with self.write() as connection:
             connection.execute(delete(BitextRow).where(BitextRow.id == bitext.id))
-            connection.execute(insert(BitextRow).values(**values | {"name": storable(bitext.name)}))
+            connection.execute(insert(BitextRow).values(**values))
             while batch := list(islice(stream, _INSERT_ROWS)):
                 rows = [_to_row(bitext.id, number + place, pair) for place, pair in enumerate(batch)]
                 connection.execute(insert(BitextPairRow), rows)
@@ -144,11 +147,37 @@ class BitextQueries(Database):
         self, bitext_id: str, source_language: str, target_language: str, threshold: float | None
     ) -> None:
         """Write down what became known when all pairs were read."""
-        values = {"source_language": source_language[:35], "target_language": target_language[:35]}
+        said = (storable(code)[:35] for code in (source_language, target_language))
+        values = dict(zip(_LANGUAGES, said, strict=True))
         with self.write() as connection:
             connection.execute(
                 update(BitextRow).where(BitextRow.id == bitext_id).values(**values, threshold=threshold)
             )
+
+    def score_bitext(
+        self, bitext_id: str, scored: Iterable[Pair], threshold: float, details: Mapping[str, Any]
+    ) -> None:
+        """Give all pairs the scores and flags of ``scored``, in their order, and draw the line.
+
+        Texts, decisions and what can be undone stay; ``details`` are added to those there are.
+        """
+        names = ("score", "cosine", "flags")
+        rows = (
+            {f"new_{name}": row[name] for name in ("number", *names)}
+            for row in (_to_row(bitext_id, number, pair) for number, pair in enumerate(scored))
+        )
+        mine = [BitextPairRow.bitext_id == bitext_id, BitextPairRow.number == bindparam("new_number")]
+        values: dict[str, Any] = {name: bindparam(f"new_{name}") for name in names}
+        one = update(BitextPairRow).where(*mine).values(**values)
+        with self.write() as connection:
+            before = connection.execute(_BITEXTS.where(BitextRow.id == bitext_id)).first()
+            if before is None:
+                return
+            while batch := list(islice(rows, _INSERT_ROWS)):
+                connection.execute(one, batch)
+            said = {"threshold": threshold, "details": {**before.details, **details}}
+            connection.execute(update(BitextRow).where(BitextRow.id == bitext_id).values(**said))
+            _touch(connection, bitext_id)
 
     # -- looking ----------------------------------------------------------------------------------------
 
@@ -343,8 +372,8 @@ def _to_row(bitext_id: str, number: int, pair: Pair) -> dict[str, Any]:
         "target": storable(pair.target),
         "score": _finite(pair.score),
         "cosine": _finite(pair.cosine),
-        "source_language": pair.source_language[:35],
-        "target_language": pair.target_language[:35],
+        "source_language": storable(pair.source_language)[:35],
+        "target_language": storable(pair.target_language)[:35],
         "flags": f"|{'|'.join(pair.flags)}|" if pair.flags else "",
         "state": pair.state,
         "source_origin": storable(pair.source_origin),
@@ -391,7 +420,7 @@ def _conditions(bitext_id: str, where: PairFilter | None) -> list[ColumnElement[
         found.append(row.score >= where.least)
     if where.most is not None:
         found.append(row.score < where.most)
-    for word in where.words.split():
+    for word in storable(where.words).split():
         found.append(
             or_(row.source.icontains(word, autoescape=True), row.target.icontains(word, autoescape=True))
         )
@@ -411,6 +440,8 @@ def _order(sort: Sort) -> list[ColumnElement[Any]]:
 
 
 def _next_change(connection: Connection, bitext_id: str) -> int:
+    """The number of the change that this transaction makes; other writers of the bitext wait for its end."""
+    connection.execute(select(BitextRow.id).where(BitextRow.id == bitext_id).with_for_update())
     query = select(func.max(BitextChangeRow.change)).where(BitextChangeRow.bitext_id == bitext_id)
     return int(connection.execute(query).scalar() or 0) + 1
 

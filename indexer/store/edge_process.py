@@ -47,6 +47,7 @@ from indexer.store.filters import AnyOf, Condition
 from indexer.store.lock import wait_for_lock
 from indexer.store.protocol import DENSE, FLOAT_FIELDS, KEYWORD_FIELDS, LEXICAL, RRF_K
 from indexer.store.wire import PointBatch, QuerySpec, ShardState, receive, send
+from me5.memory import give_back_memory
 
 READS = frozenset({"query", "count", "fetch", "ids", "state"})
 FLUSH_POINTS = 16_384  # keeps the log short and each flush near 0.1 s
@@ -204,16 +205,6 @@ class Shards:
         self._unflushed[path] = self._unflushed.get(path, 0) + points
         if self._unflushed[path] >= FLUSH_POINTS:
             self._flush(path)
-
-
-def give_back_memory() -> None:
-    """Return what the engine has freed to the system, which glibc would keep for later."""
-    if sys.platform == "linux":
-        import ctypes
-
-        trim = getattr(ctypes.CDLL(None), "malloc_trim", None)  # other C libraries have none
-        if trim is not None:
-            trim(0)
 
 
 def build_query(spec: QuerySpec) -> QueryRequest:

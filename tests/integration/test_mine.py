@@ -142,26 +142,63 @@ def test_a_line_of_a_megabyte_and_right_to_left_text(sides: list[str], tmp_path:
 
 
 @pytest.mark.skipif(not hasattr(signal, "SIGKILL"), reason="the system has no SIGKILL")
-def test_a_killed_run_goes_on_where_it_was(tmp_path: Path) -> None:
+@pytest.mark.parametrize(
+    ("verb", "moments", "left"),
+    [("mine", ("encode:4", "compare:1"), 0), ("align", ("encode:4", "encode:12", "encode:3"), 700)],
+)
+def test_a_killed_run_goes_on_where_it_was(
+    verb: str, moments: tuple[str, ...], left: int, tmp_path: Path
+) -> None:
     rng = random.Random(1)
     words = [f"{a}{b}" for a in ("hafen", "fluss", "turm") for b in "abcdefgh"]
-    files = [
-        write(tmp_path / name, [" ".join(rng.choices(words, k=8)) for _ in range(220)])
-        for name in ("de.txt", "en.txt")
-    ]
+    lines = [" ".join(rng.choices(words, k=8)) for _ in range(220)]
+    other = [line for line in lines if rng.random() < 0.9]
+    files = [write(tmp_path / name, side) for name, side in (("de.txt", lines), ("en.txt", other))]
 
-    def mine(work: str, moment: str) -> subprocess.CompletedProcess[str]:
-        command = [sys.executable, str(CHILD), *files, str(tmp_path / work), moment]
+    def run_child(work: str, moment: str) -> subprocess.CompletedProcess[str]:
+        command = [sys.executable, str(CHILD), verb, *files, str(tmp_path / work), moment]
         environment = os.environ | {"PYTHONPATH": str(ROOT), "OMP_NUM_THREADS": "1"}
         return subprocess.run(
             command, env=environment, capture_output=True, text=True, timeout=250, check=False
         )
 
-    whole = mine("clean", "never")
+    whole = run_child("clean", "never")
     assert whole.returncode == 0, whole.stderr
     everything, pairs, digest = whole.stdout.split()
-    for moment in ("encode:4", "compare:1"):
-        assert mine("work", moment).returncode == -signal.SIGKILL
-    last = mine("work", "never")
+    for moment in moments:
+        assert run_child("work", moment).returncode == -signal.SIGKILL
+    last = run_child("work", "never")
     assert last.returncode == 0, last.stderr
-    assert last.stdout.split() == ["0", pairs, digest] and int(everything) > 400
+    again, *same = last.stdout.split()
+    assert same == [pairs, digest] and int(everything) > 400
+    assert int(again) == 0 if not left else 0 < int(again) <= int(everything) - left
+
+
+def test_a_sample_of_the_source_is_mined_against_the_whole_target(
+    sides: list[str], tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    def mined(name: str, seed: str) -> set[str]:
+        out = tmp_path / name
+        words = ("--sample", "4", "--seed", seed, "--threshold", "0", "--out", str(out), "--json")
+        assert run(*sides, *words, data=tmp_path) == 0
+        assert json.loads(capsys.readouterr().out)["sentences"] == [4, 8]
+        return {pair.source for pair in read_pairs(out)}
+
+    first = mined("a.tsv", "0")
+    assert first <= set(GERMAN) and len(first) >= 3
+    assert mined("b.tsv", "0") == first and any(mined("c.tsv", seed) != first for seed in "123")
+    again = tmp_path / "again.tsv"
+    assert run(str(tmp_path / "a.tsv"), "--sample", "2", "--out", str(again), data=tmp_path) == 0
+    assert len(list(read_pairs(again))) == 2
+    capsys.readouterr()
+    assert run(*sides, "--sample", "4", "--align", "--out", str(again), data=tmp_path) == 1
+    assert "--align expects all of them" in capsys.readouterr().err
+
+
+def test_a_segmenter_that_is_not_installed_says_how_to_install_it(
+    sides: list[str], tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setitem(sys.modules, "icu4py.breakers", None)
+    out = tmp_path / "pairs.tsv"
+    assert run(*sides, "--segmenter", "icu", "--out", str(out), data=tmp_path) == 1
+    assert "pip install 'me5-search[segmenter]'" in capsys.readouterr().err and not out.exists()

@@ -2,9 +2,7 @@
 
 import errno
 import json
-import os
 import signal
-import socket
 import subprocess
 import sys
 from pathlib import Path
@@ -14,13 +12,20 @@ import numpy as np
 import pytest
 import yaml
 
-import app
 from tests.conftest import write_model_dir
 from tests.support.rerankers import build_groups, write_reranker_dir
+from tests.support.runs import (
+    ROOT,
+    at_step,
+    environment,
+    killed_at,
+    losses,
+    rows_of,
+    train,
+    train_in_two_processes,
+)
 from trainer.data.groups import read_groups, write_groups
 from trainer.reranker.model import open_reranker
-
-ROOT = Path(__file__).resolve().parents[2]
 
 
 @pytest.fixture
@@ -58,22 +63,6 @@ def write_recipe(path: Path, values: dict[str, Any]) -> Path:
     return path
 
 
-def train(recipe: Path, *words: str) -> int:
-    return app.main(["train", str(recipe), "--threads", "1", *words])
-
-
-def lines(path: Path) -> list[dict[str, Any]]:
-    return [json.loads(line) for line in path.read_text(encoding="utf8").splitlines()]
-
-
-def losses(run: Path) -> list[float]:
-    return [row["loss"] for row in lines(run / "metrics.jsonl")]
-
-
-def environment() -> dict[str, str]:
-    return os.environ | {"OMP_NUM_THREADS": "1", "CUDA_VISIBLE_DEVICES": ""}
-
-
 def test_a_run_learns_and_writes_an_ordinary_cross_encoder(
     recipe: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
@@ -81,11 +70,13 @@ def test_a_run_learns_and_writes_an_ordinary_cross_encoder(
     assert train(recipe, *words, "evaluate.every=15") == 0
     run = recipe.parent / "run"
     assert capsys.readouterr().out.strip() == str(run / "model")
-    rows = lines(run / "metrics.jsonl")
+    rows = rows_of(run / "metrics.jsonl")
     assert [row["step"] for row in rows] == list(range(1, 31))
     assert np.mean(losses(run)[-5:]) < 0.7 * np.mean(losses(run)[:5])
     assert {"accuracy", "cross_entropy", "r_drop", "tokens", "pairs", "pairs_per_s"} <= set(rows[0])
-    figures = {(row["step"], row["metric"], row["language"]): row for row in lines(run / "evaluations.jsonl")}
+    figures = {
+        (row["step"], row["metric"], row["language"]): row for row in rows_of(run / "evaluations.jsonl")
+    }
     assert {step for step, _, _ in figures} == {0, 15, 30}
     assert {language for _, _, language in figures} == {"mean", "de", "en"}
     before, after = (figures[step, "MRR@10", "mean"] for step in (0, 30))
@@ -110,38 +101,18 @@ def test_a_killed_run_goes_on_with_the_same_curve(recipe: Path) -> None:
     assert train(recipe, *words) == 0
     expected = recipe.parent / "run"
     killed = recipe.parent / "killed"
-    code = (
-        "import os, signal, app\n"
-        "from trainer.reranker import loop as reranker_loop\n"
-        "clip = reranker_loop.clip\n"
-        "def die(training, loss):\n"
-        "    if training.step == 10: os.kill(os.getpid(), signal.SIGKILL)\n"
-        "    return clip(training, loss)\n"
-        "reranker_loop.clip = die\n"
-        f"app.main(['train', {str(recipe)!r}, '--threads', '1', 'out={killed}', *{words!r}])\n"
-    )
-    done = subprocess.run([sys.executable, "-c", code], cwd=ROOT, env=environment(), check=False)
-    assert done.returncode == -signal.SIGKILL
+    assert killed_at(10, recipe, f"out={killed}", *words) == -signal.SIGKILL
     assert len(losses(killed)) == 10 and not (killed / "model").exists()
     assert train(recipe, "--resume", f"out={killed}", *words) == 0
-    assert [row["step"] for row in lines(killed / "metrics.jsonl")] == list(range(1, 13))
+    assert [row["step"] for row in rows_of(killed / "metrics.jsonl")] == list(range(1, 13))
     np.testing.assert_allclose(losses(killed), losses(expected), atol=1e-6)
     assert losses(killed)[8:] != losses(killed)[:4]
-    assert lines(killed / "evaluations.jsonl") == lines(expected / "evaluations.jsonl")
+    assert rows_of(killed / "evaluations.jsonl") == rows_of(expected / "evaluations.jsonl")
 
 
 def test_a_signal_stops_the_run_after_its_step(recipe: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    from trainer.reranker import loop as reranker_loop
-
-    clip = reranker_loop.clip
-
-    def stop(training: Any, loss: float) -> float:
-        if training.step == 5:
-            signal.raise_signal(signal.SIGTERM)
-        return clip(training, loss)
-
     with monkeypatch.context() as patch:
-        patch.setattr(reranker_loop, "clip", stop)
+        at_step(5, lambda: signal.raise_signal(signal.SIGTERM), patch)
         assert train(recipe) == 128 + signal.SIGTERM
     run = recipe.parent / "run"
     state = json.loads((run / "state.json").read_text())
@@ -175,16 +146,9 @@ def test_two_processes_equal_one_with_the_joint_batch(recipe: Path) -> None:
     (plain / "config.json").write_text(json.dumps(config))
     words = [f"start.model={plain}", "optim.steps=4", "optim.batch_size=7"]
     assert train(recipe, *words) == 0
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        port = probe.getsockname()[1]
-    launch = [sys.executable, "-m", "torch.distributed.run", "--nproc-per-node", "2"]
-    launch += ["--master-addr", "127.0.0.1", "--master-port", str(port)]
     joint = recipe.parent / "joint"
-    command = [*launch, "app.py", "train", str(recipe), "--threads", "1", f"out={joint}", *words]
-    done = subprocess.run(command, cwd=ROOT, env=environment(), capture_output=True, text=True, check=False)
-    assert done.returncode == 0, done.stderr
-    one, two = lines(recipe.parent / "run" / "metrics.jsonl"), lines(joint / "metrics.jsonl")
+    train_in_two_processes(recipe, f"out={joint}", *words)
+    one, two = rows_of(recipe.parent / "run" / "metrics.jsonl"), rows_of(joint / "metrics.jsonl")
     assert sum(row["tokens"] for row in two) < 0.7 * sum(row["tokens"] for row in one)  # each had its share
     for name in ("loss", "gradient_norm", "accuracy"):
         np.testing.assert_allclose([row[name] for row in two], [row[name] for row in one], rtol=1e-5)

@@ -1,7 +1,8 @@
-"""Mines two files with the fake model, and dies by SIGKILL before a block, or while comparing.
+"""Mines or aligns two files with the fake model, and dies by SIGKILL before a block, or while comparing.
 
-Arguments: source, target, work folder, ``encode:N`` (before the Nth block), ``compare:N`` (after the Nth
-report of the comparison) or ``never``. Prints the number of texts encoded and a digest of the pairs.
+Arguments: ``mine`` or ``align``, source, target, work folder, ``encode:N`` (before the Nth block),
+``compare:N`` (after the Nth report of the comparison) or ``never``. Prints the number of texts encoded, that
+of pairs and a digest of them.
 """
 
 import hashlib
@@ -13,7 +14,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-from indexer.bitext import mining, vectors
+from indexer.bitext import aligning, mining, overlaps, steps, vectors
 from indexer.bitext.sources import read_sentences
 from indexer.bitext.values import MiningSettings
 
@@ -32,9 +33,9 @@ def die() -> None:
 
 
 def main() -> None:
-    source, target, work, moment = sys.argv[1:]
+    verb, source, target, work, moment = sys.argv[1:]
     step, _, number = moment.partition(":")
-    vectors.BLOCK, vectors.RESERVE_BYTES = 50, 0
+    vectors.BLOCK, overlaps._BATCH, vectors.RESERVE_BYTES = 50, 50, 0
     encoded: list[int] = []
     compared: list[float] = []
 
@@ -43,7 +44,7 @@ def main() -> None:
             die()
         encoded.append(len(texts))
 
-    both_ways = mining.both_ways
+    both_ways = steps.both_ways
 
     def watched(*sides: Any, progress: Any, **options: Any) -> Any:
         def tell(share: float) -> None:
@@ -54,14 +55,17 @@ def main() -> None:
 
         return both_ways(*sides, progress=tell, **options)
 
-    mining.both_ways = watched  # type: ignore[assignment]
-    result = mining.mine(
-        read_sentences(Path(source), language="de"),
-        read_sentences(Path(target), language="en"),
-        fake_encoder_class()(before_encode=before_encode),
-        MiningSettings(check_language=False, threshold=0.0, drop=(), memory_mb=16),
-        folder=Path(work),
-    )
+    steps.both_ways = watched  # type: ignore[assignment]
+    encoder = fake_encoder_class()(before_encode=before_encode)
+    settings = MiningSettings(check_language=False, threshold=0.0, drop=(), memory_mb=16)
+    if verb == "align":
+        reading = aligning.Reading(("de", "en"), lines=True)
+        result = aligning.align_files(
+            Path(source), Path(target), encoder, settings, reading=reading, folder=Path(work)
+        )
+    else:
+        sides = (read_sentences(Path(source), language="de"), read_sentences(Path(target), language="en"))
+        result = mining.mine(*sides, encoder, settings, folder=Path(work))
     digest = hashlib.sha256(repr(result.pairs).encode()).hexdigest()
     sys.stdout.write(f"{sum(encoded)} {len(result.pairs)} {digest}\n")
 

@@ -2,7 +2,8 @@
 
 import json
 import os
-import socket
+import re
+import shlex
 import subprocess
 import sys
 from collections.abc import Callable
@@ -68,14 +69,19 @@ def at_step(step: int, action: Callable[[], object], patch: pytest.MonkeyPatch |
 
 
 def train_in_two_processes(recipe: Path, *words: str) -> None:
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        port = probe.getsockname()[1]
-    # `accelerate launch` starts processor-only groups through MPI alone; both launchers set the same variables.
-    launch = [sys.executable, "-m", "torch.distributed.run", "--nproc-per-node", "2"]
-    launch += ["--master-addr", "127.0.0.1", "--master-port", str(port)]
-    command = [*launch, "app.py", "train", str(recipe), "--threads", "1", *words]
-    done = subprocess.run(command, cwd=ROOT, env=environment(), capture_output=True, text=True, check=False)
+    """By the command of the guide."""
+    guide = (ROOT / "docs" / "training.md").read_text(encoding="utf8")
+    [command] = re.findall(r"^accelerate launch .*$", guide, re.MULTILINE)
+    command = [str(recipe) if word == "RECIPE.yaml" else word for word in shlex.split(command)]
+    path = f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}"
+    done = subprocess.run(
+        [*command, "--threads", "1", *words],
+        cwd=ROOT,
+        env=environment() | {"PATH": path},
+        capture_output=True,
+        text=True,
+        check=False,
+    )
     assert done.returncode == 0, done.stderr
 
 

@@ -66,7 +66,7 @@ def serving(data: Path, model: str, *options: str) -> Iterator[str]:
             yield line.split()[-1]
         finally:
             process.terminate()
-            code = process.wait(timeout=60)
+            code = process.wait(timeout=120)
     assert code == 0, log.read_text()
 
 
@@ -99,6 +99,16 @@ def filled_server(
     with serving(tmp_path_factory.mktemp("filled") / "data", model) as url:
         add_and_wait(url, documents)
         yield url
+
+
+@pytest.fixture(scope="module")  # closing one takes a second
+def client(filled_server: str) -> Iterator[Any]:
+    """A program that calls the endpoints of that page."""
+    from gradio_client import Client
+
+    client = Client(filled_server, verbose=False)
+    yield client
+    client.close()
 
 
 @pytest.fixture
@@ -183,7 +193,7 @@ def open_page(browser: Any, contexts: dict[tuple[int, int, bool], Any]) -> Itera
         page = contexts[width, height, dark].new_page()
         pages.append(page)
         page.on("request", look)
-        page.set_default_timeout(30_000)
+        page.set_default_timeout(90_000)  # child processes share the processor with the page
         page.on("pageerror", lambda error: broken.append(str(error)))
         page.goto(url)
         page.wait_for_selector("#query textarea:visible, #query input:visible, #try-samples:visible")

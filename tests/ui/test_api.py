@@ -3,7 +3,6 @@
 import socket
 import subprocess
 import sys
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -24,15 +23,6 @@ FIELDS = [
     "end",
     "text",
 ]
-
-
-@pytest.fixture(scope="module")  # closing one takes a second
-def client(filled_server: str) -> Iterator[Any]:
-    from gradio_client import Client
-
-    client = Client(filled_server, verbose=False)
-    yield client
-    client.close()
 
 
 def test_add_then_search(client: Any) -> None:

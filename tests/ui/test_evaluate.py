@@ -32,15 +32,6 @@ def _patience() -> Iterator[None]:
 
 
 @pytest.fixture(scope="module")
-def client(filled_server: str) -> Iterator[Any]:
-    from gradio_client import Client
-
-    client = Client(filled_server, verbose=False)
-    yield client
-    client.close()
-
-
-@pytest.fixture(scope="module")
 def own_csv(tmp_path_factory: pytest.TempPathFactory) -> Path:
     path = tmp_path_factory.mktemp("own") / "أسئلة 问题.csv"
     path.write_text(OWN, encoding="utf-8")

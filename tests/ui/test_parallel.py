@@ -1,16 +1,20 @@
 """The tab Parallel text: as a program uses it, through gradio_client, and as a person does, in Chromium."""
 
 import json
+import re
 import threading
 import zipfile
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
+from urllib.parse import parse_qs, urlparse
 
+import psutil
 import pytest
 from playwright.sync_api import expect
 
 from indexer.bitext.formats import FORMATS, read_pairs
+from tests.ui.conftest import add_and_wait
 
 pytestmark = [pytest.mark.browser, pytest.mark.filterwarnings("default")]
 
@@ -26,15 +30,6 @@ def _patience() -> Iterator[None]:
     expect.set_options(timeout=90_000)
     yield
     expect.set_options(timeout=5_000)
-
-
-@pytest.fixture(scope="module")
-def client(filled_server: str) -> Iterator[Any]:
-    from gradio_client import Client
-
-    client = Client(filled_server, verbose=False)
-    yield client
-    client.close()
 
 
 @pytest.fixture(scope="module")
@@ -64,7 +59,7 @@ def wait_for(client: Any, identity: str) -> dict[str, Any]:
     waiting = threading.Event()
     for _ in range(900):
         found = next(one for one in client.predict(api_name="/parallel_texts") if one["bitext"] == identity)
-        if "pairs" in found or found["state"] == "failed":
+        if ("pairs" in found and found["state"] == "done") or found["state"] == "failed":
             return dict(found)
         waiting.wait(0.1)
     raise AssertionError("no result after a minute and a half")
@@ -192,19 +187,103 @@ def test_another_window_and_the_line(
     expect(second.locator("#parallel-scores dd").first).to_have_text(after)
 
 
-def test_accepted_pairs_go_to_the_trainer(
+def test_accepted_pairs_train_a_model_and_the_scores_before_and_after_are_shown(
     mined: dict[str, Any], client: Any, filled_server: str, open_page: Callable[..., Any]
 ) -> None:
-    rows = client.predict(mined["bitext"], "", "", "best", 0, api_name="/parallel_pairs")
-    client.predict(
-        mined["bitext"], [row["number"] for row in rows[:30]], "accepted", api_name="/parallel_decide"
-    )
+    client.predict(mined["bitext"], list(range(mined["pairs"])), "accepted", api_name="/parallel_decide")
     page = open_page(f"{filled_server}/?tab=parallel&bitext={mined['bitext']}")
     expect(page.locator(ROWS).first).to_be_visible()
     page.locator("#parallel-train").click()
-    expect(page.locator("#train-checked")).to_contain_text("30 ")
+    expect(page.locator("#train-checked")).to_contain_text(f"{mined['pairs']} ")
     expect(page.get_by_label("Match translations")).to_be_checked()
-    expect(page.locator("#train-start")).to_be_enabled()
+    expect(page.locator("#train-estimate dl")).to_be_visible()
+    page.locator("#train-start").click()
+    expect(page.locator(".badge.done")).to_be_visible()
+    rows = page.locator(".outcome tbody tr")
+    expect(rows.first).to_contain_text("all languages")
+    [name] = parse_qs(urlparse(page.url).query)["run"]
+    run = client.predict(name, api_name="/train_run")
+    [mean] = [row for row in run["scores"] if row["language"] == "mean"]
+    assert mean["metric"] == "F1" and 0 <= mean["before"] <= 1 and 0 <= mean["after"] <= 1
+    for share in (mean["before"], mean["after"]):
+        expect(rows.first).to_contain_text(f"{100 * share:.1f}")
+
+
+def test_the_sample_is_cancelled_breaks_off_and_goes_on(
+    filled_server: str, open_page: Callable[..., Any]
+) -> None:
+    page = open_page(f"{filled_server}/?tab=parallel&bitext=new")
+    page.locator("#parallel-sample").click()
+    expect(page.locator("#parallel-run .job.running")).to_contain_text("Sample: Arabic and Chinese")
+    page.locator("#parallel-run [data-cancel]").click()
+    ended, again = page.locator("#parallel-run .trouble"), page.locator("#parallel-run [data-again]")
+    expect(ended).to_contain_text("Cancelled; what was computed is kept")
+    again.click()
+    expect(page.locator("#parallel-run .job.running")).to_be_visible()
+    [identity] = parse_qs(urlparse(page.url).query)["bitext"]
+    [process] = [
+        one for one in psutil.process_iter(["cmdline"])
+        if "ui.mining_job" in (one.info["cmdline"] or ()) and any(identity in word for word in one.cmdline())
+    ]  # fmt: skip
+    process.kill()
+    expect(ended).to_contain_text("Broke off")
+    page.reload()
+    again.click()
+    expect(page.locator(ROWS).first).to_be_visible()
+    expect(page.locator("#parallel-heading")).to_contain_text("Arabic → Chinese")
+
+
+def test_two_languages_of_a_collection_become_pairs(
+    empty_collection: str, open_page: Callable[..., Any]
+) -> None:
+    collection = parse_qs(urlparse(empty_collection).query)["collection"][0]
+    files = [SAMPLE / "notices.ar.txt", SAMPLE / "notices.zh.txt"]
+    assert add_and_wait(empty_collection.partition("/?")[0], files, collection)["state"] == "done"
+    page = open_page(f"{empty_collection}&tab=parallel&bitext=new")
+    page.get_by_label("Two languages of this collection").check()
+    chosen = [page.locator(f"#parallel-{side}-language input") for side in ("source", "target")]
+    for box in chosen:
+        expect(box).to_have_value(re.compile("Arabic|Chinese"))
+    expect(chosen[1]).not_to_have_value(chosen[0].input_value())
+    page.locator("#parallel-start").click()
+    expect(page.locator("#parallel-run .job.running")).to_contain_text(collection)
+    expect(page.locator(ROWS).first).to_be_visible()
+    expect(page.locator("#parallel-heading")).to_contain_text(re.compile("Arabic.*Chinese|Chinese.*Arabic"))
+    expect(page.locator(f"{ROWS} p.source[lang=ar], {ROWS} p.target[lang=ar]").first).to_be_visible()
+
+
+def test_brought_pairs_are_scored_and_keep_their_decisions(
+    mined: dict[str, Any], client: Any, filled_server: str, open_page: Callable[..., Any], tmp_path: Path
+) -> None:
+    found = client.predict(mined["bitext"], "", "", "best", 0, api_name="/parallel_pairs")
+    texts = [[row["source"], row["target"]] for row in found]
+    texts[0][1], texts[1][1] = texts[1][1], texts[0][1]
+    path = tmp_path / "أزواج.tsv"
+    path.write_text(
+        "source\ttarget\n" + "".join(f"{one}\t{other}\n" for one, other in texts), encoding="utf-8"
+    )
+    page = open_page(f"{filled_server}/?tab=parallel&bitext=new")
+    page.get_by_label("Pairs to review").check()
+    page.locator("#parallel-pairs input[type=file]").set_input_files(path)
+    expect(page.locator("#parallel-scores")).to_contain_text("no scores")
+    page.locator("#parallel-scores [data-score]").click()
+    expect(page.locator("#parallel-run .job.running")).to_contain_text("Scoring أزواج.tsv")
+    page.locator(f'{ROWS}[data-number="1"] [data-act="rejected"]').click()
+    expect(page.locator("#parallel-scores input[type=range]")).to_be_visible()
+    expect(page.locator("#parallel-run .job")).to_have_count(0)
+    expect(page.locator(".tally")).to_contain_text("0 accepted · 1 rejected")
+    page.locator("#parallel-sort input").click()
+    page.get_by_role("option", name="Worst first").click()
+    expect(page.locator(ROWS).first).to_have_attribute("data-number", re.compile("^[01]$"))
+    [identity] = parse_qs(urlparse(page.url).query)["bitext"]
+    rows = client.predict(identity, "", "", "text", 0, api_name="/parallel_pairs")
+    assert [[row["source"], row["target"]] for row in rows] == texts
+    assert all(row["score"] is not None and row["cosine"] is not None for row in rows)
+    assert client.predict(identity, api_name="/parallel_score") == "running"
+    scored = wait_for(client, identity)
+    assert scored["state"] == "done" and scored["states"] == {"open": len(texts) - 1, "rejected": 1}
+    with pytest.raises(Exception, match="have scores"):
+        client.predict(mined["bitext"], api_name="/parallel_score")
 
 
 def test_the_page_fits_a_phone(

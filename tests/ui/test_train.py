@@ -9,6 +9,8 @@ from urllib.parse import parse_qs, urlparse
 import pytest
 from playwright.sync_api import expect
 
+from tests.ui.conftest import add_and_wait
+
 pytestmark = pytest.mark.filterwarnings("default")
 
 OpenPage = Callable[..., Any]
@@ -24,7 +26,7 @@ SETTINGS = {"steps": 4, "batch_size": 16, "max_tokens": 32, "evaluate_every": 2,
 @pytest.fixture(scope="module", autouse=True)
 def patience() -> Iterator[None]:
     """Runs share the processor with the page, so that everything takes longer than elsewhere."""
-    expect.set_options(timeout=60_000)
+    expect.set_options(timeout=120_000)
     yield
     expect.set_options(timeout=5_000)
 
@@ -37,15 +39,6 @@ def pairs(tmp_path_factory: pytest.TempPathFactory) -> Path:
     path = tmp_path_factory.mktemp("pairs") / "pairs & more.tsv"
     path.write_text("query\tpassage\n" + "\n".join(lines) + "\n", encoding="utf8")
     return path
-
-
-@pytest.fixture
-def client(filled_server: str) -> Iterator[Any]:
-    from gradio_client import Client
-
-    client = Client(filled_server, verbose=False)
-    yield client
-    client.close()
 
 
 def upload(client: Any, path: Path) -> dict[str, Any]:
@@ -110,16 +103,40 @@ def fill(page: Any, name: str, value: str) -> None:
 
 
 @pytest.mark.browser
+def test_a_language_is_added_with_one_click(
+    filled_server: str, client: Any, open_page: OpenPage, pairs: Path, tiny_model_dir: Path
+) -> None:
+    """One run learns pieces of the new language, then trains."""
+    page = open_page(f"{filled_server}/?tab=train&pairs={upload(client, pairs)['pairs']}&run=new")
+    expect(page.locator(".checked")).to_contain_text("usable pairs")
+    fill(page, "base", str(tiny_model_dir))
+    page.get_by_role("button", name="Settings").click()
+    expect(page.locator("#train-batch_size input")).to_have_value("32")
+    expect(page.locator("#train-new_pieces")).to_be_hidden()
+    page.get_by_role("radio", name="Add a language").check()
+    expect(page.locator("#train-new_pieces input")).to_have_value(str(301 // 16))
+    fill(page, "steps", "2")
+    fill(page, "name", "لغة جديدة New")
+    page.locator("#train-start").click()
+    expect(page.locator(".badge.done")).to_be_visible()
+    expect(page.locator("#train-new")).to_be_hidden()
+    expect(page.locator('[data-fold="log"] pre')).to_contain_text("Learning up to 18 new pieces of words")
+    expect(page.locator("article.run")).to_contain_text("The vocabulary has 18 new pieces of words")
+    run = client.predict("new-2", api_name="/train_run")  # "new" in the address is the form
+    assert run["vocabulary"]["tokens_after"] < run["vocabulary"]["tokens_before"]
+    assert {row["metric"] for row in run["scores"]} == {"F1"} and run["scores"][0]["after"] is not None
+    assert page.title() == "mE5 Search"
+
+
+@pytest.mark.browser
 def test_from_pairs_to_a_model_in_use(
     empty_collection: str, open_page: OpenPage, pairs: Path, documents: list[Path], tiny_model_dir: Path
 ) -> None:
     address = f"{empty_collection}&tab=train"
     collection = parse_qs(urlparse(address).query)["collection"][0]
+    assert add_and_wait(empty_collection.partition("/?")[0], documents, collection)["state"] == "done"
     page = open_page(address)
-    page.get_by_role("tab", name="Library").click()
-    page.set_input_files("#drop input[type=file]", documents)
-    expect(page.locator("#jobs .job.done")).to_contain_text("4 added", timeout=60_000)
-    page.get_by_role("tab", name="Train").click()
+    other = open_page(address)  # a second window follows the newest run
     if page.locator("[data-new]").count():
         page.locator("[data-new]").click()
     expect(page.locator("#train-start")).to_be_disabled()
@@ -134,22 +151,16 @@ def test_from_pairs_to_a_model_in_use(
     expect(page.locator(".checked")).to_contain_text("usable pairs")
     fill(page, "base", str(tiny_model_dir))
     page.get_by_role("button", name="Settings").click()
-    for name, value in (
-        ("batch_size", "64"),
-        ("steps", "300"),
-        ("evaluate_every", "100"),
-        ("learning_rate", "1e-3"),
-    ):
+    for name, value in (("batch_size", "16"), ("steps", "400"), ("evaluate_every", "200")):
         expect(page.locator("#train-estimate dl")).to_be_visible()
         fill(page, name, value)
     fill(page, "name", "الميناء Harbour")
     page.locator("#train-start").click()
     expect(page.locator("article.run h2")).to_contain_text("الميناء Harbour", timeout=60_000)
     expect(page.locator("figure.chart").first).to_be_visible(timeout=120_000)
-    other = open_page(page.url)  # a second window shows the same
-    expect(other.locator("article.run h2")).to_contain_text("الميناء Harbour")
     page.locator('[data-act="stop"]').click()
     expect(page.locator(".badge.stopped")).to_be_visible(timeout=60_000)
+    expect(other.locator("article.run h2")).to_contain_text("الميناء Harbour")
     expect(other.locator(".badge.stopped")).to_be_visible(timeout=60_000)
     expect(page.locator(".trouble")).to_contain_text("Stopped at step")
     page.locator('.run-actions [data-act="resume"]').click()

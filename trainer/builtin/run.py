@@ -25,7 +25,9 @@ from trainer.builtin.evaluation import (
     evaluate_tatoeba,
 )
 from trainer.builtin.export import export_bert
+from trainer.builtin.metrics import WriteMetrics
 from trainer.builtin.sampling import PairSampler, Translations
+from trainer.builtin.spelling import spelling_of
 from trainer.builtin.static import (
     Every,
     LogLoss,
@@ -62,10 +64,10 @@ NOT_DECISIVE = ("stage", "data", "out", "left_out", "tatoeba", "date")  # of a r
 
 @dataclass(frozen=True)
 class Prepared:
-    """What training needs: the tokenizer, the pieces of every text, the samplers."""
+    """What training needs: the pieces of every text, the n-grams of every piece, the samplers."""
 
-    tokenizer: Tokenizer
     table: PieceTable
+    spelling: PieceTable | None
     samplers: dict[str, Sampler]
 
 
@@ -96,17 +98,20 @@ def run_builtin(config: BuiltinConfig, *, resume: bool) -> Path:
 def _train_both_stages(config: BuiltinConfig, out: Path) -> Path:
     corpus = build_corpus(config)
     tokenizer = _tokenizer(corpus, config, out)
-    prepared = prepare(corpus, tokenizer, config)
-    state = new_state(tokenizer.get_vocab_size(), config.dimension - BALANCE_DIMENSIONS, config.seed)
+    table = tokenise(corpus.texts, tokenizer, config.max_passage_pieces)
+    prepared = prepare(corpus, tokenizer, table, config)
+    state = new_state(
+        tokenizer.get_vocab_size(), config.dimension - BALANCE_DIMENSIONS, config.seed, config.ngram_buckets
+    )
     state = _train(prepared, config, state, out, optim=config.optim, mixture=config.mixture)
     if config.distillation is not None:
         targets = teach(corpus, config.distillation, state.embedding.shape[1], out)
-        afresh = prepare(corpus, tokenizer, config)
+        afresh = prepare(corpus, tokenizer, table, config)
         state = _distil(
             targets, afresh, config, state, settings=config.distillation, folder=out / "distilled"
         )
     model = out / "model"
-    export_bert(state.embedding.detach().numpy(), tokenizer, model)
+    export_bert(state.whole(prepared.spelling).detach().numpy(), tokenizer, model)
     (out / "used.json").write_text(json.dumps(corpus.rows_used, indent=2) + "\n", encoding="utf8")
     (out / "held_out.json").write_text(json.dumps(dev_sets(corpus), ensure_ascii=False), encoding="utf8")
     return model
@@ -154,15 +159,21 @@ def _train(
     def save(current: StaticState, _: float) -> None:
         save_checkpoint(folder, current, prepared.samplers, fingerprint)
 
+    start = saved or state
     done = train_static(
         prepared.table,
         prepared.samplers,
         mixture,
-        saved or state,
+        start,
         optim=optim,
         limits=piece_limits(config),
         seed=config.seed,
-        hooks=[Every(LOG_STEPS, LogLoss()), Every(SAVE_STEPS, save)],
+        spelling=prepared.spelling,
+        hooks=[
+            Every(LOG_STEPS, LogLoss()),
+            WriteMetrics(folder, step=start.step, every=LOG_STEPS),
+            Every(SAVE_STEPS, save),
+        ],
     )
     save(done, 0.0)
     return done
@@ -180,8 +191,10 @@ def _distil(
     """The second stage: the space of the first turned towards the teacher's, then both kinds of steps."""
     sample = targets.numbers[::ROTATION_FROM]
     pieces, bags = prepared.table.gather(sample, config.max_parallel_pieces)
-    turn_DD = rotation(embed(pieces, bags, state.embedding), targets.of(sample))
-    start = StaticState(embedding=state.embedding @ turn_DD, squares=state.squares)
+    turn_DD = rotation(embed(pieces, bags, state.whole(prepared.spelling)), targets.of(sample))
+    start = dataclasses.replace(
+        state, embedding=state.embedding @ turn_DD, ngrams=state.ngrams @ turn_DD, step=0
+    )
     parallel = prepared.samplers[PARALLEL]
     assert isinstance(parallel, PairSampler)
     samplers = {**prepared.samplers, TEACHER: TeacherSampler(parallel, targets, settings, config.seed)}
@@ -209,9 +222,8 @@ def piece_limits(config: BuiltinConfig) -> dict[str, int]:
     return limits | {PARALLEL: config.max_parallel_pieces, TEACHER: config.max_passage_pieces}
 
 
-def prepare(corpus: Corpus, tokenizer: Tokenizer, config: BuiltinConfig) -> Prepared:
-    """Tokenise every text once and set up a sampler per kind of pairs."""
-    table = tokenise(corpus.texts, tokenizer, config.max_passage_pieces)
+def prepare(corpus: Corpus, tokenizer: Tokenizer, table: PieceTable, config: BuiltinConfig) -> Prepared:
+    """Samplers at their start, one per kind of pairs, beside the pieces of the texts."""
     tables = {kind: pairs.arrays() for kind, pairs in corpus.train.items() if config.mixture.get(kind, 0) > 0}
     translations = Translations(tables[PARALLEL]) if PARALLEL in tables else None
     samplers: dict[str, Sampler] = {}
@@ -224,7 +236,8 @@ def prepare(corpus: Corpus, tokenizer: Tokenizer, config: BuiltinConfig) -> Prep
             translations=translations if kind in (PARALLEL, *TRANSLATED_KINDS) else None,
             pivot_share=share,
         )
-    return Prepared(tokenizer, table, samplers)
+    spelling = spelling_of(tokenizer, config.ngram_buckets) if config.ngram_buckets else None
+    return Prepared(table, spelling, samplers)
 
 
 def tokenise(texts: Sequence[str], tokenizer: Tokenizer, limit: int, block: int = 20_000) -> PieceTable:

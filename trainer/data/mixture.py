@@ -12,7 +12,8 @@ from typing import Any
 
 import numpy as np
 
-from trainer.data.pairs import Pair, PairSource, PairStream
+from trainer.data.pairs import Pair, PairStream
+from trainer.data.sources import PairSource
 from trainer.errors import DataError
 
 

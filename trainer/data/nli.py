@@ -15,7 +15,9 @@ from typing import Any, Literal
 
 from trainer.config import require
 from trainer.data.groups import Passage, QueryGroup, write_groups
-from trainer.data.pairs import PairSource, open_rows, to_pairs
+from trainer.data.pairs import to_pairs
+from trainer.data.rows import no_column, read_rows
+from trainer.data.sources import PairSource
 from trainer.errors import DataError
 
 logger = logging.getLogger(__name__)
@@ -50,7 +52,7 @@ def run_nli(config: NliConfig, *, resume: bool = False) -> Path:
         TrainingError: the file cannot be written.
     """
     path = Path(config.out).expanduser()
-    written = write_groups(path, nli_groups(open_rows(config.source), config))
+    written = write_groups(path, nli_groups(read_rows(config.source), config))
     logger.info("%d groups in %s", written, path)
     return path
 
@@ -61,10 +63,7 @@ def nli_groups(rows: Iterable[Mapping[str, Any]], config: NliConfig) -> Iterator
     labels: set[str] = set()
     for row in rows:
         if config.label not in row:
-            raise DataError(
-                f"Source {config.source.name!r} has no column {config.label!r}. Its columns: "
-                f"{', '.join(map(str, row))}. Correct 'label' of the recipe."
-            )
+            raise no_column(config.source, config.label, row, "label")
         label = str(row[config.label]).strip()
         labels.add(label)
         for pair in to_pairs(row, config.source):

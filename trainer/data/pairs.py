@@ -1,95 +1,23 @@
-"""Pairs for contrastive training out of declared sources: tsv, csv, jsonl and parquet files, or hub data.
+"""Pairs for contrastive training out of declared sources.
 
-A source says where its rows are and which column is which side of a pair; reading is ``datasets`` streaming,
-so a source may be larger than the disk. Rows are shuffled in blocks: a block is read, permuted by a generator
-that depends on seed, epoch and block alone, and given out. So a position is four small values, and going on
-from it gives exactly the rows that an uninterrupted run would have seen.
+Rows are shuffled in blocks: a block is read, permuted by a generator that depends on seed, epoch and block
+alone, and given out. So a position is four small values, and going on from it gives exactly the rows that an
+uninterrupted run would have seen.
 """
 
 from __future__ import annotations
 
-import csv
 import hashlib
-from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
 from itertools import islice
-from pathlib import Path
-from typing import Any, Literal
+from typing import Any
 
 import numpy as np
 
-from trainer.config import require
+from trainer.data.rows import BLOCK_ROWS, no_column, open_rows, reading, with_parents
+from trainer.data.sources import PairSource
 from trainer.errors import DataError
-
-FORMATS = {".tsv": "csv", ".csv": "csv", ".jsonl": "json", ".json": "json", ".parquet": "parquet"}
-COMPRESSIONS = (".gz", ".xz", ".bz2", ".zst")
-
-
-@dataclass(frozen=True)
-class PairSource:
-    """Where pairs come from and how a row becomes one, or several.
-
-    ``path`` (a file, a folder or a pattern) or ``hub`` (owner/name) is given.
-
-    ``query``, ``passage`` and ``title`` name columns. Dots lead into nested ones (``translation.en``). A list
-    gives its first text, ``answers.2`` its third and ``answers.*`` all of them, each on a line of its own.
-    ``a + b`` joins two columns by a space; an empty one is left out. ``each: sections`` makes a row of every
-    item of that list column: ``query: title + sections.name``. ``only: {lang: [de, fr]}`` keeps the rows
-    whose column has one of these values.
-
-    ``pairing: first_line`` makes query and passage of the first line and the rest of the column ``passage``,
-    for web pages whose title is their first line. ``swap_half`` exchanges the sides of half of the pairs,
-    drawn by chance, for translations in both directions. ``query_role: passage`` with ``passage_role:
-    passage``, for example, makes a source symmetric. ``volume`` is the number of pairs that the mixture
-    reckons with.
-    """
-
-    name: str
-    query: str = "query"
-    passage: str = "passage"
-    title: str = ""  # column with the title of the passage
-    path: str | None = None
-    hub: str | None = None
-    subset: str | None = None
-    revision: str | None = None
-    split: str = "train"
-    columns: tuple[str, ...] = ()  # names of the columns of a tsv or csv file without a header
-    query_role: Literal["query", "passage"] = "query"
-    passage_role: Literal["query", "passage"] = "passage"
-    pairing: Literal["columns", "first_line"] = "columns"
-    each: str = ""  # list column whose items are rows of their own
-    only: Mapping[str, Sequence[str]] = field(default_factory=dict)  # column -> values that are kept
-    swap_half: bool = False
-    volume: float = 1.0
-    construction: str = ""  # what the two sides are, for people
-    note: str = ""
-
-    def __post_init__(self) -> None:
-        where = f"source {self.name!r}: "
-        require(
-            (self.path is None) != (self.hub is None),
-            f"{where}path, hub",
-            (self.path, self.hub),
-            "exactly one of the two",
-        )
-        require(self.volume > 0, f"{where}volume", self.volume, "a positive number of pairs")
-        for role in (self.query_role, self.passage_role):
-            require(role in ("query", "passage"), f"{where}role", role, "query or passage")
-        require(
-            self.pairing in ("columns", "first_line"),
-            f"{where}pairing",
-            self.pairing,
-            "columns or first_line",
-        )
-        require(
-            not (self.swap_half and self.title), f"{where}swap_half", True, "false where there is a title"
-        )
-        require(
-            isinstance(self.only, Mapping) and all(isinstance(v, list | tuple) for v in self.only.values()),
-            f"{where}only",
-            self.only,
-            "a list of values per column",
-        )
 
 
 @dataclass(frozen=True, slots=True)  # a batch holds tens of thousands
@@ -121,7 +49,7 @@ class PairStream:
         block_rows: rows that are read and permuted together.
     """
 
-    def __init__(self, source: PairSource, *, seed: int, block_rows: int = 20_000) -> None:
+    def __init__(self, source: PairSource, *, seed: int, block_rows: int = BLOCK_ROWS) -> None:
         self.source = source
         self.epoch = 0
         self._seed = seed
@@ -186,7 +114,8 @@ class PairStream:
         """Fill ``_pairs`` with block ``number`` of the epoch; False where the rows have ended."""
         assert self._rows is not None
         rows = list(islice(self._rows, self._block_rows))
-        pairs = [pair for row in rows for pair in to_pairs(row, self.source)]
+        joined = with_parents(rows, self.source)
+        pairs = [pair for row in joined for pair in to_pairs(row, self.source)]
         generator = np.random.default_rng((self._seed, self.epoch, number))
         self._pairs, self._taken = [pairs[position] for position in generator.permutation(len(pairs))], 0
         if self.source.swap_half:
@@ -195,36 +124,6 @@ class PairStream:
                 self._pairs[position] = Pair(pair.passage, pair.query)
         self._epoch_has_pairs |= bool(pairs)
         return bool(rows)
-
-
-def open_rows(source: PairSource) -> Any:
-    """The rows of a source as a streaming dataset with a position that can be saved.
-
-    Raises:
-        DataError: there is no such file or hub dataset, or its format is not known.
-    """
-    from datasets import load_dataset
-    from datasets.io.csv import CsvDatasetReader
-    from datasets.io.json import JsonDatasetReader
-    from datasets.io.parquet import ParquetDatasetReader
-
-    if source.hub is not None:
-        try:
-            return load_dataset(
-                source.hub, source.subset, split=source.split, revision=source.revision, streaming=True
-            )
-        except Exception as error:  # the hub client has an error type per kind of trouble
-            raise DataError(
-                f"Source {source.name!r}: hub dataset {source.hub!r} ({source.subset or 'default'}) cannot "
-                f"be opened ({type(error).__name__}: {error}). Expected a public dataset and a network. "
-                "Check the name, or point the source at a local copy with path=FILE."
-            ) from error
-    files = _local_files(source)
-    kind = _format_of(files[0], source)
-    options = _csv_options(files[0], source) if kind == "csv" else {}
-    # load_dataset would report every opening of a file to the hub, and wait for its answer.
-    reader = {"csv": CsvDatasetReader, "json": JsonDatasetReader, "parquet": ParquetDatasetReader}[kind]
-    return reader([str(path) for path in files], streaming=True, **options).read()
 
 
 def to_pairs(row: Mapping[str, Any], source: PairSource) -> list[Pair]:
@@ -250,71 +149,9 @@ def _to_pair(row: Mapping[str, Any], source: PairSource) -> Pair | None:
     else:
         query = _text(row, source.query, source)
     query, passage = query.strip(), passage.strip()
-    if not query or not passage:
+    if not query or not passage or not {query, passage}.isdisjoint(source.no_text):
         return None
     return Pair(query, passage, _text(row, source.title, source) if source.title else "")
-
-
-def _csv_options(path: Path, source: PairSource) -> dict[str, Any]:
-    """How to read a tsv or csv file so that every cell stays the text that it is."""
-    from datasets import Features, Value
-
-    is_tab = ".tsv" in path.suffixes
-    options: dict[str, Any] = {"sep": "\t" if is_tab else ",", "keep_default_na": False}
-    if is_tab:
-        options["quoting"] = csv.QUOTE_NONE  # a quotation mark in a sentence is only that
-    if source.columns:
-        names = list(source.columns)
-        options |= {"column_names": names, "header": None}
-    else:
-        import fsspec
-
-        with fsspec.open(path, "rt", encoding="utf-8-sig", compression="infer", newline="") as stream:
-            names = next(csv.reader(stream, csv.excel_tab if is_tab else csv.excel), [])
-    # Without a schema numbers would be parsed, and "007" would become 7.
-    return options | {"features": Features({name: Value("string") for name in names})}
-
-
-def _local_files(source: PairSource) -> list[Path]:
-    assert source.path is not None
-    path = Path(source.path).expanduser()
-    if path.is_dir():
-        files = sorted(file for file in path.rglob("*") if _suffix(file) in FORMATS)
-    elif path.is_file():
-        files = [path]
-    else:
-        files = sorted(path.parent.glob(path.name)) if path.parent.is_dir() else []
-    if not files:
-        raise DataError(
-            f"Source {source.name!r}: {path} does not exist or holds no data. Expected a file, a folder or a "
-            f"pattern of {', '.join(FORMATS)} files. Check the path."
-        )
-    return files
-
-
-def _format_of(path: Path, source: PairSource) -> str:
-    suffix = _suffix(path)
-    if suffix not in FORMATS:
-        raise DataError(
-            f"Source {source.name!r}: {path.name} has an unknown format. Expected {', '.join(FORMATS)}, "
-            f"plain or with {', '.join(COMPRESSIONS)}. Convert the file."
-        )
-    return FORMATS[suffix]
-
-
-def _suffix(path: Path) -> str:
-    return Path(path.stem).suffix if path.suffix in COMPRESSIONS else path.suffix
-
-
-def reading(rows: Iterator[Mapping[str, Any]], source: PairSource) -> Iterator[Mapping[str, Any]]:
-    """The rows, with the reader's own errors told in terms of the source."""
-    try:
-        yield from rows
-    except Exception as error:
-        raise DataError(
-            f"Source {source.name!r} cannot be read ({type(error).__name__}: {error}). Expected rows in the "
-            "format that the file's ending names. Correct the file or remove the source."
-        ) from error
 
 
 def _text(row: Mapping[str, Any], columns: str, source: PairSource) -> str:
@@ -341,9 +178,5 @@ def _value(row: Any, column: str, source: PairSource, whole: str = "") -> Any:
     if isinstance(row, list) and name.isdecimal():
         return _value(row[int(name)] if int(name) < len(row) else None, rest, source, whole)
     if not isinstance(row, Mapping) or name not in row:
-        there = ", ".join(map(str, row)) if isinstance(row, Mapping) else f"none, but {type(row).__name__}"
-        raise DataError(
-            f"Source {source.name!r} has no column {whole!r}. Its columns: {there}. "
-            "Correct 'query', 'passage' or 'title' of the source."
-        )
+        raise no_column(source, whole, row, "query, passage or title")
     return _value(row[name], rest, source, whole)

@@ -19,6 +19,7 @@ from torch import nn
 from trainer.config import require
 from trainer.errors import ConfigError, TrainingError
 from trainer.models.backbone import TextModel, build_model
+from trainer.models.card import model_card
 from trainer.models.start import StartConfig
 
 MAX_TOKENS = 1_000_000  # none but the model's own limit
@@ -125,24 +126,14 @@ def _save(model: TextModel, config: BlendConfig, out: Path) -> None:
 
 def blend_card(config: BlendConfig) -> str:
     """The model card."""
-    return "\n".join(
-        [
-            "---",
-            "library_name: sentence-transformers",
-            "pipeline_tag: sentence-similarity",
-            "---",
-            "",
-            f"# {Path(config.out).name}",
-            "",
-            "A text embedding model whose weights lie between those of two models.",
-            "",
-            "| Setting | Value |",
-            "|---|---|",
-            f"| First model | `{config.first}`, part {1 - config.share:g} |",
-            f"| Second model | `{config.second}`, part {config.share:g} |",
-            f"| Prefixes and instruction | of the {config.prompts} |",
-            "",
-            "The licences of both models apply. Quality was not measured.",
-            "",
-        ]
+    return model_card(
+        config.out,
+        "sentence-similarity",
+        ("A text embedding model whose weights lie between those of two models.",),
+        {
+            "First model": f"`{config.first}`, part {1 - config.share:g}",
+            "Second model": f"`{config.second}`, part {config.share:g}",
+            "Prefixes and instruction": f"of the {config.prompts}",
+        },
+        "The licences of both models apply. Quality was not measured.",
     )

@@ -38,6 +38,7 @@ ROLES: Mapping[Specials, Mapping[str, str]] = {
     "bert": {"pad": "[PAD]", "unk": "[UNK]", "cls": "[CLS]", "sep": "[SEP]", "mask": "[MASK]"},
     "xlm-roberta": {"pad": "<pad>", "unk": "<unk>", "cls": "<s>", "sep": "</s>", "mask": "<mask>"},
 }
+EXTENDABLE = ("BPE", "Unigram")
 MARK = "▁"
 MAX_PIECE_CHARACTERS = 24
 
@@ -97,7 +98,7 @@ def extend_tokenizer(base: Tokenizer, texts: Sequence[str], *, new_pieces: int, 
     """
     state = json.loads(base.to_str())
     kind = state["model"]["type"]
-    if kind not in ("BPE", "Unigram"):
+    if kind not in EXTENDABLE:
         raise ConfigError(
             f"base: the tokenizer is of the kind {kind}; expected BPE or Unigram. Leave base out to "
             "learn a new one."

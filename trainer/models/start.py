@@ -47,8 +47,9 @@ class StartConfig:
 
     ``model`` (registry name, folder or hub id): its weights. ``model`` and ``tokenizer``: its body with the
     vocabulary of that tokenizer; tokens known to both keep their embedding. ``shape`` and ``tokenizer``:
-    fresh weights. ``tokenizer`` is a tokenizer.json or a folder with one. ``lora``: the weights stay as they
-    are and adapters learn; the saved model has them merged.
+    fresh weights. ``tokenizer`` is a tokenizer.json or a folder with one. ``model`` and ``new_pieces``: its
+    vocabulary with up to so many pieces behind it, learned when the run starts from the queries that it
+    trains on. ``lora``: the weights stay as they are and adapters learn; the saved model has them merged.
 
     With an ``instruct_template`` (``{task}`` and ``{text}`` are filled in) queries start with an instruction:
     their own, or ``instruction`` where they have none. Passages never do.
@@ -56,6 +57,7 @@ class StartConfig:
 
     model: str | None = None
     tokenizer: str | None = None
+    new_pieces: int = 0
     shape: ShapeConfig | None = None
     lora: LoraSettings | None = None
     dropout: float | None = None  # None keeps that of the model
@@ -74,11 +76,18 @@ class StartConfig:
         require(
             self.shape is None or self.tokenizer is not None, "start.tokenizer", None, "one for fresh weights"
         )
+        require(self.new_pieces >= 0, "start.new_pieces", self.new_pieces, "at least 0")
         require(
-            self.lora is None or self.tokenizer is None,
+            not self.new_pieces or (self.model is not None and self.tokenizer is None),
+            "start.new_pieces",
+            self.new_pieces,
+            "0 unless the run starts from a model with the vocabulary that it has",
+        )
+        require(
+            self.lora is None or (self.tokenizer is None and not self.new_pieces),
             "start.lora",
             self.lora,
-            "none where start.tokenizer is given, because adapters leave new embeddings untrained",
+            "none where the vocabulary is new, because adapters leave new embeddings untrained",
         )
         if self.instruct_template is not None:
             # What stands behind the text would have to survive the cut at max_tokens.
@@ -97,6 +106,8 @@ def describe_start(start: StartConfig) -> list[tuple[str, str]]:
         lora = start.lora
         layers = ", ".join(lora.targets) or "every linear layer"
         facts.append(("LoRA", f"rank {lora.rank}, alpha {lora.alpha:g}, {layers}; merged into the weights"))
+    if start.new_pieces:
+        facts.append(("New pieces", f"up to {start.new_pieces:,}, learned from the queries"))
     if start.instruct_template is not None:
         template = start.instruct_template.replace("\n", "\\n")
         facts.append(("Instruction", f"`{template}`, before queries only"))

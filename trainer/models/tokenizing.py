@@ -13,7 +13,9 @@ from typing import Any, Literal
 import numpy as np
 
 from trainer.config import require
-from trainer.data.pairs import PairSource, open_rows, reading, to_pairs
+from trainer.data.pairs import to_pairs
+from trainer.data.rows import no_column, read_rows
+from trainer.data.sources import PairSource
 from trainer.errors import ConfigError, DataError, TrainingError
 from trainer.models.pieces import ROLES, SPECIAL_TOKENS, Specials, extend_tokenizer, learn_tokenizer
 from trainer.models.vocabulary import find_tokenizer, open_tokenizer
@@ -120,8 +122,7 @@ def sample_texts(config: TokenizerRecipe) -> list[str]:
 
 def _texts(source: PairSource, config: TokenizerRecipe) -> Iterator[tuple[str, str]]:
     """Language and text of both sides of every pair; the title counts as part of the passage."""
-    rows = islice(reading(iter(open_rows(source)), source), config.rows)
-    for row in rows:
+    for row in islice(read_rows(source), config.rows):
         codes = [_language(row, column, source) for column in config.languages] or [source.name]
         for pair in to_pairs(row, source):
             passage = f"{pair.title} {pair.passage}".strip()
@@ -131,10 +132,7 @@ def _texts(source: PairSource, config: TokenizerRecipe) -> Iterator[tuple[str, s
 
 def _language(row: Any, column: str, source: PairSource) -> str:
     if column not in row:
-        raise DataError(
-            f"Source {source.name!r} has no column {column!r}. Its columns: {', '.join(map(str, row))}. "
-            "Correct 'languages'."
-        )
+        raise no_column(source, column, row, "languages")
     return str(row[column])
 
 

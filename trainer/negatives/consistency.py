@@ -21,7 +21,9 @@ from pathlib import Path
 from typing import Any, Literal
 
 from trainer.config import require
-from trainer.data.pairs import Pair, PairSource, open_rows, reading, to_pairs
+from trainer.data.pairs import Pair, to_pairs
+from trainer.data.rows import open_rows, reading, with_parents
+from trainer.data.sources import PairSource
 from trainer.negatives.passage_pool import Judge, build_pool
 from trainer.negatives.text_file import disk_error
 from trainer.negatives.texts import language_of, require_columns, require_names
@@ -149,7 +151,11 @@ def _filter(
     rows = reading(iter(dataset), source)
     while block := list(islice(rows, BLOCK_ROWS)):
         column = config.languages.get(source.name)
-        read = [(pair, language_of(row, column, source)) for row in block for pair in to_pairs(row, source)]
+        read = [
+            (pair, language_of(row, column, source))
+            for row in with_parents(block, source)
+            for pair in to_pairs(row, source)
+        ]
         for start in range(0, len(read), BLOCK_TEXTS):
             some = read[start : start + BLOCK_TEXTS]
             is_kept = judge.keeps([pair for pair, _ in some])

@@ -30,7 +30,7 @@ from numpy.typing import NDArray
 from me5 import Encoder, Role
 from trainer.config import require
 from trainer.data.groups import Passage, QueryGroup, write_groups
-from trainer.data.pairs import PairSource
+from trainer.data.sources import PairSource
 from trainer.errors import DataError
 from trainer.negatives.candidates import Ranking, exact_scores, rank_passages
 from trainer.negatives.rescoring import BLOCK_QUERIES, Rescorer, load_reranker

@@ -13,7 +13,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from me5 import Encoder, Role
-from trainer.data.pairs import Pair, PairSource, text_key
+from trainer.data.pairs import Pair, text_key
+from trainer.data.sources import PairSource
 from trainer.errors import DataError
 from trainer.negatives.candidates import Blocks
 from trainer.negatives.scoring import count_above

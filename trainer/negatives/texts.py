@@ -18,7 +18,9 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from trainer.data.pairs import Pair, PairSource, open_rows, reading, text_key, to_pairs
+from trainer.data.pairs import Pair, text_key, to_pairs
+from trainer.data.rows import no_column, read_rows
+from trainer.data.sources import PairSource
 from trainer.errors import ConfigError, DataError
 from trainer.negatives.text_file import TextFile
 
@@ -171,7 +173,7 @@ def iter_pairs(source: PairSource, language_column: str | None = None) -> Iterat
         DataError: the source is missing or has no such column, or no row of it has both texts.
     """
     found = False
-    for row in reading(iter(open_rows(source)), source):
+    for row in read_rows(source):
         language = language_of(row, language_column, source)
         for pair in to_pairs(row, source):
             found = True
@@ -188,10 +190,7 @@ def language_of(row: Mapping[str, Any], column: str | None, source: PairSource) 
     if column is None:
         return ""
     if column not in row:
-        raise DataError(
-            f"Source {source.name!r} has no column {column!r}. Its columns: {', '.join(map(str, row))}. "
-            "Correct 'languages'."
-        )
+        raise no_column(source, column, row, "languages")
     return str(row[column] or "")
 
 
@@ -202,7 +201,7 @@ def require_columns(sources: Sequence[PairSource], language_columns: Mapping[str
         DataError: a source is missing or empty, or has no such column.
     """
     for source in sources:
-        row = next(reading(iter(open_rows(source)), source), None)
+        row = next(read_rows(source), None)
         if row is None:
             raise DataError(f"Source {source.name!r} is empty. Expected pairs. Remove it from the recipe.")
         to_pairs(row, source)

@@ -1,16 +1,13 @@
 """How well a cross-encoder in training tells positives from negatives, on groups that it never sees.
 
-Adds lines to ``evaluations.jsonl``, as ``trainer.runs.evaluating`` does for embeddings: MRR@10 of the best
+Figures for ``evaluations.jsonl``, as ``trainer.runs.evaluating`` gives for embeddings: MRR@10 of the best
 positive among the passages of its group, and how often it is first, per language and as their mean.
 """
 
 from __future__ import annotations
 
-import json
-import logging
 from collections import defaultdict
 from collections.abc import Iterator, Mapping, Sequence
-from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -22,54 +19,31 @@ from trainer.errors import TrainingError
 from trainer.reranker.group_batches import DrawnGroup
 from trainer.reranker.loop import pairs_of, score
 from trainer.reranker.model import CrossEncoder
-from trainer.runs.folder import JsonLines
 from trainer.runs.loop import Training
+from trainer.runs.measurements import MEAN, RESAMPLES
 from trainer.tasks.statistics import Sample, interval
-
-logger = logging.getLogger(__name__)
 
 TASK, KIND = "held-out groups", "reranking"
 CUT_OFF = 10
-RESAMPLES = 200  # for the intervals of a look on the way
 
 
 class HeldOut:
-    """The measurements of one run.
+    """The measurement of one run.
 
     Args:
         model: what is trained.
         groups: where the groups are read from.
-        numbers: those that are measured; none measures nothing.
-        every: steps between two measurements; 0 measures before and after only.
+        numbers: those that are measured.
     """
 
-    def __init__(self, model: CrossEncoder, groups: GroupFile, numbers: Sequence[int], *, every: int) -> None:
+    def __init__(self, model: CrossEncoder, groups: GroupFile, numbers: Sequence[int]) -> None:
         self._model = model
         self._groups = groups
         self._numbers = numbers
-        self._every = every
-        self._lines: JsonLines | None = None
-        self._measured: set[int] = set()
 
-    def open(self, path: Path, training: Training) -> None:
-        """Go on with the file of the run, whose later steps will come again."""
-        if self._numbers:
-            self._lines = JsonLines(path, step=training.step, is_first=training.processes.is_first)
-            kept = path.read_text(encoding="utf8").splitlines() if path.is_file() else []
-            self._measured = {json.loads(line)["step"] for line in kept}
-
-    def measure_if_due(self, training: Training) -> None:
-        """Measure now if it is time, once per step. The first process does it, the others wait."""
-        step = training.step
-        is_due = step in (0, training.plan.steps) or (self._every > 0 and step % self._every == 0)
-        if self._lines is None or not is_due:
-            return
-        if step not in self._measured and training.processes.is_first:
-            rows = list(self._figures(self._ranks(training)))
-            self._lines.write(*({"step": step} | row for row in rows))
-            self._measured.add(step)
-            logger.info("step %d  %s  %s", step, TASK, _means(rows))
-        training.processes.wait()
+    def measure(self, training: Training) -> list[dict[str, Any]]:
+        """The figures of all groups."""
+        return list(self._figures(self._ranks(training)))
 
     def _ranks(self, training: Training) -> dict[str, NDArray[np.int64]]:
         """Rank of the best positive of each group, by language."""
@@ -94,7 +68,7 @@ class HeldOut:
         }
         for metric, value in values.items():
             samples = {language: Sample.of_values(value(ranks_Q)) for language, ranks_Q in ranks.items()}
-            for language, some in {"mean": samples, **{one: {one: samples[one]} for one in samples}}.items():
+            for language, some in {MEAN: samples, **{one: {one: samples[one]} for one in samples}}.items():
                 found = interval(some, resamples=RESAMPLES)
                 yield {
                     "task": TASK,
@@ -119,7 +93,3 @@ def rank_of_best(scores_S: NDArray[np.floating[Any]], positives: int) -> int:
             "checkpoint with a smaller optim.learning_rate, or runtime.precision=fp32."
         )
     return 1 + int((scores_S[positives:] >= scores_S[:positives].max()).sum())
-
-
-def _means(rows: Sequence[Mapping[str, Any]]) -> str:
-    return "  ".join(f"{row['metric']} {row['value']:.4f}" for row in rows if row["language"] == "mean")

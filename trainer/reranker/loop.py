@@ -1,4 +1,4 @@
-"""The training loop of a cross-encoder: draw groups, read their pairs, contrast the scores, step.
+"""The gradient of a step of a cross-encoder: draw groups, read their pairs, contrast the scores.
 
 Groups are read one after the other, as many at a time as ``mini_batch_tokens`` allows; their gradients add up
 to that of the batch. Only a group too large by itself is read twice (``trainer.losses.gradcache``).
@@ -6,21 +6,19 @@ to that of the batch. Only a group too large by itself is read twice (``trainer.
 
 from __future__ import annotations
 
-import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
 import torch
 from torch import Tensor
 
 from me5.batching import BatchPolicy, plan_batches
-from trainer.errors import TrainingError
 from trainer.losses.gradcache import cached_backward
 from trainer.reranker.group_batches import DrawnGroup, GroupBatches
 from trainer.reranker.listwise import ListwiseLoss, listwise_loss
 from trainer.reranker.model import CPU_POLICY, GPU_POLICY, CrossEncoder
 from trainer.reranker.pair_tokens import PairTokens
-from trainer.runs.loop import Hook, StepReport, Training, clip, seed_step, set_learning_rate, trained
+from trainer.runs.loop import Gradients, Training, memory_told
 
 GroupPairs = list[PairTokens]
 
@@ -41,43 +39,12 @@ class ListwiseSteps:
     r_drop: float
 
 
-def train_reranker(
-    training: Training, steps: ListwiseSteps, hooks: Sequence[Hook], should_stop: Callable[[], bool]
-) -> None:
-    """Go from where the training stands to the last step of its plan, or until it should stop.
-
-    Raises:
-        TrainingError: the loss or the gradient is not finite, or memory has run out.
-    """
-    body = steps.model.body.train()
-    while training.step < training.plan.steps and not should_stop():
-        started = time.perf_counter()
-        learning_rate = set_learning_rate(training)
-        seed_step(training)
-        groups = tokenize(training, steps)
-        losses = backward(training, steps, groups)
-        training.processes.sum_gradients(trained(body))
-        value, parts = joint(training, steps, losses)
-        gradient_norm = clip(training, value)
-        training.optimiser.step()
-        training.optimiser.zero_grad(set_to_none=True)
-        training.step += 1
-        pairs = [pair for group in groups for pair in group]
-        limit = steps.model.tokenization.max_tokens
-        report = StepReport(
-            step=training.step,
-            source="groups",
-            loss=value,
-            gradient_norm=gradient_norm,
-            learning_rate=learning_rate,
-            pairs=steps.batch_size,
-            tokens=sum(map(len, pairs)),
-            cut_share=sum(len(pair) >= limit for pair in pairs) / max(len(pairs), 1),
-            seconds=time.perf_counter() - started,
-            parts=parts,
-        )
-        for hook in hooks:
-            hook(report)
+def listwise_gradients(training: Training, steps: ListwiseSteps) -> Gradients:
+    """Draw the groups of the next step, read their pairs and contrast the scores."""
+    groups = tokenize(training, steps)
+    value, parts = joint(training, steps, backward(training, steps, groups))
+    lengths = [len(pair) for group in groups for pair in group]
+    return Gradients("groups", value, steps.batch_size, lengths, parts)
 
 
 def tokenize(training: Training, steps: ListwiseSteps) -> list[GroupPairs]:
@@ -116,13 +83,8 @@ def backward(training: Training, steps: ListwiseSteps, groups: Sequence[GroupPai
     """Adds the gradient of the mean loss of the joint batch to the parameters."""
     budget = training.runtime.mini_batch_tokens
     readings = 2 if steps.r_drop else 1
-    try:
+    with memory_told(training):
         return [_backward(training, steps, part) for part in micro_batches(groups, budget // readings)]
-    except torch.OutOfMemoryError as error:
-        raise TrainingError(
-            f"Memory ran out in step {training.step + 1} with mini-batches of {budget} tokens. The batch may "
-            f"stay as it is: resume with runtime.mini_batch_tokens={budget // 2}."
-        ) from error
 
 
 def micro_batches(groups: Sequence[GroupPairs], budget: int) -> Iterator[list[GroupPairs]]:

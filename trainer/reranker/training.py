@@ -8,33 +8,28 @@ Some groups are held out, to see how well positives are told from negatives.
 from __future__ import annotations
 
 import logging
-from collections.abc import Callable
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Literal, cast
 
 from trainer.config import require
 from trainer.data.group_file import GroupFile
-from trainer.errors import ConfigError, DataError, TrainingError
+from trainer.errors import DataError
 from trainer.models.backbone import TextModel
+from trainer.models.card import model_card
 from trainer.reranker.group_batches import GroupBatches
 from trainer.reranker.held_out import HeldOut
-from trainer.reranker.loop import ListwiseSteps, train_reranker
+from trainer.reranker.loop import ListwiseSteps, listwise_gradients
 from trainer.reranker.model import CrossEncoder, has_segments, is_classifier, load_classifier, model_folder
 from trainer.runs.folder import RunFolder
 from trainer.runs.interruption import StopRequest
-from trainer.runs.loop import Hook, StepReport, Training
+from trainer.runs.loop import Training
+from trainer.runs.measurements import Measurements
 from trainer.runs.objective import Objective
 from trainer.runs.optimiser import build_optimiser
 from trainer.runs.processes import Processes
-from trainer.runs.settings import RuntimeConfig, StepPlan
-from trainer.runs.training import (
-    checkpoint_hook,
-    metrics_hook,
-    restore_training,
-    save_checkpoint,
-    tensorboard_hook,
-)
+from trainer.runs.settings import EpochOptim, RuntimeConfig
+from trainer.runs.training import Stage, run_training
 
 logger = logging.getLogger(__name__)
 
@@ -47,40 +42,26 @@ class RerankerStart:
 
 
 @dataclass(frozen=True)
-class RerankerOptim:
-    """What decides the steps. ``batch_size`` counts the groups of all processes together.
+class RerankerOptim(EpochOptim):
+    """What decides the steps. ``batch_size`` counts query groups.
 
-    The run goes through the groups ``epochs`` times, or takes ``steps`` where these are given. A group shows
-    one positive and up to ``group_size`` - 1 negatives. Of these, ``hardest`` passages are trained on: the
-    positive and those that the model scores highest; 0 takes all. ``r_drop`` is the weight of the divergence
-    between two readings of every pair; 0 reads once, which takes half the time.
+    A group shows one positive and up to ``group_size`` - 1 negatives. Of these, ``hardest`` passages are
+    trained on: the positive and those that the model scores highest; 0 takes all. ``r_drop`` is the weight of
+    the divergence between two readings of every pair; 0 reads once, which takes half the time.
     """
 
     batch_size: int = 32
-    epochs: float = 3.0
-    steps: int | None = None
     learning_rate: float = 3e-5
-    warmup_steps: int | None = None  # a tenth of the steps
-    weight_decay: float = 0.01
-    max_gradient_norm: float = 1.0
+    epochs: float = 3.0
     group_size: int = 64
     hardest: int = 0
     r_drop: float = 1.0
-    max_tokens: int = 192
 
     def __post_init__(self) -> None:
-        require(self.batch_size >= 1, "optim.batch_size", self.batch_size, "at least 1")
-        require(self.epochs > 0, "optim.epochs", self.epochs, "above 0")
-        require(self.steps is None or self.steps >= 1, "optim.steps", self.steps, "at least 1")
-        require(self.learning_rate > 0, "optim.learning_rate", self.learning_rate, "a positive number")
-        warmup = self.warmup_steps
-        require(warmup is None or warmup >= 0, "optim.warmup_steps", warmup, "at least 0")
-        require(self.weight_decay >= 0, "optim.weight_decay", self.weight_decay, "at least 0")
-        require(self.max_gradient_norm > 0, "optim.max_gradient_norm", self.max_gradient_norm, "above 0")
+        super().__post_init__()
         require(self.group_size >= 2, "optim.group_size", self.group_size, "at least 2")
         require(self.hardest == 0 or self.hardest >= 2, "optim.hardest", self.hardest, "0, or at least 2")
         require(self.r_drop >= 0, "optim.r_drop", self.r_drop, "at least 0")
-        require(self.max_tokens >= 8, "optim.max_tokens", self.max_tokens, "at least 8")
 
 
 @dataclass(frozen=True)
@@ -117,19 +98,10 @@ class RerankerConfig:
 
 
 def run_reranker(config: RerankerConfig, *, resume: bool) -> Path:
-    """Train by the recipe and return the folder of the model.
-
-    Args:
-        config: the recipe.
-        resume: go on from the newest checkpoint of the folder ``config.out``; from the start if it has none.
-
-    Raises:
-        TrainerError, Me5Error: the run cannot start or cannot go on; checkpoints written before stay.
-        RunStopped: a signal came; the step was finished and a checkpoint written.
-    """
+    """Train by the recipe and return the folder of the model; see ``trainer.runs.training.run_training``."""
     processes = Processes(config.runtime.device)
-    run = RunFolder(config, resume=resume, is_first=processes.is_first)
-    with run.running() as stop:
+
+    def stage(run: RunFolder, stop: StopRequest) -> Stage:
         groups = GroupFile(config.groups)
         train_on, held_out = split(groups, config.held_out_one_in)
         batches = GroupBatches(
@@ -139,29 +111,22 @@ def run_reranker(config: RerankerConfig, *, resume: bool) -> Path:
             passages=config.optim.group_size,
             seed=config.seed,
         )
+        run.says("Loading the model")
         model = build_cross_encoder(config)
-        steps, training = _build(config, model, batches, processes)
-        restore_training(training, run)
-        run.stands_at(training.step, training.plan.steps)
-        measured = HeldOut(model, groups, held_out[: config.evaluate.max_items], every=config.evaluate.every)
-        measured.open(run.path / "evaluations.jsonl", training)
-        with stop.granted_between_steps():
-            measured.measure_if_due(training)
-            hooks = [
-                metrics_hook(training, run),
-                checkpoint_hook(training, run),
-                _measure(measured, training),
-            ]
-            if config.runtime.tensorboard and processes.is_first:
-                hooks.append(tensorboard_hook(training, run.path / "tensorboard"))
-            train_reranker(training, steps, hooks, _should_stop(stop, processes))
-            if training.step < training.plan.steps:
-                save_checkpoint(training, run)
-        stop.require_done(training.step == training.plan.steps)
-        if processes.is_first:
-            _export(model, run.path / "model", reranker_card(config, len(train_on)))
-        processes.wait()
-    return run.path / "model"
+        measured = held_out[: config.evaluate.max_items]
+        measurements = Measurements(
+            HeldOut(model, groups, measured).measure, every=config.evaluate.every if measured else None
+        )
+        optim = config.optim
+        steps = ListwiseSteps(model, batches, optim.batch_size, optim.hardest, optim.r_drop)
+        return Stage(
+            _build(config, model, batches, processes),
+            lambda training: listwise_gradients(training, steps),
+            measurements,
+            reranker_card(config, len(train_on)),
+        )
+
+    return run_training(config, stage, processes, resume=resume)
 
 
 def build_cross_encoder(config: RerankerConfig) -> CrossEncoder:
@@ -202,29 +167,14 @@ def split(groups: GroupFile, one_in: int) -> tuple[list[int], list[int]]:
     return train_on, held_out
 
 
-def step_plan(optim: RerankerOptim, batches: GroupBatches) -> StepPlan:
-    """The steps of a run.
-
-    Raises:
-        ConfigError: the warm-up is longer than the run.
-    """
-    steps = optim.steps or batches.steps(optim.epochs)
-    warmup_steps = steps // 10 if optim.warmup_steps is None else optim.warmup_steps
-    if warmup_steps > steps:
-        raise ConfigError(
-            f"optim.warmup_steps is {warmup_steps} and the run has {steps} steps. Expected no more than "
-            "there are steps. Lower it; null takes a tenth of the steps."
-        )
-    return StepPlan(steps, warmup_steps, optim.learning_rate, optim.max_gradient_norm)
-
-
 def _build(
     config: RerankerConfig, model: CrossEncoder, batches: GroupBatches, processes: Processes
-) -> tuple[ListwiseSteps, Training]:
-    optim, plan = config.optim, step_plan(config.optim, batches)
+) -> Training:
+    optim = config.optim
+    plan = optim.plan(batches.steps(optim.epochs))
     body = model.body.to(processes.device)
-    training = Training(
-        model=cast(TextModel, model),  # a run asks its model for the body alone; the steps are our own
+    return Training(
+        model=cast(TextModel, model),  # a run asks its model for body, tokens and file; the steps are our own
         optimiser=build_optimiser(body, learning_rate=plan.learning_rate, weight_decay=optim.weight_decay),
         objective=cast(Objective, batches),  # as it asks the data for its position
         processes=processes,
@@ -232,65 +182,29 @@ def _build(
         runtime=config.runtime,
         seed=config.seed,
     )
-    return ListwiseSteps(model, batches, optim.batch_size, optim.hardest, optim.r_drop), training
-
-
-def _measure(measured: HeldOut, training: Training) -> Hook:
-    def measure(report: StepReport) -> None:
-        measured.measure_if_due(training)
-
-    return measure
-
-
-def _should_stop(stop: StopRequest, processes: Processes) -> Callable[[], bool]:
-    return lambda: processes.any(stop.is_made())
-
-
-def _export(model: CrossEncoder, folder: Path, card: str) -> None:
-    try:
-        model.save(folder)
-        (folder / "README.md").write_text(card, encoding="utf8")
-    except (OSError, RuntimeError) as error:  # safetensors reports a failed write as its own RuntimeError
-        raise TrainingError(
-            f"The model cannot be written to {folder} ({error}). Expected free space. Make room, --resume."
-        ) from error
 
 
 def reranker_card(config: RerankerConfig, groups: int) -> str:
     """The model card: what it started from, on what and how it was trained."""
     optim = config.optim
-    length = f"{optim.epochs:g} epochs" if optim.steps is None else f"{optim.steps:,} steps"
-    warmup = "a tenth of the steps" if optim.warmup_steps is None else f"{optim.warmup_steps:,} steps"
-    rows = {
-        "Query groups": f"{groups:,}, from {', '.join(Path(path).name for path in config.groups)}",
-        "Groups per batch": f"{optim.batch_size:,}",
-        "Passages per group": f"{optim.group_size}, at most",
-        "Of these trained on": f"the hardest {optim.hardest}" if optim.hardest else "all",
-        "Length": length,
-        "Learning rate": f"{optim.learning_rate:g}, warm-up {warmup}, linear",
-        "R-Drop": f"{optim.r_drop:g}" if optim.r_drop else "no",
-        "Tokens per pair": f"{optim.max_tokens}",
-        "Precision": config.runtime.precision,
-        "Seed": f"{config.seed}",
-    }
-    return "\n".join(
-        [
-            "---",
-            "library_name: sentence-transformers",
-            "pipeline_tag: text-ranking",
-            "---",
-            "",
-            f"# {Path(config.out).name}",
-            "",
+    return model_card(
+        config.out,
+        "text-ranking",
+        (
             f"A cross-encoder, trained from `{config.start.model}` to score the positive of a query above "
             "its negatives. It reads a query and a passage together and gives one logit; higher is better. "
             "Titles stand before their passages; there are no prefixes.",
-            "",
-            "| Setting | Value |",
-            "|---|---|",
-            *(f"| {name} | {value} |" for name, value in rows.items()),
-            "",
-            "The licences of the data and of the base model apply.",
-            "",
-        ]
+        ),
+        {
+            "Query groups": f"{groups:,}, from {', '.join(Path(path).name for path in config.groups)}",
+            "Groups per batch": f"{optim.batch_size:,}",
+            "Passages per group": f"{optim.group_size}, at most",
+            "Of these trained on": f"the hardest {optim.hardest}" if optim.hardest else "all",
+            **optim.described(),
+            "R-Drop": f"{optim.r_drop:g}" if optim.r_drop else "no",
+            "Tokens per pair": f"{optim.max_tokens}",
+            "Precision": config.runtime.precision,
+            "Seed": f"{config.seed}",
+        },
+        "The licences of the data and of the base model apply.",
     )

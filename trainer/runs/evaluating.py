@@ -11,7 +11,6 @@ import logging
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Any, cast
 
 import numpy as np
@@ -23,8 +22,9 @@ from me5.batching import BatchPolicy, plan_batches
 from trainer.errors import ConfigError
 from trainer.losses.gradcache import RandomState
 from trainer.models.backbone import TextModel
-from trainer.runs.folder import JsonLines
-from trainer.runs.loop import MAX_TEXTS, Training
+from trainer.runs.embedding import MAX_TEXTS
+from trainer.runs.loop import Training
+from trainer.runs.measurements import MEAN, RESAMPLES
 from trainer.runs.settings import EvaluateConfig
 from trainer.tasks.limits import limited_task
 from trainer.tasks.models import EncoderModel
@@ -33,8 +33,6 @@ from trainer.tasks.values import Task
 
 logger = logging.getLogger(__name__)
 
-RESAMPLES = 200  # for the intervals of a look on the way; the verb `evaluate` draws more
-MEAN = "mean"
 WINDOW_TEXTS = 4_096  # whose token ids are held at a time
 
 
@@ -44,6 +42,7 @@ class Evaluations:
     Args:
         config: what and when; None measures nothing.
         should_stop: a measurement that has begun is given up when this says so.
+        says: is told before a measurement, in words for people.
 
     Raises:
         ConfigError: a task is not found.
@@ -51,33 +50,27 @@ class Evaluations:
     """
 
     def __init__(
-        self, config: EvaluateConfig | None, *, should_stop: Callable[[], bool] = lambda: False
+        self,
+        config: EvaluateConfig | None,
+        *,
+        should_stop: Callable[[], bool] = lambda: False,
+        says: Callable[[str], None] = lambda words: None,
     ) -> None:
         self._config = config
         self._should_stop = should_stop
+        self._says = says
         self._tasks = [] if config is None else [task for name in config.tasks for task in _find(name)]
-        self._lines: JsonLines | None = None
-        self._measured: set[int] = set()
 
-    def open(self, path: Path, training: Training) -> None:
-        """Go on with the file of the run, whose later steps will come again."""
-        if self._config is not None:
-            self._lines = JsonLines(path, step=training.step, is_first=training.processes.is_first)
-            self._measured = {row["step"] for row in self._lines.rows}
+    @property
+    def every(self) -> int | None:
+        """Steps between two measurements; None measures never."""
+        return None if self._config is None else self._config.every
 
-    def measure_if_due(self, training: Training) -> None:
-        """Measure now if the recipe says so, once per step. The first process does it, the others wait."""
-        config, step = self._config, training.step
-        if config is None:
-            return
-        is_due = step in (0, training.plan.steps) or (config.every > 0 and step % config.every == 0)
-        if is_due and step not in self._measured and training.processes.is_first:
-            self._measure(config, training)
-        if is_due:
-            training.processes.wait()
-
-    def _measure(self, config: EvaluateConfig, training: Training) -> None:
-        assert self._lines is not None
+    def measure(self, training: Training) -> list[dict[str, Any]] | None:
+        """The values of all tasks; None where the run is to stop."""
+        config = self._config
+        assert config is not None
+        self._says("Measuring the model" if training.step else "Measuring the model before the first step")
         encoder = TrainedEncoder(training.model, training.runtime.precision, self._should_stop)
         model = EncoderModel("model", cast(Encoder, encoder), instruction=config.instruction)
         options = Options(languages=config.languages, resamples=RESAMPLES)
@@ -85,15 +78,10 @@ class Evaluations:
         try:
             with undisturbed(training.model):
                 for task in self._tasks:
-                    report = run_task(limited_task(task, config.max_items), model, None, options)
-                    rows += [{"step": training.step} | values for values in figures(report)]
+                    rows += figures(run_task(limited_task(task, config.max_items), model, None, options))
         except GivenUp:
-            return
-        self._lines.write(*rows)
-        self._measured.add(training.step)
-        for row in rows:
-            if row["language"] == MEAN:
-                logger.info("step %d  %s  %s %.4f", row["step"], row["task"], row["metric"], row["value"])
+            return None
+        return rows
 
 
 class GivenUp(Exception):  # noqa: N818  # no error

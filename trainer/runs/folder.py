@@ -87,6 +87,11 @@ class RunFolder:
         self._state |= {"steps": steps, "step": step}
         self._write_state("running")
 
+    def says(self, words: str) -> None:
+        """Note in ``state.json`` what the run does outside its steps; a sentence for those who wait."""
+        logger.info("%s", words)
+        self._write_state("running", words)
+
     def _write_state(self, state: str, message: str = "") -> None:
         if not self._is_first:
             return

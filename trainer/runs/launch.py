@@ -8,7 +8,6 @@ has gone without a word, because the machine was switched off, say, is resumed f
 from __future__ import annotations
 
 import contextlib
-import json
 import os
 import shutil
 import signal
@@ -16,7 +15,7 @@ import subprocess
 import sys
 import threading
 import time
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -24,7 +23,7 @@ import psutil
 import yaml
 
 from trainer.errors import TrainingError
-from trainer.runs.records import Run, is_alive, read_json, read_run
+from trainer.runs.records import Run, is_alive, read_json, read_run, write_json
 
 ROOT = Path(__file__).resolve().parents[2]
 POLITE = 10
@@ -80,13 +79,8 @@ def stop_run(run: Run) -> None:
 
 def kill_run(run: Run) -> None:
     """End a run at once; the steps since its last checkpoint are lost."""
-    if _is_running(run):
-        assert run.pid is not None
-        psutil.Process(run.pid).kill()
-        # Not waited for through psutil: that would take the exit code away from the thread that records it.
-        deadline = time.monotonic() + KILL_TIMEOUT_S
-        while _is_running(run) and time.monotonic() < deadline:
-            time.sleep(0.01)
+    if run.pid is not None:
+        end(run.pid, **_made(run))
 
 
 def delete_run(run: Run) -> None:
@@ -102,14 +96,18 @@ def delete_run(run: Run) -> None:
     shutil.rmtree(run.folder, ignore_errors=True)
 
 
-def _start_process(folder: Path, *, resume: bool, threads: int | None) -> subprocess.Popen[bytes]:
-    command = [sys.executable, "-m", "app", "train", str(folder / "recipe.yaml")]
-    command += ["--resume"] if resume else []
-    command += ["--threads", str(threads)] if threads else []
-    (folder / "launch.json").unlink(missing_ok=True)
+def spawn(command: Sequence[str], folder: Path) -> tuple[subprocess.Popen[bytes], float]:
+    """Start a process that outlives this one: of its own session, with low priority, speaking to ``log.txt``.
+
+    Returns:
+        The process, to be waited for, and when it was made, as psutil tells it.
+
+    Raises:
+        OSError: the log cannot be written, or there is no such program.
+    """
     with (folder / "log.txt").open("ab") as log:
         process = subprocess.Popen(
-            command,
+            list(command),
             cwd=ROOT,
             stdin=subprocess.DEVNULL,
             stdout=log,
@@ -117,11 +115,39 @@ def _start_process(folder: Path, *, resume: bool, threads: int | None) -> subpro
             env=os.environ | {"PYTHONUNBUFFERED": "1", "HF_HUB_DISABLE_TELEMETRY": "1"},
             start_new_session=True,
         )
-    created_at = None
+    created_at = time.time()
     with contextlib.suppress(psutil.Error):
         watched = psutil.Process(process.pid)
         created_at = watched.create_time()
         watched.nice(getattr(psutil, "BELOW_NORMAL_PRIORITY_CLASS", POLITE))  # the name exists on Windows
+    return process, created_at
+
+
+def end(pid: int, *, created_at: float | None = None, before: float | None = None) -> None:
+    """End a process at once with everything it has started, and wait until it is gone.
+
+    Args:
+        pid, created_at, before: as :func:`is_alive` takes them; another process of that number is spared.
+    """
+    if not is_alive(pid, created_at=created_at, before=before):
+        return
+    with contextlib.suppress(psutil.Error):
+        process = psutil.Process(pid)
+        for one in (process, *process.children(recursive=True)):
+            with contextlib.suppress(psutil.Error):
+                one.kill()
+    # Not waited for through psutil: that would take the exit code away from the thread that records it.
+    deadline = time.monotonic() + KILL_TIMEOUT_S
+    while is_alive(pid, created_at=created_at, before=before) and time.monotonic() < deadline:
+        time.sleep(0.01)
+
+
+def _start_process(folder: Path, *, resume: bool, threads: int | None) -> subprocess.Popen[bytes]:
+    command = [sys.executable, "-m", "app", "train", str(folder / "recipe.yaml")]
+    command += ["--resume"] if resume else []
+    command += ["--threads", str(threads)] if threads else []
+    (folder / "launch.json").unlink(missing_ok=True)
+    process, created_at = spawn(command, folder)
     _note(folder, pid=process.pid, process_created_at=created_at, started_at=time.time(), resumed=resume)
     return process
 
@@ -135,15 +161,18 @@ def _record_end(process: subprocess.Popen[bytes], folder: Path) -> None:
 
 
 def _note(folder: Path, **values: object) -> None:
-    """Add values to ``launch.json``, written aside and renamed."""
+    """Add values to ``launch.json``."""
     path = folder / "launch.json"
-    partial = path.with_name(f"launch.{threading.get_ident()}.partial")
-    partial.write_text(json.dumps(read_json(path) | values), encoding="utf8")
-    partial.replace(path)
+    write_json(path, read_json(path) | values)
 
 
 def _is_running(run: Run) -> bool:
     """Whether the process of the run is still the one that was started."""
+    return is_alive(run.pid, **_made(run))
+
+
+def _made(run: Run) -> dict[str, float | None]:
+    """When the process of the run was made, or a time at which it existed."""
     launch = read_json(run.folder / "launch.json")
     created_at = launch.get("process_created_at") if launch.get("pid") == run.pid else None
-    return is_alive(run.pid, created_at=created_at, before=run.started_at)
+    return {"created_at": created_at, "before": run.started_at}

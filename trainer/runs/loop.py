@@ -1,29 +1,27 @@
-"""The training loop: draw a batch, embed it, judge it, step.
+"""The training loop of every stage: compute the gradient of a batch, step, tell.
 
-What a batch is and what is good is the objective's business (``trainer.runs.objective``). Everything periodic
-(log, checkpoint, evaluation) is a hook; files, folders and processes are other modules' business.
+How the gradient comes about is the stage's business (``trainer.runs.embedding``, ``trainer.reranker.loop``).
+Everything periodic (log, checkpoint, evaluation) is a hook; files, folders and processes are other modules'
+business.
 """
 
 from __future__ import annotations
 
 import math
 import time
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 
 import torch
-from torch import Tensor, nn
+from torch import nn
 
-from me5.batching import BatchPolicy, plan_batches
 from trainer.errors import TrainingError
-from trainer.losses.gradcache import cached_backward
 from trainer.models.backbone import TextModel
-from trainer.runs.objective import Batch, Loss, Objective
+from trainer.runs.objective import Objective
 from trainer.runs.processes import Processes
 from trainer.runs.schedule import linear_schedule
 from trainer.runs.settings import RuntimeConfig, StepPlan
-
-MAX_TEXTS = 4_096  # per mini-batch, however short they are
 
 
 @dataclass(frozen=True)
@@ -59,8 +57,30 @@ class Training:
     step: int = 0
 
 
-def train(training: Training, hooks: Sequence[Hook], should_stop: Callable[[], bool] = lambda: False) -> None:
+@dataclass(frozen=True)
+class Gradients:
+    """What is known of the gradient of a step, once this process has added its part to the parameters."""
+
+    source: str
+    loss: float  # mean of the joint batch
+    items: int  # pairs or query groups, of the joint batch
+    lengths: Sequence[int]  # tokens of the texts of this process
+    parts: Mapping[str, float] = field(default_factory=dict)  # of the loss
+
+
+def train(
+    training: Training,
+    hooks: Sequence[Hook],
+    compute: Callable[[Training], Gradients],
+    should_stop: Callable[[], bool] = lambda: False,
+) -> None:
     """Go from where the training stands to the last step of its plan, or until it should stop.
+
+    Args:
+        training: what is trained, and how far it has come.
+        hooks: told after every step.
+        compute: adds the gradient of the next step.
+        should_stop: asked before every step.
 
     Raises:
         TrainingError: the loss or the gradient is not finite, or memory has run out.
@@ -69,25 +89,25 @@ def train(training: Training, hooks: Sequence[Hook], should_stop: Callable[[], b
     training.model.body.train()
     while training.step < training.plan.steps and not should_stop():
         started = time.perf_counter()
-        batch = training.objective.next_batch()
         learning_rate = set_learning_rate(training)
         seed_step(training)
-        loss = backward(training, batch)
-        gradient_norm = clip(training, loss.value)
+        found = compute(training)
+        training.processes.sum_gradients(trained(training.model.body))
+        gradient_norm = clip(training, found.loss)
         training.optimiser.step()
         training.optimiser.zero_grad(set_to_none=True)
         training.step += 1
         report = StepReport(
             step=training.step,
-            source=batch.source,
-            loss=loss.value,
+            source=found.source,
+            loss=found.loss,
             gradient_norm=gradient_norm,
             learning_rate=learning_rate,
-            pairs=batch.items,
-            tokens=sum(map(len, batch.ids)),
-            cut_share=cut_share(batch, training.model),
+            pairs=found.items,
+            tokens=sum(found.lengths),
+            cut_share=cut_share(found.lengths, training.model.tokenization.max_tokens),
             seconds=time.perf_counter() - started,
-            parts=loss.parts,
+            parts=found.parts,
         )
         for hook in hooks:
             hook(report)
@@ -108,39 +128,19 @@ def seed_step(training: Training) -> None:
     torch.manual_seed((training.seed * 1_000_003 + training.step) * 1_009 + processes.index)
 
 
-def backward(training: Training, batch: Batch) -> Loss:
-    """The loss of the joint batch; its gradient, summed over the processes, is added to the parameters.
-
-    Texts of similar length share a mini-batch, so that little is computed on padding.
-    """
-    runtime, processes = training.runtime, training.processes
-    policy = BatchPolicy(token_budget=runtime.mini_batch_tokens, max_texts=MAX_TEXTS)
-    mini_batches = plan_batches([len(row) for row in batch.ids], policy)
-    order_B = torch.tensor([position for rows in mini_batches for position in rows], device=processes.device)
-
-    def embed(rows: Sequence[int]) -> Tensor:
-        with torch.autocast(processes.device.type, dtype=torch.bfloat16, enabled=runtime.precision == "bf16"):
-            return training.model.embed([batch.ids[row] for row in rows])
-
-    def judge(planned_BD: Tensor) -> tuple[Loss, Tensor]:
-        embeddings_BD = torch.empty_like(planned_BD)
-        embeddings_BD[order_B] = planned_BD
-        del planned_BD  # as large as all that the loss needs
-        loss = training.objective.loss(embeddings_BD, batch)
-        return loss, loss.gradient_BD[order_B]
-
+@contextmanager
+def memory_told(training: Training) -> Iterator[None]:
+    """Inside, memory that runs out is told with a remedy."""
     try:
-        loss = cached_backward(embed, mini_batches, judge)
+        yield
     except (RuntimeError, MemoryError) as error:
         if not is_out_of_memory(error):
             raise
+        tokens = training.runtime.mini_batch_tokens
         raise TrainingError(
-            f"Memory ran out in step {training.step + 1} with mini-batches of "
-            f"{runtime.mini_batch_tokens} tokens. The batch may stay as it is: resume with "
-            f"runtime.mini_batch_tokens={max(1, runtime.mini_batch_tokens // 2)}."
+            f"Memory ran out in step {training.step + 1} with mini-batches of {tokens} tokens. The batch may "
+            f"stay as it is: resume with runtime.mini_batch_tokens={max(1, tokens // 2)}."
         ) from error
-    processes.sum_gradients(trained(training.model.body))
-    return loss
 
 
 def is_out_of_memory(error: Exception) -> bool:
@@ -170,6 +170,6 @@ def clip(training: Training, loss: float) -> float:
     return norm
 
 
-def cut_share(batch: Batch, model: TextModel) -> float:
+def cut_share(lengths: Sequence[int], max_tokens: int) -> float:
     """Share of the texts that fill ``max_tokens``."""
-    return sum(len(row) >= model.tokenization.max_tokens for row in batch.ids) / len(batch.ids)
+    return sum(length >= max_tokens for length in lengths) / max(len(lengths), 1)

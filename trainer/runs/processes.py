@@ -19,13 +19,15 @@ class Processes:
     """This process among the others.
 
     Args:
-        device: ``auto`` takes an accelerator where there is one; ``cpu`` stays on the processor.
+        device: ``auto`` takes an accelerator where there is one; ``cpu`` stays on the processor. Processes
+            without an accelerator find each other by gloo.
     """
 
     def __init__(self, device: str = "auto") -> None:
         from accelerate import PartialState
 
-        self._state: Any = PartialState(cpu=device == "cpu", timeout=PATIENCE)
+        on_cpu = device == "cpu" or not torch.accelerator.is_available()
+        self._state: Any = PartialState(cpu=on_cpu, timeout=PATIENCE)
         self.index: int = self._state.process_index
         self.count: int = self._state.num_processes
         self.device: torch.device = self._state.device

@@ -8,6 +8,8 @@ as it was, so the state is always checked against the processes there are.
 from __future__ import annotations
 
 import json
+import os
+import threading
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
@@ -252,6 +254,13 @@ def read_json(path: Path) -> dict[str, Any]:
     except (OSError, ValueError):
         return {}
     return values if isinstance(values, dict) else {}
+
+
+def write_json(path: Path, values: Mapping[str, Any]) -> None:
+    """Write an object aside and rename it, so that nobody reads half of it."""
+    partial = path.with_name(f"{path.name}.{os.getpid()}-{threading.get_ident()}.partial")
+    partial.write_text(json.dumps(values, ensure_ascii=False), encoding="utf8")
+    partial.replace(path)
 
 
 def to_seconds(moment: object) -> float | None:

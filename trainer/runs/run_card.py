@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from pathlib import Path
 from typing import TYPE_CHECKING
 
+from trainer.models.card import model_card
 from trainer.models.start import StartConfig, describe_start
 
 if TYPE_CHECKING:
-    from trainer.runs.training import EmbeddingConfig
+    from trainer.runs.embedding_run import EmbeddingConfig
 
 
 def run_card(
@@ -31,37 +31,21 @@ def run_card(
     """
     common = {"Precision": config.runtime.precision, "Seed": str(config.seed)}
     rows = dict(settings) | common | dict(describe_start(config.start))
-    return "\n".join(
-        [
-            "---",
-            "library_name: sentence-transformers",
-            "pipeline_tag: sentence-similarity",
-            "---",
-            "",
-            f"# {Path(config.out).name}",
-            "",
-            f"A text embedding model, trained from {_origin(config.start)} {how}.",
-            "Write the prompts `query` and `passage` before texts, as the configuration in this folder does.",
-            "",
-            "| Setting | Value |",
-            "|---|---|",
-            *(f"| {name} | {value} |" for name, value in rows.items()),
-            "",
-            _row(columns),
-            _row(["---"] * len(columns)),
-            *map(_row, sources),
-            "",
-            "The licences of the data and of the base model apply. Quality was not measured by the training.",
-            "",
-        ]
+    about = (
+        f"A text embedding model, trained from {_origin(config.start)} {how}.",
+        "Write the prompts `query` and `passage` before texts, as the configuration in this folder does.",
     )
+    note = "The licences of the data and of the base model apply. Quality was not measured by the training."
+    return model_card(config.out, "sentence-similarity", about, rows, note, table=[columns, *sources])
 
 
 def _origin(start: StartConfig) -> str:
     if start.shape is not None:
         return f"fresh weights ({start.shape.layers} layers, {start.shape.hidden} dimensions)"
-    return f"`{start.model}`" + (" with a new vocabulary" if start.tokenizer else "")
+    return f"`{start.model}`" + _vocabulary(start)
 
 
-def _row(cells: Sequence[str]) -> str:
-    return f"| {' | '.join(cells)} |"
+def _vocabulary(start: StartConfig) -> str:
+    if start.new_pieces:
+        return " with more pieces in its vocabulary"
+    return " with a new vocabulary" if start.tokenizer else ""

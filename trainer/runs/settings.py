@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Literal
+from typing import Literal, Protocol
 
 from trainer.config import require
+from trainer.errors import ConfigError
 
 
 @dataclass(frozen=True)
@@ -56,3 +58,72 @@ class StepPlan:
     warmup_steps: int
     learning_rate: float
     max_gradient_norm: float
+
+
+@dataclass(frozen=True)
+class OptimConfig:
+    """What decides the steps of every stage. ``batch_size`` counts what all processes take together."""
+
+    batch_size: int
+    learning_rate: float
+    weight_decay: float = 0.01
+    max_gradient_norm: float = 1.0
+    max_tokens: int = 192
+
+    def __post_init__(self) -> None:
+        require(self.batch_size >= 1, "optim.batch_size", self.batch_size, "at least 1")
+        require(self.learning_rate > 0, "optim.learning_rate", self.learning_rate, "a positive number")
+        require(self.weight_decay >= 0, "optim.weight_decay", self.weight_decay, "at least 0")
+        require(self.max_gradient_norm > 0, "optim.max_gradient_norm", self.max_gradient_norm, "above 0")
+        require(self.max_tokens >= 8, "optim.max_tokens", self.max_tokens, "at least 8")
+
+
+@dataclass(frozen=True)
+class EpochOptim(OptimConfig):
+    """Steps of a stage that goes through its data ``epochs`` times; ``steps`` outrank them."""
+
+    epochs: float = 2.0
+    steps: int | None = None
+    warmup_steps: int | None = None  # a tenth of the steps
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        require(self.epochs > 0, "optim.epochs", self.epochs, "above 0")
+        require(self.steps is None or self.steps >= 1, "optim.steps", self.steps, "at least 1")
+        warmup = self.warmup_steps
+        require(warmup is None or warmup >= 0, "optim.warmup_steps", warmup, "at least 0")
+
+    def plan(self, epoch_steps: int) -> StepPlan:
+        """The steps of a run whose epochs together have ``epoch_steps``.
+
+        Raises:
+            ConfigError: the warm-up is longer than the run.
+        """
+        steps = self.steps or epoch_steps
+        warmup_steps = steps // 10 if self.warmup_steps is None else self.warmup_steps
+        if warmup_steps > steps:
+            raise ConfigError(
+                f"optim.warmup_steps is {warmup_steps} and the run has {steps} steps. Expected no more than "
+                "there are steps. Lower it; null takes a tenth of the steps."
+            )
+        return StepPlan(steps, warmup_steps, self.learning_rate, self.max_gradient_norm)
+
+    def described(self) -> dict[str, str]:
+        """Length and learning rate of the run, for its model card."""
+        warmup = "a tenth of the steps" if self.warmup_steps is None else f"{self.warmup_steps:,} steps"
+        length = {"Epochs": f"{self.epochs:g}"} if self.steps is None else {"Steps": f"{self.steps:,}"}
+        return length | {"Learning rate": f"{self.learning_rate:g}, warm-up {warmup}, linear"}
+
+
+class Named(Protocol):
+    """A source of data."""
+
+    @property
+    def name(self) -> str: ...
+
+
+def require_sources(sources: Sequence[Named]) -> None:
+    """A recipe has sources, and their names differ."""
+    require(bool(sources), "sources", sources, "at least one source")
+    names = [source.name for source in sources]
+    require(len(set(names)) == len(names), "sources", names, "names that differ")

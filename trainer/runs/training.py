@@ -1,7 +1,7 @@
-"""A run of an embedding model from its first step to its last, whatever its stage.
+"""A run from its first step to its last, whatever the stage.
 
-The stage says how model and objective are built and what the model card tells; here they get their folder:
-checkpoints, metrics, evaluations, signals, and the export at the end.
+The stage brings model, data, steps and card; here they get their folder: checkpoints, metrics, measurements,
+signals, and the export at the end.
 """
 
 from __future__ import annotations
@@ -9,115 +9,70 @@ from __future__ import annotations
 import dataclasses
 import logging
 from collections.abc import Callable
+from dataclasses import dataclass
 from pathlib import Path
-from typing import Protocol
 
 from trainer.errors import ConfigError, TrainingError
-from trainer.models.backbone import StartConfig, TextModel, build_model
-from trainer.models.layers import speed_up
+from trainer.models.backbone import TextModel
 from trainer.runs.checkpoint import Position
-from trainer.runs.evaluating import Evaluations
 from trainer.runs.folder import JsonLines, RunConfig, RunFolder
-from trainer.runs.loop import Hook, StepReport, Training, train
-from trainer.runs.objective import Objective
-from trainer.runs.optimiser import build_optimiser
+from trainer.runs.interruption import StopRequest
+from trainer.runs.loop import Gradients, Hook, StepReport, Training, train
+from trainer.runs.measurements import Measurements
 from trainer.runs.processes import Processes
-from trainer.runs.settings import EvaluateConfig, StepPlan
 
 logger = logging.getLogger(__name__)
 
 
-class EmbeddingOptim(Protocol):
-    """What the optimisers of both stages have in common."""
+@dataclass(frozen=True)
+class Stage:
+    """What a stage brings to its run. ``at_start`` is called when the run stands where it goes on."""
 
-    @property
-    def batch_size(self) -> int: ...
-    @property
-    def weight_decay(self) -> float: ...
-    @property
-    def max_tokens(self) -> int: ...
-
-
-class EmbeddingConfig(RunConfig, Protocol):
-    """The recipe of a stage that trains an embedding model."""
-
-    @property
-    def start(self) -> StartConfig: ...
-    @property
-    def seed(self) -> int: ...
-    @property
-    def optim(self) -> EmbeddingOptim: ...
-    @property
-    def evaluate(self) -> EvaluateConfig | None: ...
+    training: Training
+    compute: Callable[[Training], Gradients]
+    measurements: Measurements
+    card: str
+    at_start: Callable[[], None] = lambda: None
 
 
-@dataclasses.dataclass(frozen=True)
-class Prepared:
-    """A stage whose data was found: how many steps it has, and its objective for a model."""
-
-    plan: StepPlan
-    objective: Callable[[TextModel, Processes], Objective]
-
-
-def run_embedding_stage(
-    config: EmbeddingConfig, *, prepare: Callable[[], Prepared], card: Callable[[], str], resume: bool
+def run_training(
+    config: RunConfig,
+    prepare: Callable[[RunFolder, StopRequest], Stage],
+    processes: Processes,
+    *,
+    resume: bool,
 ) -> Path:
     """Train by the recipe and return the folder of the model.
 
     Args:
         config: the recipe.
-        prepare: opens the data, before a model is loaded.
-        card: the text of the model card.
+        prepare: opens data and model.
+        processes: that train together.
         resume: go on from the newest checkpoint of the folder ``config.out``; from the start if it has none.
 
     Raises:
         TrainerError, Me5Error: the run cannot start or cannot go on; checkpoints written before stay.
         RunStopped: a signal came; the step was finished and a checkpoint written.
     """
-    processes = Processes(config.runtime.device)
-    _require_even_split(config.optim, processes)
     run = RunFolder(config, resume=resume, is_first=processes.is_first)
     with run.running() as stop:
-        evaluations = Evaluations(config.evaluate, should_stop=stop.is_made)
-        training = _build(config, prepare(), processes)
+        stage = prepare(run, stop)
+        training = stage.training
         restore_training(training, run)
         run.stands_at(training.step, training.plan.steps)
-        evaluations.open(run.path / "evaluations.jsonl", training)
+        stage.measurements.open(run.path / "evaluations.jsonl", training)
         with stop.granted_between_steps():
-            evaluations.measure_if_due(training)
-            hooks = [
-                metrics_hook(training, run),
-                checkpoint_hook(training, run),
-                _evaluation(training, evaluations),
-            ]
-            if config.runtime.tensorboard and processes.is_first:
-                hooks.append(tensorboard_hook(training, run.path / "tensorboard"))
-            train(training, hooks, lambda: processes.any(stop.is_made()))
+            stage.at_start()
+            stage.measurements.measure_if_due(training)
+            train(training, _hooks(stage, run), stage.compute, lambda: processes.any(stop.is_made()))
             if training.step < training.plan.steps:
                 save_checkpoint(training, run)
         stop.require_done(training.step == training.plan.steps)
         if processes.is_first:
-            _export(training.model, run.path / "model", card())
+            run.says("Writing the model")
+            _export(training.model, run.path / "model", stage.card)
         processes.wait()
     return run.path / "model"
-
-
-def _build(config: EmbeddingConfig, prepared: Prepared, processes: Processes) -> Training:
-    optim, plan = config.optim, prepared.plan
-    model = build_model(config.start, max_tokens=optim.max_tokens, seed=config.seed)
-    model.body.to(processes.device)
-    speed_up(model.body)
-    return Training(
-        model=model,
-        optimiser=build_optimiser(
-            model.body, learning_rate=plan.learning_rate, weight_decay=optim.weight_decay
-        ),
-        objective=prepared.objective(model, processes),
-        processes=processes,
-        plan=plan,
-        runtime=config.runtime,
-        seed=config.seed,
-    )
 
 
 def restore_training(training: Training, run: RunFolder) -> None:
@@ -151,11 +106,16 @@ def checkpoint_hook(training: Training, run: RunFolder) -> Hook:
     return save
 
 
-def _evaluation(training: Training, evaluations: Evaluations) -> Hook:
-    def measure(report: StepReport) -> None:
-        evaluations.measure_if_due(training)
-
-    return measure
+def _hooks(stage: Stage, run: RunFolder) -> list[Hook]:
+    training = stage.training
+    hooks = [
+        metrics_hook(training, run),
+        checkpoint_hook(training, run),
+        lambda report: stage.measurements.measure_if_due(training),
+    ]
+    if training.runtime.tensorboard and training.processes.is_first:
+        hooks.append(tensorboard_hook(training, run.path / "tensorboard"))
+    return hooks
 
 
 def metrics_hook(training: Training, run: RunFolder) -> Hook:
@@ -206,19 +166,11 @@ def tensorboard_hook(training: Training, folder: Path) -> Hook:
     return write
 
 
-def _require_even_split(optim: EmbeddingOptim, processes: Processes) -> None:
-    if optim.batch_size % processes.count:
-        raise ConfigError(
-            f"optim.batch_size is {optim.batch_size}; expected a multiple of {processes.count} processes, "
-            "because each takes the same share. Change it."
-        )
-
-
 def _export(model: TextModel, folder: Path, card: str) -> None:
     try:
         model.save(folder)
         (folder / "README.md").write_text(card, encoding="utf8")
-    except OSError as error:
+    except (OSError, RuntimeError) as error:  # safetensors reports a failed write as its own RuntimeError
         raise TrainingError(
             f"The model cannot be written to {folder} ({error}). Expected free space. Make room, --resume."
         ) from error

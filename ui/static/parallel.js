@@ -110,7 +110,11 @@ element.addEventListener('click', (event) => {
     return trigger('turn', { page: Number(page) });
   }
   if (all) return trigger('all', { state: all });
-  if ('undo' in button.dataset) trigger('undo', {});
+  if ('undo' in button.dataset) return trigger('undo', {});
+  if ('score' in button.dataset) {
+    button.disabled = true;
+    trigger('score', {});
+  }
 });
 const line = (input) => {
   const [low, high] = [Number(input.min), Number(input.max)];

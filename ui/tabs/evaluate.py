@@ -11,44 +11,22 @@ import gradio as gr
 from ui import exports, markup_evaluate
 from ui import markup_scores as scores
 from ui.evaluating import SAMPLE_TASK, Entry, EvaluationError, Evaluations, Request, compare_entries
+from ui.evaluation_exports import COLUMNS, rows_to_export
 from ui.exports import ExportFormat
 from ui.frame import TO_DOWNLOAD, Frame, script
 from ui.guard import guarded
 from ui.services import Services
+from ui.tabs.evaluate_form import Form, build_folds, build_form
 
 FORMATS: tuple[ExportFormat, ...] = ("csv", "json")
-COLUMNS = (
-    "model", "task", "kind", "language", "items", "pool", "metric", "value", "low", "high", "published",
-    "source", "reason", "measured_at",
-)  # fmt: skip
 POLL_SECONDS = 1.0
-INTRO = "<p>How well models search, pair and compare texts, beside each other and what was published.</p>"
-NOTES = """
-- **Files** that can be measured: own questions with judged answers (`.csv` with the columns *query* and
-  *document* and, where you like, *grade* and *language*); pairs with a likeness (`.tsv` of text 1, text 2,
-  score, language); translations (two files `NAME.de` and `NAME.en`, or a `.tsv` of source and target);
-  Tatoeba (`.tar.xz`). On this computer also the path of a folder in the layout of BEIR, MIRACL, BUCC or
-  Tatoeba.
-- **Tasks of the hub** (MIRACL, BUCC, Tatoeba, any name that *mteb* knows) need `pip install mteb` and the
-  network; on a processor the large ones take hours.
-- **Intervals** say what chance leaves open: 95 of 100 samples of questions like these would give a
-  value inside. Two models are compared on the same questions, which tells more than two intervals side by
-  side. Where the questions are translations of each other, as in the sample, the interval of the mean is too
-  narrow.
-- **Zero-shot?** mE5 was trained on the training parts of MIRACL, Mr. TyDi, NQ, HotpotQA, FEVER, SQuAD, Quora
-  and MS MARCO, so its figures there say less about your documents.
-- **Cosines** of mE5 lie between 0.7 and 1.0. Only their order counts, and only the order is measured here.
-- The report averages MIRACL over 16 languages, MTEB over 18; Recall@100 of *MIRACLRetrievalHardNegatives* is
-  higher than of MIRACL, because its pool is small.
-"""
 
 
 @dataclass(frozen=True)
 class EvaluateTab:
     """Parts of the tab that events write."""
 
-    models: gr.Dropdown
-    tasks: gr.Dropdown
+    form: Form
     status: gr.HTML
     table: gr.HTML
     results: gr.Column
@@ -65,7 +43,7 @@ class EvaluateTab:
 def build(services: Services, frame: Frame) -> EvaluateTab:
     """Lay the tab out and wire it."""
     evaluations = Evaluations(services.data_dir, services.allow_server_paths)
-    models, tasks, upload, options, buttons = _choice(evaluations)
+    form = build_form(evaluations)
     status = gr.HTML("", js_on_load=script("evaluate.js"), apply_default_css=False, elem_id="evaluate-status")
     table = gr.HTML("", js_on_load=script("evaluate.js"), apply_default_css=False, elem_id="evaluate-table")
     with gr.Column(visible=False, elem_id="evaluate-results") as results:
@@ -80,96 +58,18 @@ def build(services: Services, frame: Frame) -> EvaluateTab:
                 gr.Button(kind.upper(), size="sm", scale=0, min_width=70, elem_id=f"evaluate-{kind}")
                 for kind in FORMATS
             ]
-    history, log = _folds()
+    history, log = build_folds()
     tab = EvaluateTab(
-        models, tasks, status, table, results, task, first, second, detail, history,
+        form, status, table, results, task, first, second, detail, history,
         gr.Timer(POLL_SECONDS, active=False), gr.State(""), gr.State(""),
     )  # fmt: skip
-    _wire_start(evaluations, tab, upload, options, buttons)
+    _wire_start(evaluations, tab)
     _wire_news(evaluations, tab)
     _wire_detail(evaluations, tab)
     _wire_history(evaluations, tab, log)
     for button, kind in zip(export_buttons, FORMATS, strict=True):
         _wire_export(services, evaluations, frame, button, kind)
     return tab
-
-
-# -- layout --------------------------------------------------------------------------------------------------
-
-
-def _choice(
-    evaluations: Evaluations,
-) -> tuple[gr.Dropdown, gr.Dropdown, gr.UploadButton, list[Any], list[gr.Button]]:
-    gr.HTML(INTRO, apply_default_css=False, elem_id="evaluate-intro")
-    with gr.Row(elem_id="evaluate-choose"):
-        models = gr.Dropdown(
-            evaluations.model_choices(),
-            value=["builtin"],
-            multiselect=True,
-            allow_custom_value=True,
-            label="Models",
-            info="trained here, built in, or a name on the hub",
-            elem_id="evaluate-models",
-            min_width=260,
-        )
-        paths = ", or a path on this computer" if evaluations.allow_server_paths else ""
-        tasks = gr.Dropdown(
-            evaluations.task_choices(),
-            value=[],
-            multiselect=True,
-            allow_custom_value=True,
-            label="Tasks",
-            info=f"a file of yours, a name on the hub{paths}",
-            elem_id="evaluate-tasks",
-            min_width=260,
-        )
-    with gr.Row(elem_id="evaluate-buttons"):
-        start = gr.Button("Measure", variant="primary", scale=0, min_width=120, elem_id="evaluate-start")
-        sample = gr.Button(
-            "Try the sample task",
-            scale=0,
-            min_width=170,
-            visible=SAMPLE_TASK.is_dir(),
-            elem_id="evaluate-sample",
-        )
-        upload = gr.UploadButton(
-            "Upload questions or pairs …",
-            file_count="multiple",
-            scale=0,
-            min_width=220,
-            elem_id="evaluate-upload",
-        )
-    with gr.Accordion("Options", open=False, elem_id="evaluate-options"), gr.Row():
-        languages = gr.Textbox(
-            label="Languages",
-            placeholder="all; or codes as the task spells them: de, sw",
-            elem_id="evaluate-languages",
-            min_width=220,
-        )
-        most = gr.Number(
-            0, label="At most so many items per language", info="0 for all; a small number for a quick look",
-            precision=0, minimum=0, elem_id="evaluate-most", min_width=220,
-        )  # fmt: skip
-        instruction = gr.Textbox(
-            label="Instruction",
-            placeholder="one sentence, for models that take one",
-            elem_id="evaluate-instruction",
-            min_width=220,
-        )
-    return models, tasks, upload, [languages, most, instruction], [start, sample]
-
-
-def _folds() -> tuple[gr.HTML, gr.Textbox]:
-    with gr.Accordion("Evaluations so far", open=False, elem_id="evaluate-past"):
-        history = gr.HTML(
-            "", js_on_load=script("evaluate.js"), apply_default_css=False, elem_id="evaluate-history"
-        )
-        log = gr.Textbox(
-            label="Log", lines=8, max_lines=16, visible=False, interactive=False, elem_id="evaluate-log"
-        )
-    with gr.Accordion("How to read this", open=False, elem_id="evaluate-notes"):
-        gr.Markdown(NOTES, elem_id="evaluate-notes-words")
-    return history, log
 
 
 # -- what is shown -------------------------------------------------------------------------------------------
@@ -254,41 +154,13 @@ def _detail(
     return scores.detail(entry, other, compared, labels)
 
 
-def rows_to_export(entries: Sequence[Entry], labels: dict[str, str]) -> list[dict[str, Any]]:
-    """One row per model, task, language and metric; values in percent."""
-    rows = []
-    for entry in entries:
-        report = entry.report
-        verdict = markup_evaluate.verdict_of(entry)
-        at = time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime(entry.measured_at))
-        for row in (*report["results"], *([report["mean"]] if report["mean"] else [])):
-            for metric, score in row["metrics"].items():
-                is_main = row is entry.main or (row == entry.main and metric == report["main_metric"])
-                known = verdict if is_main and metric == report["main_metric"] else None
-                found = known.published if known else None
-                values = (
-                    labels[entry.model], report["task"], report["kind"], row["language"], row["items"],
-                    row["pool"], metric, *(_percent(score[name]) for name in ("value", "low", "high")),
-                    found.value if found else None, found.source if found else None,
-                    known.reason if known else None, at,
-                )  # fmt: skip
-                rows.append(dict(zip(COLUMNS, values, strict=True)))
-    return rows
-
-
-def _percent(share: float | None) -> float | None:
-    return None if share is None else round(100 * share, 4)
-
-
 # -- events --------------------------------------------------------------------------------------------------
 
 HIDDEN: dict[str, Any] = {"show_progress": "hidden", "api_visibility": "private"}
 
 
-def _wire_start(
-    evaluations: Evaluations, tab: EvaluateTab, upload: gr.UploadButton, options: list[Any],
-    buttons: list[gr.Button],
-) -> None:  # fmt: skip
+def _wire_start(evaluations: Evaluations, tab: EvaluateTab) -> None:
+    form = tab.form
     started = gr.JSON(visible=False, elem_id="evaluate-started")
     outputs = [started, tab.status, tab.timer, tab.news]
 
@@ -307,37 +179,26 @@ def _wire_start(
     def ask_sample(models: Sequence[str], *said: Any) -> tuple[Any, ...]:
         return ask(models or ["builtin"], [str(SAMPLE_TASK)], "", said[1], said[2])
 
-    start, sample = buttons
-    start.click(
-        guarded(ask), [tab.models, tab.tasks, *options], outputs, show_progress="hidden", api_name="evaluate"
-    )
-    sample.click(
-        guarded(ask_sample), [tab.models, *options], outputs, show_progress="hidden",
+    form.start.click(
+        guarded(ask), [form.models, form.tasks, *form.options], outputs, show_progress="hidden",
+        api_name="evaluate",
+    )  # fmt: skip
+    form.sample.click(
+        guarded(ask_sample), [form.models, *form.options], outputs, show_progress="hidden",
         api_name="evaluate_sample", api_visibility="undocumented",
     )  # fmt: skip
 
     def keep(files: list[str] | None, tasks: list[str] | None) -> gr.Dropdown:
-        words = [evaluations.keep_upload(Path(file)) for file in files or []]
-        words = merged_pairs(words)
+        words = evaluations.keep_uploads([Path(file) for file in files or []])
         chosen = list(dict.fromkeys([*(tasks or []), *words]))
         known = evaluations.task_choices()
         extra = [(Path(word).name, word) for word in words if word not in {value for _, value in known}]
         return gr.Dropdown(choices=[*known, *extra], value=chosen)
 
-    upload.upload(
-        guarded(keep), [upload, tab.tasks], tab.tasks, show_progress="hidden",
+    form.upload.upload(
+        guarded(keep), [form.upload, form.tasks], form.tasks, show_progress="hidden",
         api_name="evaluate_upload", api_visibility="undocumented",
     )  # fmt: skip
-
-
-def merged_pairs(words: Sequence[str]) -> list[str]:
-    """Two files that differ in their suffix are one task, named without it: ``news.de``, ``news.en``."""
-    measurable = {".csv", ".tsv", ".tgz", ".txz", ".tar", ".xz", ".gz", ".bz2"}
-    stems: dict[str, list[str]] = {}
-    for word in words:
-        path = Path(word)
-        stems.setdefault(word if path.suffix in measurable else str(path.with_suffix("")), []).append(word)
-    return [stem if len(own) == 2 else own[0] for stem, own in stems.items()]
 
 
 def _wire_news(evaluations: Evaluations, tab: EvaluateTab) -> None:
@@ -382,8 +243,8 @@ def _compare(evaluations: Evaluations) -> Callable[[str, str, str], Any]:
 
 def _drawn(tab: EvaluateTab) -> list[Any]:
     return [
-        tab.table, tab.results, tab.task, tab.first, tab.second, tab.detail, tab.history, tab.models,
-        tab.tasks,
+        tab.table, tab.results, tab.task, tab.first, tab.second, tab.detail, tab.history,
+        tab.form.models, tab.form.tasks,
     ]  # fmt: skip
 
 

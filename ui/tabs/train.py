@@ -8,10 +8,14 @@ from typing import Any
 import gradio as gr
 
 from trainer.runs import records
-from ui import markup_train as markup
 from ui.errors import UiError
 from ui.frame import Frame, look, script
 from ui.guard import guarded
+from ui.markup_runs import comparison, run_list
+from ui.markup_train import run_page
+from ui.markup_train_form import estimate_line
+from ui.run_scores import before_after
+from ui.run_view import RunView
 from ui.services import DEFAULT_COLLECTION, Services
 from ui.tabs.train_form import (
     NO_PAIRS,
@@ -22,7 +26,9 @@ from ui.tabs.train_form import (
     show_purpose,
     to_values,
 )
-from ui.training import Draft, Order, Training
+from ui.training import Training
+from ui.training_order import Order
+from ui.training_pairs import Draft
 from ui.training_plan import PURPOSES, Settings
 
 POLL_SECONDS = 2.0
@@ -90,7 +96,7 @@ def wire_load(blocks: gr.Blocks, handle: gr.Tab, others: list[gr.Tab], frame: Fr
 
     def arrive(collection: str, request: gr.Request) -> tuple[Any, ...]:
         wanted = dict(request.query_params)
-        view, draft = wanted.get("run", ""), tab.training.draft(wanted.get("pairs", ""))
+        view, draft = wanted.get("run", ""), tab.training.drafts.find(wanted.get("pairs", ""))
         if wanted.get("tab") != "train":
             return gr.Timer(active=False), view, draft.id if draft else "", *[gr.skip()] * len(tab.outputs)
         drawn = draw(tab.training, view, collection, "")
@@ -115,10 +121,10 @@ def draw(training: Training, view: str, collection: str, seen: str) -> tuple[Any
         wanted = [
             view_of(training, one.run, collection, whole=True) for one in views if one.run.name in names
         ]
-        body = markup.comparison(wanted)
+        body = comparison(wanted)
     else:
-        body = next((markup.run_page(one) for one in views if one.run.name == chosen), "")
-    listed = markup.run_list(views, chosen)
+        body = next((run_page(one) for one in views if one.run.name == chosen), "")
+    listed = run_list(views, chosen)
     fingerprint = hashlib.blake2b(f"{listed}\0{body}\0{chosen}".encode(), digest_size=8).hexdigest()
     if fingerprint == seen:
         return gr.skip(), gr.skip(), gr.skip(), gr.skip()
@@ -134,14 +140,14 @@ def shown_view(view: str, names: list[str]) -> str:
     return names[0] if names else NEW
 
 
-def view_of(training: Training, run: records.Run, collection: str, *, whole: bool) -> markup.RunView:
+def view_of(training: Training, run: records.Run, collection: str, *, whole: bool) -> RunView:
     """What the page shows of a run; only the scores where it is a row of the list."""
     about, evaluations = training.about(run), records.read_evaluations(run.folder)
     if not whole:
-        return markup.RunView(run, about, evaluations=evaluations)
+        return RunView(run, about, evaluations=evaluations)
     rows = training.metrics(run)
     info = next((one for one in training.library.collections() if one.name == collection), None)
-    return markup.RunView(
+    return RunView(
         run,
         about,
         rows,
@@ -149,6 +155,7 @@ def view_of(training: Training, run: records.Run, collection: str, *, whole: boo
         records.log_tail(run.folder),
         training.card(run),
         records.seconds_left(run, rows),
+        training.pieces(run),
         collection if info is not None else "",
         is_registered=training.is_registered(run.name),
         is_used=info is not None and info.model == run.name,
@@ -221,18 +228,18 @@ def _wire_pairs(frame: Frame, tab: TrainTab) -> None:
     def from_file(path: str | None) -> tuple[Any, ...]:
         if not path:
             raise UiError("No file arrived. Expected a tsv, csv or jsonl file of pairs. Choose one.")
-        draft = training.draft_from_file(Path(path))
+        draft = training.drafts.from_file(Path(path))
         return None, draft.id, draft_json(draft), NEW
 
     def from_collection(collection: str) -> tuple[Any, ...]:
-        draft = training.draft_from_collection(collection)
+        draft = training.drafts.from_collection(collection)
         return draft.id, draft_json(draft), NEW
 
     def with_columns(draft: str, query: str, passage: str) -> dict[str, Any]:
-        return draft_json(training.choose_columns(draft, query, passage))
+        return draft_json(training.drafts.with_columns(draft, query, passage))
 
     def show(draft: str) -> tuple[Any, ...]:
-        return show_draft(training.draft(draft))
+        return show_draft(training.drafts.find(draft))
 
     common: dict[str, Any] = {"show_progress": "minimal", "show_progress_on": [form.checked]}
     form.upload.upload(
@@ -259,8 +266,9 @@ def _wire_form(frame: Frame, tab: TrainTab) -> None:
     """Settings follow purpose, model and pairs; the estimate follows the settings."""
     form, training = tab.form, tab.training
 
-    def bases(chosen: str) -> gr.Dropdown:
-        return gr.Dropdown(choices=[(base.label, base.value) for base in training.bases()], value=chosen)
+    def bases() -> gr.Dropdown:
+        """The choices alone: a value that is typed meanwhile stays."""
+        return gr.Dropdown(choices=[(base.label, base.value) for base in training.orders.bases()])
 
     def start(draft: str, base: str, purpose: str, name: str, *said: Any) -> tuple[str, str, str]:
         order = order_from(training, draft, base, purpose, settings_from(said), title=name)
@@ -269,7 +277,7 @@ def _wire_form(frame: Frame, tab: TrainTab) -> None:
     def shown(view: str, collection: str) -> tuple[Any, ...]:
         return draw(training, view, collection, "")
 
-    form.base.focus(guarded(bases), form.base, form.base, **HIDDEN)
+    form.base.focus(guarded(bases), None, form.base, **HIDDEN)
     form.purpose.input(guarded(show_purpose), form.purpose, form.purpose_outputs, **HIDDEN)
     for control in (form.purpose, form.base):
         _prepare(tab, control.input(None, None, None, api_visibility="private"))
@@ -289,7 +297,7 @@ def _prepare(tab: TrainTab, event: Any) -> None:
     form, training = tab.form, tab.training
 
     def choose(draft: str, base: str, purpose: str) -> list[Any]:
-        return to_values(training.preset(purpose, base, training.draft(draft)))
+        return to_values(training.orders.preset(purpose, base, training.drafts.find(draft)))
 
     event.then(guarded(choose), tab.wanted[:3], form.settings, **HIDDEN).success(
         guarded(_estimator(tab)), tab.wanted, form.estimate, show_progress="minimal", api_visibility="private"
@@ -300,10 +308,10 @@ def _estimator(tab: TrainTab) -> Any:
     training = tab.training
 
     def estimate(draft: str, base: str, purpose: str, *said: Any) -> str:
-        if training.draft(draft) is None:
+        if training.drafts.find(draft) is None:
             return NO_PAIRS
-        return markup.estimate(
-            training.estimate(order_from(training, draft, base, purpose, settings_from(said)))
+        return estimate_line(
+            training.orders.estimate(order_from(training, draft, base, purpose, settings_from(said)))
         )
 
     return estimate
@@ -317,7 +325,7 @@ def order_from(
     Raises:
         UiError: the pairs are gone, or there is no such purpose.
     """
-    found = training.draft(draft or "")
+    found = training.drafts.find(draft or "")
     if found is None:
         raise UiError("There are no pairs to train on. Expected a file or a collection. Choose one first.")
     if purpose not in PURPOSES:
@@ -343,10 +351,10 @@ def run_json(training: Training, run: records.Run) -> dict[str, Any]:
     return {
         "run": run.name, "state": run.state, "step": run.step, "steps": run.steps, "message": run.message,
         "seconds_left": records.seconds_left(run, rows), "loss": rows[-1].get("loss") if rows else None,
-        "model": str(run.model) if run.model else None,
+        "model": str(run.model) if run.model else None, "vocabulary": training.pieces(run) or None,
         "scores": [
             {"language": row.language, "metric": row.metric, "before": row.before, "after": row.after}
-            for row in markup.before_after(evaluations)
+            for row in before_after(evaluations)
         ],
     }  # fmt: skip
 
@@ -358,7 +366,7 @@ def add_endpoints(training: Training) -> None:
         pairs: str, purpose: str = "search", base: str = "builtin", settings: dict[str, Any] | None = None
     ) -> dict[str, Any]:
         """What a run needs: seconds, bytes of memory and disk, and why it would be refused."""
-        needed = training.estimate(_order(pairs, purpose, base, settings))
+        needed = training.orders.estimate(_order(pairs, purpose, base, settings))
         return asdict(needed) | {"refusal": needed.refusal}
 
     def train_start(
@@ -373,7 +381,7 @@ def add_endpoints(training: Training) -> None:
 
     def _order(pairs: str, purpose: str, base: str, settings: dict[str, Any] | None, name: str = "") -> Order:
         order = order_from(training, pairs, base, purpose, Settings(), title=name)
-        return training.with_settings(order, settings or {})
+        return training.orders.with_settings(order, settings or {})
 
     def train_runs() -> list[dict[str, Any]]:
         """All runs, the newest first."""

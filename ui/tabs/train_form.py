@@ -6,9 +6,9 @@ from typing import Any
 import gradio as gr
 
 from trainer.data.intake import SUFFIXES
-from ui import markup_train as markup
 from ui.errors import UiError
-from ui.training import Draft
+from ui.markup_train_form import checked
+from ui.training_pairs import Draft
 from ui.training_plan import PURPOSES, Settings
 
 INTRO = (
@@ -29,8 +29,13 @@ WHY = {
     "precision": "Report: not stated. bf16 is faster on GPUs and needs less memory; fp32 is exact.",
     "mini_batch_tokens": "Not in the report: gradients are cached, so a batch of any size fits. Lower it "
     "when memory runs out; the result stays the same.",
+    "new_pieces": "Not in the report: pieces of words that occur often in the new language. A text takes "
+    "fewer of them, and each has a vector of its own to learn. 0 keeps the vocabulary as it is.",
     "evaluate_every": "Ours: five times in a run, on held-out pairs. 0 measures before and after only.",
 }
+
+
+NEW_PIECES = -1  # place among the settings
 
 
 @dataclass(frozen=True)
@@ -56,7 +61,7 @@ class Form:
     @property
     def purpose_outputs(self) -> list[Any]:
         """What :func:`show_purpose` writes."""
-        return [self.purpose_words, self.from_collection]
+        return [self.purpose_words, self.from_collection, self.settings[NEW_PIECES]]
 
     @property
     def draft_outputs(self) -> list[Any]:
@@ -134,7 +139,8 @@ def _settings(preset: Settings) -> list[Any]:
             preset.both_directions, label="Both directions", info=WHY["both_directions"],
             elem_id="train-both_directions",
         )  # fmt: skip
-    return [batch, steps, rate, temperature, tokens, precision, mini, every, both]
+    pieces = number("new_pieces", "New pieces", minimum=0, maximum=100_000, visible=False)
+    return [batch, steps, rate, temperature, tokens, precision, mini, every, both, pieces]
 
 
 def settings_from(values: tuple[Any, ...]) -> Settings:
@@ -143,8 +149,8 @@ def settings_from(values: tuple[Any, ...]) -> Settings:
     Raises:
         UiError: one of them is no number, or out of range.
     """
-    batch, steps, rate, temperature, tokens, precision, mini, every, both = values
-    settings = Settings(
+    batch, steps, rate, temperature, tokens, precision, mini, every, both, pieces = values
+    return Settings(
         batch_size=int(_number("Pairs per batch", batch, 2)),
         steps=int(_number("Steps", steps, 1)),
         learning_rate=_number("Learning rate", rate, 1e-12, 1.0),
@@ -154,8 +160,8 @@ def settings_from(values: tuple[Any, ...]) -> Settings:
         mini_batch_tokens=int(_number("Tokens per mini-batch", mini, 1)),
         evaluate_every=int(_number("Measure every … steps", every, 0)),
         both_directions=bool(both),
+        new_pieces=int(_number("New pieces", pieces, 0)),
     )
-    return settings
 
 
 def to_values(settings: Settings) -> list[Any]:
@@ -163,13 +169,17 @@ def to_values(settings: Settings) -> list[Any]:
     return [
         settings.batch_size, settings.steps, f"{settings.learning_rate:g}", settings.temperature,
         settings.max_tokens, settings.precision, settings.mini_batch_tokens, settings.evaluate_every,
-        settings.both_directions,
+        settings.both_directions, settings.new_pieces,
     ]  # fmt: skip
 
 
 def show_purpose(purpose: str) -> tuple[Any, ...]:
-    """The words of a purpose; only a search can be learned from a collection."""
-    return _purpose_words(purpose), gr.Button(visible=purpose == "search")
+    """The words of a purpose; only a search is learned from a collection, only a language brings pieces."""
+    return (
+        _purpose_words(purpose),
+        gr.Button(visible=purpose == "search"),
+        gr.Number(visible=purpose == "language"),
+    )
 
 
 def show_draft(draft: Draft | None) -> tuple[Any, ...]:
@@ -179,7 +189,7 @@ def show_draft(draft: Draft | None) -> tuple[Any, ...]:
     intake = draft.intake
     names = list(intake.available)
     return (
-        markup.checked(draft.name, intake),
+        checked(draft.name, intake),
         gr.Row(visible=len(names) > 2 and not draft.is_of_collection and names[:2] != ["query", "passage"]),
         gr.Dropdown(choices=names, value=intake.columns.query),
         gr.Dropdown(choices=names, value=intake.columns.passage),

@@ -12,7 +12,6 @@ from collections.abc import Iterable, Iterator
 from datetime import date, datetime, time
 from pathlib import Path
 from typing import Any
-from xml.etree.ElementTree import ParseError
 
 from indexer.bitext.formats.fields import COLUMNS, shown
 from indexer.bitext.formats.lines import unreadable
@@ -20,8 +19,8 @@ from indexer.bitext.formats.saving import replacing
 from indexer.bitext.formats.table import Cell, cells_of, pairs_of
 from indexer.bitext.values import Pair
 from indexer.errors import ExportError
-from indexer.readers.container import open_container
-from indexer.readers.pieces import Source, refusal
+from indexer.readers.pieces import Source
+from indexer.readers.workbook import open_workbook, rows_of
 
 MAX_CELL = 32_767
 MAX_ROWS = 1_048_576
@@ -90,37 +89,12 @@ def _cell(sheet: Any, value: Cell, number: int) -> Any:
 
 
 def _rows(path: Path) -> Iterator[tuple[int, list[str]]]:
-    import openpyxl
-    from defusedxml.common import DefusedXmlException
-    from lxml.etree import XMLSyntaxError
-
-    source = Source(path.name, path)
     try:
-        with open_container(source):
-            pass  # checked before openpyxl unpacks anything
-        book = openpyxl.load_workbook(path, read_only=True, data_only=True, keep_links=False)
-        try:
+        with open_workbook(Source(path.name, path)) as book:
             visible = [sheet for sheet in book.worksheets if sheet.sheet_state == "visible"]
             for sheet in visible[:1]:
-                sheet.reset_dimensions()  # some programs write wrong ones
-                for number, values in enumerate(sheet.iter_rows(values_only=True), start=1):
+                for number, values in rows_of(sheet):
                     yield number, [_text(value) for value in values]
-        finally:
-            book.close()
-    except DefusedXmlException as error:
-        raise refusal(
-            path.name,
-            "declares XML entities, as entity-expansion attacks do",
-            "none in this format",
-            "Save it again from the program that made it",
-        ) from error
-    except (KeyError, ValueError, TypeError, AttributeError, IndexError, XMLSyntaxError, ParseError) as error:
-        raise refusal(
-            path.name,
-            f"is a damaged workbook ({type(error).__name__}: {error})",
-            "a whole one",
-            "Save it again",
-        ) from error
     except OSError as error:
         raise unreadable(path, error) from error
 

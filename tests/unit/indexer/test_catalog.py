@@ -294,16 +294,42 @@ def test_a_failed_write_changes_nothing(catalog: Catalog, collection: Collection
     assert catalog.document_chunk_ids([document.id]) == []
 
 
-def test_models_and_migrations_agree(tmp_path: Path) -> None:
+def schema_differences(catalog: Catalog) -> list[object]:
     from alembic.autogenerate import compare_metadata
     from alembic.migration import MigrationContext
 
-    catalog = Catalog(tmp_path / "catalog.sqlite3")
     with catalog.read() as connection:
         context = MigrationContext.configure(connection, opts={"compare_type": True})
-        assert compare_metadata(context, Base.metadata) == []
         assert context.get_current_revision() == HEAD
-    catalog.close()
+        return list(compare_metadata(context, Base.metadata))
+
+
+def test_models_and_migrations_agree(catalog: Catalog) -> None:
+    assert schema_differences(catalog) == []
+
+
+def test_a_catalog_from_before_parallel_text_is_brought_up(
+    catalog: Catalog, collection: CollectionRecord, request: pytest.FixtureRequest
+) -> None:
+    from alembic import command
+    from alembic.config import Config
+
+    from indexer.bitext.reviews import Bitext
+    from indexer.bitext.values import Pair
+    from indexer.catalog import database
+
+    config = Config()
+    config.set_main_option("script_location", str(database._MIGRATIONS))
+    with catalog._engine.connect() as connection, connection.begin():
+        config.attributes["connection"] = connection
+        command.downgrade(config, "0001")
+        assert not connection.dialect.has_table(connection, "bitext_pairs")
+    reopened = Catalog(catalog._engine.url.render_as_string(hide_password=False))
+    request.addfinalizer(reopened.close)
+    assert schema_differences(reopened) == []
+    assert reopened.collection(collection.name).id == collection.id
+    assert reopened.put_bitext(Bitext("b", "b", "mined", "de", "en", None, 1.0), [Pair("a", "b")]) == 1
+    reopened.drop_bitext("b")
 
 
 def test_head_is_the_newest_migration() -> None:

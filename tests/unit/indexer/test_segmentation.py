@@ -25,6 +25,11 @@ def sentences(text: str, language: str | None = None) -> list[str]:
         ["នេះ។", "នោះ។"],
         ["ဒါပါ။", "ဟိုပါ။"],
         ["བོད་ཡིག།", "ཡིན་ནོ།"],
+        ["ნავი მოვიდა.", "პორტი ძველია."],  # letters that have capitals for headlines only
+        ["Նավը եկավ:", "Նավահանգիստը հին է:"],
+        ["ሰላም ነው፡፡", "እንዴት ነህ::", "ደህና።"],
+        ["Er sagte: „Das ist gut.“", "Dann ging er."],
+        ["At 10:30 he said: stop.", "Fine."],
     ],
 )
 def test_sentence_marks_of_spaced_scripts(parts: list[str]) -> None:
@@ -58,6 +63,13 @@ def test_unmarked_thai_is_cut_at_spaces_once_long() -> None:
     clause = "ประเทศไทยตั้งอยู่ในภูมิภาคเอเชียตะวันออกเฉียงใต้และมีกรุงเทพเป็นเมืองหลวง"
     assert sentences(f"{clause} {clause} {clause}") == [clause, clause, clause]
     assert sentences("ภาษา ไทย") == ["ภาษา ไทย"]
+
+
+def test_a_long_khmer_sentence_stays_whole() -> None:
+    clause = "ប្រទេសកម្ពុជាមានទីតាំងនៅអាស៊ីអាគ្នេយ៍ និងមានរាជធានីភ្នំពេញ "
+    long = (clause * 3).strip() + "។"
+    assert sentences(f"{long} {long}") == [long, long]
+    assert len(sentences(clause * 12)) > 1
 
 
 @pytest.mark.parametrize("text", ["", "   ", "\n\n"])

@@ -1,5 +1,6 @@
 """The recipes in the package are valid and carry the report's numbers."""
 
+import dataclasses
 from collections import Counter
 from pathlib import Path
 
@@ -46,6 +47,34 @@ def test_stage_one_has_the_nine_kinds_of_table_one_in_millions(size: str) -> Non
         "xp3": 80,
         "misc": 10,
     }
+
+
+def test_a_recipe_takes_what_it_does_not_say_from_the_one_it_extends(tmp_path: Path) -> None:
+    (tmp_path / "base.yaml").write_text(
+        "out: a\nstart: {model: small, dropout: 0.1}\nsources: [1, 2]\nseed: 3\n"
+    )
+    (tmp_path / "mine.yaml").write_text("extends: base.yaml\nout: b\nstart: {model: base}\nsources: [3]\n")
+    assert read_recipe(tmp_path / "mine.yaml", ["start.dropout=0.2"]) == {
+        "out": "b",
+        "start": {"model": "base", "dropout": 0.2},
+        "sources": [3],
+        "seed": 3,
+    }
+    (tmp_path / "mine.yaml").write_text("extends: none.yaml\n")
+    with pytest.raises(ConfigError, match=r"none.yaml does not exist"):
+        read_recipe(tmp_path / "mine.yaml")
+
+
+@pytest.mark.parametrize("size", ["base", "large"])
+def test_the_sizes_differ_in_start_and_learning_rate_alone(size: str) -> None:
+    small, other = load("stage1-small"), load(f"stage1-{size}")
+    same = dataclasses.replace(
+        other,
+        out=small.out,
+        start=small.start,
+        optim=dataclasses.replace(other.optim, learning_rate=small.optim.learning_rate),
+    )
+    assert same == small and other.start.model == f"FacebookAI/xlm-roberta-{size}"
 
 
 def test_overrides_reach_items_of_lists() -> None:

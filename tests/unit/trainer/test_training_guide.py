@@ -25,6 +25,14 @@ def test_a_command_of_the_guide_is_a_valid_recipe(command: str) -> None:
     assert callable(getattr(import_module(module), runner))
 
 
+@pytest.mark.parametrize("path", sorted((ROOT / "examples" / "chain").glob("*.yaml")), ids=lambda p: p.stem)
+def test_a_recipe_of_the_chain_is_valid_and_used(path: Path) -> None:
+    values = read_recipe(path)
+    module, config, _ = STAGES[values["stage"]]
+    build_config(getattr(import_module(module), config), values)
+    assert f"train {path.stem} " in (path.parent / "chain.sh").read_text(encoding="utf8")
+
+
 def test_the_guide_goes_through_every_step() -> None:
     stages = [read_recipe(ROOT / shlex.split(command)[3])["stage"] for command in COMMANDS]
     chain = ["tokenizer", "filter", "contrastive", "negatives", "reranker", "teacher", "finetune"]

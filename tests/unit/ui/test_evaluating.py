@@ -98,21 +98,21 @@ def test_a_public_page_reads_no_path_of_the_host(
     tmp_path: Path, word: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     public = Evaluations(tmp_path, allow_server_paths=False)
-    monkeypatch.setattr(evaluating, "_start_process", lambda folder: {"pid": 1})
+    monkeypatch.setattr(evaluating.child_runs, "start", lambda *_: None)
     for request in (Request(("builtin",), (word,)), Request((word,), ("MIRACL",))):
         with pytest.raises(EvaluationError, match="path of the host"):
             public.start(request)
     inside = public.folder / "files" / ".." / ".." / "catalog"
     with pytest.raises(EvaluationError, match="path of the host"):
         public.start(Request(("builtin",), (str(inside),)))
-    kept = public.keep_upload(Path(__file__))
+    (kept,) = public.keep_uploads([Path(__file__)])
     public.start(Request(("builtin", "intfloat/some-model"), (kept, str(SAMPLE_TASK), "MTEB(eng, v1)")))
 
 
 def test_uploads_lose_their_path_and_keep_their_script(evaluations: Evaluations, tmp_path: Path) -> None:
     source = tmp_path / "أسئلة 图书馆 $(x).csv"
     source.write_text("x")
-    kept = Path(evaluations.keep_upload(source))
+    kept = Path(evaluations.keep_uploads([source])[0])
     assert kept.parent == evaluations.folder / "files" and kept.name == "أسئلة-图书馆-x-.csv"
     assert (kept.name, str(kept)) in evaluations.task_choices()
 

@@ -1,5 +1,6 @@
 """Parallel text as HTML: everything is escaped, directions are isolated, states have words."""
 
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -9,7 +10,8 @@ import pytest
 from indexer.bitext.reviews import Bitext, PairCounts, Precision, ReviewPair
 from indexer.bitext.values import Pair
 from ui import markup_parallel as markup
-from ui.mining import Job, Request, Standing
+from ui.bitexts import Standing
+from ui.mining import Job, Request
 
 EVIL = '"><script>alert(1)</script>'
 BITEXT = Bitext("b1", EVIL, "mined", "ar", "zh", 1.1, 5.0, details={"cap": 1.8, "dropped": {"numbers": 2}})
@@ -86,6 +88,14 @@ def test_without_decisions_and_scores() -> None:
     assert "no scores" in markup.scores(BITEXT, SCORES[:0], None)
 
 
+def test_a_model_is_offered_to_score_pairs_that_were_brought() -> None:
+    bare, scored = (np.zeros(0, np.float32), None), (SCORES, Standing(1.4, 1, 2, None, None))
+    for (values, standing), words in ((bare, "Score these pairs"), (scored, "Score again")):
+        html = markup.scores(BITEXT, values, standing, EVIL)
+        assert "data-score" in html and words in html and "<script" not in html
+        assert "data-score" not in markup.scores(BITEXT, values, standing)
+
+
 @pytest.mark.parametrize("count", [1, 2, 5_000])
 def test_any_number_of_scores_can_be_drawn(count: int) -> None:
     html = markup.scores(BITEXT, np.full(count, 1.2, np.float32), Standing(1.2, count, count, None, None))
@@ -95,5 +105,7 @@ def test_any_number_of_scores_can_be_drawn(count: int) -> None:
 def test_a_run_says_how_far_it_is_and_what_to_do() -> None:
     running = markup.run(job("running", phase="encoding", share=0.5, started_at=0.0), 100.0)
     assert "encoding · 50 % · about 2 minutes left" in running and "data-cancel" in running
+    scoring = replace(job("running"), request=replace(job("running").request, scored=True))
+    assert "Finding translations in" in running and "Scoring" in markup.run(scoring, 0)
     assert "Go on" in markup.run(job("interrupted"), 0) and "Start again" in markup.run(job("failed"), 0)
     assert markup.run(job("done"), 0) == "" == markup.run(None, 0)

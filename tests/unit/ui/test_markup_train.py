@@ -10,8 +10,12 @@ from trainer.data.intake import Columns, Intake
 from trainer.data.pairs import Pair
 from trainer.runs.estimate import Estimate
 from trainer.runs.records import Evaluation, Run
-from ui import markup_train as markup
-from ui.markup_train import RunView
+from ui.markup_recipe import card
+from ui.markup_runs import comparison, run_list
+from ui.markup_train import run_page
+from ui.markup_train_form import checked, estimate_line
+from ui.run_scores import before_after, language_label
+from ui.run_view import STATE_WORDS, RunView
 from ui.trouble import advice
 
 BAD = '<script>alert("x")</script>'
@@ -53,18 +57,18 @@ SCORES = [score(0, "mean", 0.5), score(0, "de", 0.4), score(0, "ar", 0.6), score
 )
 def test_every_state_offers_what_can_be_done(state: str, there: list[str], absent: list[str]) -> None:
     model = Path("/m") if state == "done" else None
-    page = markup.run_page(RunView(run(state, model=model), rows=ROWS, collection="library"))
+    page = run_page(RunView(run(state, model=model), rows=ROWS, collection="library"))
     assert all(f'data-act="{action}"' in page for action in there)
     assert not any(f'data-act="{action}"' in page for action in absent)
-    assert markup.STATE_WORDS[state] in page
+    assert STATE_WORDS[state] in page
 
 
 def test_a_used_model_can_be_given_back() -> None:
     view = RunView(run("done", model=Path("/m")), collection="library", is_registered=True, is_used=True,
                    previous_model="builtin")  # fmt: skip
-    page = markup.run_page(view)
+    page = run_page(view)
     assert "Used for" in page and "Back to builtin" in page and 'data-act="use"' not in page
-    empty = markup.run_page(replace(view, collection="", is_used=False))
+    empty = run_page(replace(view, collection="", is_used=False))
     assert 'data-act="use"' not in empty
 
 
@@ -72,39 +76,52 @@ def test_texts_are_escaped_and_turn_their_own_way() -> None:
     about = {"title": BAD, "base": BAD, "data": BAD, "train": 100}
     view = RunView(run("failed", message=BAD, name=BAD, config={"x": BAD}), about, ROWS, SCORES, [BAD], f"# {BAD}\n\n| {BAD} |",
                    collection=BAD)  # fmt: skip
-    for page in (markup.run_page(view), markup.run_list([view]), markup.comparison([view, view])):
+    for page in (run_page(view), run_list([view]), comparison([view, view])):
         assert "<script" not in page and "alert" in page
     pair = Pair(ARABIC, BAD, BAD)
-    shown = markup.checked(BAD, Intake(1, samples=(pair,), columns=Columns(BAD, BAD)))
+    shown = checked(BAD, Intake(1, samples=(pair,), columns=Columns(BAD, BAD)))
     assert "<script" not in shown and f'<p dir="auto">{ARABIC}</p>' in shown
 
 
 def test_what_was_left_out_of_the_pairs_is_told() -> None:
     intake = Intake(1200, empty=3, copies=2, query_languages={"de": 5}, passage_languages={"en": 5})
-    shown = markup.checked("a.tsv", intake)
+    shown = checked("a.tsv", intake)
     assert "1\u202f200 usable pairs" in shown and "3 with an empty side, 2 repeated" in shown
     assert "German → English" in shown and "That is little" not in shown
-    assert "That is little" in markup.checked("a.tsv", replace(intake, usable=100))
+    assert "That is little" in checked("a.tsv", replace(intake, usable=100))
 
 
 def test_before_and_after_are_set_side_by_side() -> None:
-    changes = markup.before_after(SCORES)
+    changes = before_after(SCORES)
     assert [(row.language, row.before, row.after) for row in changes] == [
         ("mean", 0.5, 0.7), ("ar", 0.6, 0.55), ("de", 0.4, 0.8)
     ]  # fmt: skip
-    page = markup.run_page(RunView(run("done", model=Path("/m")), evaluations=SCORES))
+    page = run_page(RunView(run("done", model=Path("/m")), evaluations=SCORES))
     assert "Before and after" in page and "+40.0" in page and "−5.0" in page and "German" in page
     assert "Recall" not in page
-    assert "Before and after" not in markup.run_page(RunView(run(), evaluations=SCORES))
-    assert markup.before_after(SCORES[:3])[0].after is None
-    assert "nDCG@10 50.0 → <b>70.0</b>" in markup.run_list([RunView(run("done"), evaluations=SCORES)])
+    assert "Before and after" not in run_page(RunView(run(), evaluations=SCORES))
+    assert before_after(SCORES[:3])[0].after is None
+    assert "nDCG@10 50.0 → <b>70.0</b>" in run_list([RunView(run("done"), evaluations=SCORES)])
 
 
 def test_curves_wait_for_the_first_step() -> None:
-    assert "Loading the model" in markup.run_page(RunView(run("starting")))
-    page = markup.run_page(RunView(run(), rows=ROWS, evaluations=SCORES, seconds_left=100))
+    assert "Curves come with" in run_page(RunView(run("starting"))) and "Starting …" in run_page(
+        RunView(run("starting"))
+    )
+    page = run_page(RunView(run(), rows=ROWS, evaluations=SCORES, seconds_left=100))
     assert page.count('<figure class="chart"') == 4 and "about 2 minutes left" in page
     assert "step 5 of 10" in page
+
+
+def test_a_run_says_what_it_does_outside_its_steps() -> None:
+    view = RunView(run(message="Learning up to 500 new pieces of words"), rows=ROWS, seconds_left=100)
+    page = run_page(view)
+    assert "Learning up to 500 new pieces of words …" in page and "left</span>" not in page
+    stopped = run_page(replace(view, run=run("stopped", message="stopped by SIGTERM")))
+    assert "SIGTERM" not in stopped
+    pieces = {"pieces": 488, "tokens_before": 66.44, "tokens_after": 50.65}
+    page = run_page(replace(view, run=run(), pieces=pieces))
+    assert "488 new pieces of words" in page and "takes 50.6 tokens, 66.4 without" in page
 
 
 def test_comparison_shows_only_what_differs() -> None:
@@ -119,19 +136,19 @@ def test_comparison_shows_only_what_differs() -> None:
         {"title": "B"},
         ROWS,
     )
-    page = markup.comparison([one, two])
+    page = comparison([one, two])
     assert "optim.steps" in page and "temperature" not in page and "<td>out</td>" not in page
     assert page.count("<bdi>A</bdi>") >= 2 and "nDCG@10 50.0" in page
-    assert "Tick two or more" in markup.comparison([one])
+    assert "Tick two or more" in comparison([one])
 
 
 def test_the_estimate_says_about_and_refuses() -> None:
     needed = Estimate(200.0, 2 * 10**9, 10**10, 10**9, 10**11)
-    shown = markup.estimate(needed)
+    shown = estimate_line(needed)
     assert "about 3 minutes" in shown and "about 2.0 GB" in shown and "trouble-words" not in shown
-    assert "unknown" in markup.estimate(replace(needed, seconds=None))
-    assert "trouble-words" in markup.estimate(replace(needed, disk_free_bytes=10**9))
-    assert "Download" in markup.estimate(replace(needed, fetch_bytes=10**9))
+    assert "unknown" in estimate_line(replace(needed, seconds=None))
+    assert "trouble-words" in estimate_line(replace(needed, disk_free_bytes=10**9))
+    assert "Download" in estimate_line(replace(needed, fetch_bytes=10**9))
 
 
 @pytest.mark.parametrize(
@@ -157,12 +174,12 @@ def test_trouble_is_told_in_plain_words(values: dict[str, Any], what: str, actio
 
 
 def test_cards_are_drawn_without_their_front_matter() -> None:
-    drawn = markup.card(
+    drawn = card(
         "---\nlicense: x\n---\n\n# Title\n\nText `code`.\n\n| a | b |\n|---|---|\n| 1 | 2 |\n\n```python\nx = 1\n```\n"
     )
     assert "license" not in drawn and "<h4>Title</h4>" in drawn and "<code>code</code>" in drawn
     assert drawn.count("<tr>") == 2 and "<pre>x = 1</pre>" in drawn
-    assert markup.card("") == ""
+    assert card("") == ""
 
 
 @pytest.mark.parametrize(
@@ -175,4 +192,4 @@ def test_cards_are_drawn_without_their_front_matter() -> None:
     ],
 )
 def test_languages_and_pairs_of_them_have_names(code: str, name: str) -> None:
-    assert markup.language_label(code) == name
+    assert language_label(code) == name

@@ -6,7 +6,7 @@ import os
 import time
 import zipfile
 from collections.abc import Iterator
-from dataclasses import replace
+from dataclasses import asdict, replace
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
@@ -15,13 +15,16 @@ import numpy as np
 import psutil
 import pytest
 
-from indexer.bitext.formats import FORMATS
+from indexer.bitext.formats import FORMATS, write_pairs
 from indexer.bitext.reviews import Bitext
 from indexer.bitext.values import Pair
 from indexer.catalog import Catalog
 from indexer.errors import ReadError
+from trainer.runs.records import read_json, write_json
 from ui import mining
-from ui.mining import Bitexts, MiningRefusedError, Request, estimated_precision
+from ui.bitext_exports import export, pairs_of, write_training_pairs
+from ui.bitexts import Bitexts, estimated_precision
+from ui.mining import MiningRefusedError, Request, read_pairs_file, write_pairs_file
 from ui.mining_job import main
 
 WANTED = Request("", "", "", "builtin")
@@ -47,13 +50,13 @@ def launched(bitexts: Bitexts, monkeypatch: pytest.MonkeyPatch) -> list[Path]:
 
     def launch(folder: Path) -> None:
         own = psutil.Process()
-        mining._write(
+        write_json(
             folder / "result.json",
             {"state": "running", "pid": own.pid, "process_created_at": own.create_time(), "started_at": 1.0},
         )
         folders.append(folder)
 
-    monkeypatch.setattr(bitexts, "_launch", launch)
+    monkeypatch.setattr(bitexts.runs, "_launch", launch)
     return folders
 
 
@@ -67,51 +70,49 @@ def sides(tmp_path: Path) -> tuple[Path, Path]:
 
 @pytest.fixture
 def reviewed(bitexts: Bitexts) -> Bitext:
-    bitexts.library.catalog.put_bitext(Bitext("b", "port", "mined", "de", "ar", 1.0, 5.0), PAIRS)
-    return bitexts.bitext("b")
+    bitexts.catalog.put_bitext(Bitext("b", "port", "mined", "de", "ar", 1.0, 5.0), PAIRS)
+    return bitexts.get("b")
 
 
 def finish(job: mining.Job, pairs: tuple[Pair, ...] = PAIRS) -> None:
-    from ui.mining_job import _write_pairs
-
-    _write_pairs(job.folder / "pairs.jsonl", pairs)
+    write_pairs_file(job.folder / "pairs.jsonl", pairs)
     said = {"state": "done", "languages": ["de", "ar"], "threshold": 1.0, "details": {"cap": None}}
-    mining._write(job.folder / "result.json", said)
+    write_json(job.folder / "result.json", said)
 
 
 def test_a_run_is_kept_as_files_and_its_pairs_move_into_the_catalog(
     bitexts: Bitexts, launched: list[Path], sides: tuple[Path, Path]
 ) -> None:
-    job = bitexts.start_files(*sides, WANTED)
+    job = bitexts.runs.start_files(*sides, WANTED)
     assert (job.state, job.request.name) == ("running", "hafen deutsch.txt and ميناء.txt")
     assert (job.folder / job.request.target).read_text("utf-8") == "صباح الخير.\n"
     bitexts.settle()
-    assert bitexts.bitexts() == []
+    assert bitexts.all() == []
     finish(job)
     bitexts.settle()
-    bitexts.library.catalog.decide_pairs(job.id, [0], "accepted")
+    bitexts.catalog.decide_pairs(job.id, [0], "accepted")
     bitexts.settle()  # again: decisions stay
-    [found] = bitexts.bitexts()
+    [found] = bitexts.all()
     assert (found.kind, found.source_language, found.threshold) == ("mined", "de", 1.0)
-    assert [pair.source for pair in bitexts.pairs(found, "accepted")] == ["Guten Morgen."]
+    assert [pair.source for pair in pairs_of(bitexts.catalog, found, "accepted")] == ["Guten Morgen."]
 
 
 def test_one_run_at_a_time(bitexts: Bitexts, launched: list[Path], sides: tuple[Path, Path]) -> None:
-    bitexts.start_files(*sides, WANTED)
+    bitexts.runs.start_files(*sides, WANTED)
     with pytest.raises(MiningRefusedError, match="searched already"):
-        bitexts.start_files(*sides, WANTED)
+        bitexts.runs.start_files(*sides, WANTED)
     assert len(launched) == 1
 
 
 def test_a_process_that_is_gone_broke_off_and_goes_on(
     bitexts: Bitexts, launched: list[Path], sides: tuple[Path, Path]
 ) -> None:
-    job = bitexts.start_files(*sides, WANTED)
-    said = mining._read(job.folder / "result.json")
-    mining._write(job.folder / "result.json", said | {"process_created_at": 5.0})
-    found = bitexts.job(job.id)
+    job = bitexts.runs.start_files(*sides, WANTED)
+    said = read_json(job.folder / "result.json")
+    write_json(job.folder / "result.json", said | {"process_created_at": 5.0})
+    found = bitexts.runs.get(job.id)
     assert found is not None and found.state == "interrupted"
-    bitexts.go_on(job.id)
+    bitexts.runs.go_on(job.id)
     assert launched == [job.folder, job.folder]
 
 
@@ -126,13 +127,13 @@ def test_what_cannot_be_mined_is_refused_before_the_start(
         target = sides[1]
         target.write_text(content, encoding="utf-8")
     with pytest.raises(MiningRefusedError, match=words):
-        bitexts.start_files(sides[0], target, WANTED)
-    assert not launched and bitexts.jobs() == []
+        bitexts.runs.start_files(sides[0], target, WANTED)
+    assert not launched and bitexts.runs.all() == []
 
 
 def test_two_languages_of_a_collection_must_differ(bitexts: Bitexts) -> None:
     with pytest.raises(MiningRefusedError, match="Both sides are 'de'"):
-        bitexts.start_collection("library", "de", "de", WANTED)
+        bitexts.runs.start_collection("library", "de", "de", WANTED)
 
 
 def test_a_full_disk_is_said_in_words(
@@ -143,38 +144,95 @@ def test_a_full_disk_is_said_in_words(
 
     monkeypatch.setattr(mining.shutil, "copyfile", full)
     with pytest.raises(MiningRefusedError, match="the disk is full"):
-        bitexts.start_files(*sides, WANTED)
+        bitexts.runs.start_files(*sides, WANTED)
 
 
 @pytest.mark.parametrize("identity", ["../x", "", "a/b", "..", "nothing"])
 def test_odd_names_are_no_runs(bitexts: Bitexts, identity: str) -> None:
-    assert bitexts.job(identity) is None
+    assert bitexts.runs.get(identity) is None
     bitexts.remove(identity)
-    assert bitexts.folder.parent.is_dir()
+    assert bitexts.runs.folder.parent.is_dir()
+
+
+@pytest.fixture
+def brought(bitexts: Bitexts, tmp_path: Path) -> Bitext:
+    """Pairs without scores, as a person brings them."""
+    lines = "".join(f"{pair.source}\t{pair.target}\n" for pair in PAIRS)
+    (tmp_path / "brought.tsv").write_text(f"source\ttarget\n{lines}", encoding="utf-8")
+    return bitexts.open_pairs(tmp_path / "brought.tsv")
+
+
+def test_brought_pairs_get_scores_and_keep_what_was_decided(
+    bitexts: Bitexts, launched: list[Path], brought: Bitext
+) -> None:
+    assert brought.threshold is None and bitexts.standing(brought) is None
+    job = bitexts.score(brought.id)
+    assert (job.id, job.state, launched) == (brought.id, "running", [job.folder])
+    with pytest.raises(MiningRefusedError, match="being scored already"):
+        bitexts.score(brought.id)
+    given = list(read_pairs_file(job.folder / job.request.source))
+    assert [pair.source for pair in given] == [pair.source for pair in PAIRS]
+    bitexts.catalog.decide_pairs(brought.id, [2], "rejected")  # meanwhile
+    bitexts.catalog.edit_pair(brought.id, 0, "Guten Tag.", given[0].target)
+    finish(job)
+    bitexts.settle()
+    found = bitexts.get(brought.id)
+    assert (found.threshold, found.details, found.name) == (1.0, {"cap": None}, brought.name)
+    assert found.revision > brought.revision and bitexts.runs.get(job.id) is None
+    pairs = list(bitexts.catalog.iter_bitext_pairs(found.id))
+    assert [(pair.score, pair.flags) for pair in pairs] == [(pair.score, pair.flags) for pair in PAIRS]
+    assert [pair.state for pair in pairs] == ["accepted", "open", "rejected"]
+    assert [pair.source for pair in pairs] == ["Guten Tag.", *(pair.source for pair in PAIRS[1:])]
+    standing = bitexts.standing(found)
+    assert standing is not None and (standing.above, standing.scored) == (2, 3)
+    assert bitexts.catalog.undo_change(found.id) == [0]
+
+
+def test_only_brought_pairs_are_scored_and_cancelling_leaves_them(
+    bitexts: Bitexts, launched: list[Path], reviewed: Bitext, brought: Bitext, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with pytest.raises(MiningRefusedError, match="have scores"):
+        bitexts.score(reviewed.id)
+    monkeypatch.setattr(mining.child_runs, "cancel", lambda folder: None)  # the process is this one
+    job = bitexts.score(brought.id)
+    bitexts.runs.cancel(job.id)
+    assert bitexts.runs.all() == [] and bitexts.get(brought.id) == brought
+    bitexts.score(brought.id)
+    bitexts.remove(brought.id)
+    assert bitexts.runs.all() == [] and bitexts.all() == [reviewed]
+
+
+def test_flags_of_others_stay_when_pairs_are_scored(
+    bitexts: Bitexts, launched: list[Path], tmp_path: Path
+) -> None:
+    pairs = [replace(PAIRS[0], flags=("numbers", "ask Ana"))]
+    write_pairs(tmp_path / "p.jsonl", pairs, format="jsonl", source_language="de", target_language="ar")
+    job = bitexts.score(bitexts.open_pairs(tmp_path / "p.jsonl").id)
+    assert next(read_pairs_file(job.folder / job.request.source)).flags == ("ask Ana",)
 
 
 @pytest.mark.parametrize("kind", sorted(FORMATS))
 def test_every_format_comes_back_for_review(
     bitexts: Bitexts, reviewed: Bitext, tmp_path: Path, kind: str
 ) -> None:
-    bitexts.library.catalog.decide_pairs("b", [1], "rejected")
-    path = bitexts.export("b", kind, "all", tmp_path / "out" / "pairs")
+    bitexts.catalog.decide_pairs("b", [1], "rejected")
+    path = export(bitexts.catalog, bitexts.get("b"), kind, "all", tmp_path / "out" / "pairs")
     brought = bitexts.open_pairs(path)
-    found = list(bitexts.pairs(brought, "all"))
+    found = list(pairs_of(bitexts.catalog, brought, "all"))
     assert [(pair.source, pair.target) for pair in found] == [(pair.source, pair.target) for pair in PAIRS]
     assert (brought.source_language, brought.target_language) == ("de", "ar")
     if kind != "moses":  # which holds sentences only
         assert [pair.state for pair in found] == ["open", "rejected", "open"]
         assert [pair.score for pair in found] == pytest.approx([1.5, 1.2, 0.9])
-    assert not (bitexts.folder / brought.id).exists()
+    assert not (bitexts.runs.folder / brought.id).exists()
 
 
 def test_scopes_of_an_export(bitexts: Bitexts, reviewed: Bitext) -> None:
-    bitexts.library.catalog.decide_pairs("b", [1], "rejected")
-    bitexts.library.catalog.decide_pairs("b", [2], "accepted")
+    bitexts.catalog.decide_pairs("b", [1], "rejected")
+    bitexts.catalog.decide_pairs("b", [2], "accepted")
 
     def numbers(scope: str) -> list[float]:
-        return [pair.score for pair in bitexts.pairs(reviewed, scope)]
+        return [pair.score for pair in pairs_of(bitexts.catalog, reviewed, scope)]
 
     assert numbers("accepted") == [0.9]  # though it is below the line
     assert numbers("above") == [1.5, 0.9]
@@ -183,10 +241,10 @@ def test_scopes_of_an_export(bitexts: Bitexts, reviewed: Bitext) -> None:
 
 def test_an_export_of_nothing_says_what_to_do(bitexts: Bitexts, reviewed: Bitext, tmp_path: Path) -> None:
     with pytest.raises(MiningRefusedError, match=r"no accepted pairs.*Accept pairs first"):
-        bitexts.export("b", "tmx", "accepted", tmp_path / "out" / "pairs")
+        export(bitexts.catalog, bitexts.get("b"), "tmx", "accepted", tmp_path / "out" / "pairs")
     assert not list((tmp_path / "out").iterdir())
     with pytest.raises(MiningRefusedError, match="cannot be written as 'exe'"):
-        bitexts.export("b", "exe", "all", tmp_path / "out" / "pairs")
+        export(bitexts.catalog, bitexts.get("b"), "exe", "all", tmp_path / "out" / "pairs")
 
 
 def test_a_file_without_pairs_leaves_nothing_behind(bitexts: Bitexts, tmp_path: Path) -> None:
@@ -194,7 +252,7 @@ def test_a_file_without_pairs_leaves_nothing_behind(bitexts: Bitexts, tmp_path: 
         (tmp_path / name).write_text(content, encoding="utf-8")
         with pytest.raises(error):
             bitexts.open_pairs(tmp_path / name)
-    assert bitexts.bitexts() == []
+    assert bitexts.all() == []
 
 
 def test_an_archive_of_other_files_is_refused(bitexts: Bitexts, tmp_path: Path) -> None:
@@ -209,18 +267,18 @@ def test_an_archive_of_other_files_is_refused(bitexts: Bitexts, tmp_path: Path) 
 def test_training_pairs_are_what_the_trainer_takes(
     bitexts: Bitexts, reviewed: Bitext, tmp_path: Path
 ) -> None:
-    path = bitexts.write_training_pairs("b", "above", tmp_path / "pairs")
+    path = write_training_pairs(bitexts.catalog, bitexts.get("b"), "above", tmp_path / "pairs")
     rows = [json.loads(line) for line in path.read_text("utf-8").splitlines()]
     assert rows[0] == {"query": "Guten Morgen.", "passage": "صباح الخير."} and len(rows) == 2
     with pytest.raises(MiningRefusedError, match="no accepted pairs"):
-        bitexts.write_training_pairs("b", "accepted", tmp_path / "pairs")
+        write_training_pairs(bitexts.catalog, bitexts.get("b"), "accepted", tmp_path / "pairs")
 
 
 def test_the_line(bitexts: Bitexts, reviewed: Bitext) -> None:
     found = bitexts.standing(reviewed)
     assert found is not None and (found.above, found.scored, found.estimated) == (2, 3, None)
     bitexts.move_line("b", 0.9)  # a pair on the line is above
-    found = bitexts.standing(bitexts.bitext("b"))
+    found = bitexts.standing(bitexts.get("b"))
     assert found is not None and found.above == 3
     with pytest.raises(MiningRefusedError, match="cannot be at"):
         bitexts.move_line("b", float("nan"))
@@ -246,15 +304,13 @@ def test_time_left_follows_the_pace() -> None:
 
 def ask(folder: Path, texts: tuple[str, str], **changes: Any) -> dict[str, Any]:
     """Run the job of a folder in this process; what its result says."""
-    from dataclasses import asdict
-
     for side, text in zip(("source", "target"), texts, strict=True):
         (folder / side).mkdir(parents=True)
         (folder / side / "t.txt").write_text(text, encoding="utf-8")
     request = Request("x", "source/t.txt", "target/t.txt", "builtin", created_at=time.time(), **changes)
-    mining._write(folder / "request.json", asdict(request))
+    write_json(folder / "request.json", asdict(request))
     code = main(folder, "builtin")
-    said = mining._read(folder / "result.json")
+    said = read_json(folder / "result.json")
     assert (code == 0) == (said["state"] == "done")
     return said
 
@@ -271,7 +327,7 @@ def test_the_process_finds_pairs_and_says_how_sure_it_is(tmp_path: Path, sample:
     assert (said["state"], said["languages"]) == ("done", ["ar", "zh"])
     curve = np.array(said["details"]["chances"])
     assert np.all(np.diff(curve[:, 0]) > 0) and np.all(np.diff(curve[:, 1]) >= 0)
-    rows = list(map(mining._to_pair, mining._lines(tmp_path / "pairs.jsonl")))
+    rows = list(read_pairs_file(tmp_path / "pairs.jsonl"))
     scores = [pair.score for pair in rows]
     assert scores == sorted(scores, reverse=True) and scores[-1] < said["threshold"] < scores[0]
 
@@ -280,7 +336,23 @@ def test_the_process_aligns_texts_in_order(tmp_path: Path, sample: tuple[str, st
     arabic, chinese = (side.splitlines()[:12] for side in sample)
     said = ask(tmp_path, ("\n".join(arabic), "\n".join(chinese)), aligned=True)
     assert said["state"] == "done"
-    assert list(mining._lines(tmp_path / "pairs.jsonl"))
+    assert list(read_pairs_file(tmp_path / "pairs.jsonl"))
+
+
+def test_the_process_scores_pairs_in_their_order(tmp_path: Path, sample: tuple[str, str]) -> None:
+    assert ask(tmp_path / "mined", sample)["state"] == "done"
+    mined = list(read_pairs_file(tmp_path / "mined" / "pairs.jsonl"))[:60]
+    given = [Pair(pair.source, pair.target) for pair in mined]
+    given[5] = replace(given[5], target=given[40].target, state="accepted")
+    folder = tmp_path / "scored"
+    folder.mkdir()
+    write_pairs_file(folder / "given.jsonl", given)
+    write_json(folder / "request.json", asdict(Request("x", "given.jsonl", "", "builtin", scored=True)))
+    assert main(folder, "builtin") == 0
+    said, pairs = read_json(folder / "result.json"), list(read_pairs_file(folder / "pairs.jsonl"))
+    assert [(pair.source, pair.target) for pair in pairs] == [(pair.source, pair.target) for pair in given]
+    assert pairs[5].score == min(pair.score for pair in pairs) < said["threshold"] and pairs[5].cosine < 0.9
+    assert pairs[5].state == "accepted" and said["details"]["model"] == "builtin"
 
 
 @pytest.mark.parametrize("aligned", [False, True])
@@ -296,7 +368,7 @@ def test_a_full_disk_in_the_process_is_said_in_words(
     def full(*_: object) -> None:
         raise OSError(errno.ENOSPC, "full")
 
-    monkeypatch.setattr("ui.mining_job._write_pairs", full)
+    monkeypatch.setattr("ui.mining_job.write_pairs_file", full)
     said = ask(tmp_path, sample)
     assert said["state"] == "failed" and "disk is full" in said["message"]
 

@@ -1,6 +1,7 @@
 """The service behind the tab Train: drafts, presets, recipes, one run at a time. No process is started."""
 
 import json
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -15,7 +16,8 @@ from trainer.errors import DataError, TrainingError
 from trainer.runs import estimate as estimates
 from trainer.runs import launch
 from trainer.runs.records import Run, read_run
-from ui.training import Order, Training
+from ui.training import Training
+from ui.training_order import Order
 from ui.training_plan import PURPOSES, Settings, preset
 
 BODY = estimates.Body(118_000_000, 12, 384, 1536, 12, 512)
@@ -51,23 +53,23 @@ def pairs(tmp_path: Path) -> Path:
 
 
 def order(training: Training, pairs: Path, base: str, **settings: Any) -> Order:
-    draft = training.draft_from_file(pairs)
+    draft = training.drafts.from_file(pairs)
     values = {"batch_size": 16, "steps": 5, "max_tokens": 32} | settings
     return Order("search", draft, base, Settings(**values), "Harbour archive")
 
 
 def test_a_draft_survives_a_reload(training: Training, pairs: Path) -> None:
-    draft = training.draft_from_file(pairs)
+    draft = training.drafts.from_file(pairs)
     assert (draft.name, draft.intake.usable) == ("Hafen & Co.tsv", 300)
-    assert training.draft(draft.id) == draft
-    assert training.draft_from_file(pairs).id == draft.id
-    assert training.draft("") is None and training.draft("../../etc") is None
+    assert training.drafts.find(draft.id) == draft
+    assert training.drafts.from_file(pairs).id == draft.id
+    assert training.drafts.find("") is None and training.drafts.find("../../etc") is None
 
 
 def test_errors_name_the_file_that_was_brought(training: Training, tmp_path: Path) -> None:
     (tmp_path / "mein.tsv").write_text("a\tb\n")
     with pytest.raises(DataError, match=r"'mein\.tsv' holds"):
-        training.draft_from_file(tmp_path / "mein.tsv")
+        training.drafts.from_file(tmp_path / "mein.tsv")
 
 
 def test_the_recipe_is_one_that_trains(training: Training, pairs: Path, tiny_model_dir: Path) -> None:
@@ -81,6 +83,19 @@ def test_the_recipe_is_one_that_trains(training: Training, pairs: Path, tiny_mod
     assert len(train) == about["train"] == 300 - about["held_out"] and about["held_out"] == 60
     again = training.start(order(training, pairs, str(tiny_model_dir)))
     assert again.name == "harbour-archive-2"
+
+
+def test_only_a_new_language_brings_pieces(training: Training, pairs: Path, tiny_model_dir: Path) -> None:
+    draft = training.drafts.from_file(pairs)
+    for purpose, pieces in (("search", 0), ("translation", 0), ("language", 300 // 16)):
+        settings = training.orders.preset(purpose, str(tiny_model_dir), draft)
+        assert settings.new_pieces == pieces
+    grown = Order("language", draft, str(tiny_model_dir), replace(settings, batch_size=16))
+    plain = replace(grown, settings=replace(grown.settings, new_pieces=0))
+    needed, less = training.orders.estimate(grown), training.orders.estimate(plain)
+    assert needed.memory_bytes > less.memory_bytes and needed.disk_bytes > less.disk_bytes
+    recipe = yaml.safe_load((training.start(grown).folder / "recipe.yaml").read_text(encoding="utf8"))
+    assert build_config(ContrastiveConfig, recipe).start.new_pieces == 18
 
 
 def test_one_run_at_a_time(
@@ -148,7 +163,7 @@ def test_only_finished_runs_become_models(
     assert (found := read_run(run.folder)) is not None and found.model is not None
     training.use(run.name, "library")
     assert registered == [(run.folder, run.name)] and switched == [("library", run.name)]
-    assert any(base.group == "run" and run.name in base.label for base in training.bases())
+    assert any(base.group == "run" and run.name in base.label for base in training.orders.bases())
     fake_library.models = lambda: [KnownModel(run.name, None, run.folder)]
     training.use(run.name, "library")
     assert len(registered) == 1
@@ -168,6 +183,6 @@ def test_presets_fit_the_number_of_pairs(purpose: str, count: int) -> None:
 
 def test_settings_are_changed_by_name(training: Training, pairs: Path, tiny_model_dir: Path) -> None:
     made = order(training, pairs, str(tiny_model_dir))
-    assert training.with_settings(made, {"steps": 3}).settings.steps == 3
+    assert training.orders.with_settings(made, {"steps": 3}).settings.steps == 3
     with pytest.raises(TrainingError, match="no setting 'step'"):
-        training.with_settings(made, {"step": 3})
+        training.orders.with_settings(made, {"step": 3})

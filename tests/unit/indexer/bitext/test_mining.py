@@ -8,7 +8,8 @@ from typing import Any
 import numpy as np
 import pytest
 
-from indexer.bitext.mining import mine, rescore, with_gold
+from indexer.bitext.mining import mine, with_gold
+from indexer.bitext.rescoring import rescore
 from indexer.bitext.values import MiningSettings, Pair, Sentence
 from indexer.errors import JobError, MiningError
 

@@ -3,6 +3,7 @@
 import math
 import os
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import numpy as np
@@ -182,3 +183,47 @@ def test_few_decisions_give_no_estimate() -> None:
 
 def test_wilson_agrees_with_its_textbook_value() -> None:
     assert wilson(0.5, 10) == pytest.approx((0.2366, 0.7634), abs=1e-4)
+
+
+def test_signs_that_no_database_takes_lose_nothing_else(catalog: Catalog) -> None:
+    odd = Pair(
+        "a\0b\ud800", "c\0d", 1.0, "d\0e", "en\0", flags=("numbers",), source_origin="x\0", target_origin="y\udfff",
+        meta=(("k\0", "v\0"),),
+    )  # fmt: skip
+    catalog.put_bitext(Bitext("odd", "n\0", "mined", "d\0e", "en\0", None, 6.0, details={"a": "b\0"}), [odd])
+    (found,) = catalog.iter_bitext_pairs("odd")
+    assert (found.source, found.target, found.source_language) == ("ab?", "cd", "de")
+    catalog.edit_pair("odd", 0, "neu\0", "new\ud800")
+    assert next(catalog.iter_bitext_pairs("odd")).target == "new?"
+    assert catalog.count_bitext_pairs("odd", PairFilter(words="ne\0u")) == 1
+    catalog.describe_bitext("odd", "de\0", "en", None)
+    known = catalog.bitext("odd")
+    assert known is not None and known.source_language == "de"
+    catalog.drop_bitext("odd")
+
+
+def test_two_writers_at_once_lose_no_change(catalog: Catalog) -> None:
+    pairs = [Pair(f"s{number}", f"t{number}", 1.0, "de", "ar") for number in range(40)]
+    catalog.put_bitext(Bitext("busy", "busy", "mined", "de", "ar", None, 7.0), pairs)
+    other = Catalog(catalog._engine.url.render_as_string(hide_password=False))
+
+    def decide(writer: Catalog, numbers: range) -> None:
+        for number in numbers:
+            writer.decide_pairs("busy", [number], "accepted")
+
+    try:
+        with ThreadPoolExecutor() as pool:
+            both = [
+                pool.submit(decide, catalog, range(0, 40, 2)),
+                pool.submit(decide, other, range(1, 40, 2)),
+            ]
+            for one in both:
+                one.result()
+        assert catalog.bitext_counts("busy").states == {"accepted": 40}
+        undone = [catalog.undo_change("busy") for _ in range(40)]
+        assert sorted(number for numbers in undone for number in numbers) == list(range(40))
+        known = catalog.bitext("busy")
+        assert known is not None and known.revision == 80
+    finally:
+        other.close()
+        catalog.drop_bitext("busy")

@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 
 from indexer.bitext import vectors
-from indexer.bitext.vectors import encode_sentences, encode_side
+from indexer.bitext.vectors import KeptBatches, encode_sentences, encode_side
 from indexer.errors import DiskFullError
 from me5.prefixes import Role
 
@@ -118,3 +118,47 @@ def test_too_little_disk_is_seen_before_the_work(
     monkeypatch.setattr(vectors, "RESERVE_BYTES", 1 << 60)
     with pytest.raises(DiskFullError, match="Nothing was changed"):
         encode(fake_encoder, TEXTS, tmp_path)
+
+
+BATCHES = [TEXTS[:4], TEXTS[4:7], TEXTS[2:9], ["one"]]
+
+
+@pytest.mark.parametrize("left_over", [b"", b'["half a li', b'["whole", 14, 900]\n'])
+def test_batches_are_found_again_by_their_texts(
+    tmp_path: Path, fake_encoder_class: Any, small_blocks: None, left_over: bytes
+) -> None:
+    folder = tmp_path / "made"
+    expected = [fake_encoder_class().encode(batch, Role.QUERY) for batch in BATCHES]
+    first = KeptBatches(fake_encoder_class(), folder)
+    for batch, vectors_ND in zip(BATCHES[:3], expected, strict=False):
+        np.testing.assert_array_equal(first(batch), vectors_ND)
+    with (folder / "batches.f32").open("ab") as rows, (folder / "batches.jsonl").open("ab") as note:
+        rows.write(b"\x00" * 50)  # what a kill leaves
+        note.write(left_over)
+    seen: list[str] = []
+    again = KeptBatches(fake_encoder_class(before_encode=seen.extend), folder)
+    for _ in range(2):
+        for batch, vectors_ND in reversed(list(zip(BATCHES, expected, strict=True))):
+            np.testing.assert_array_equal(again(batch), vectors_ND)
+    assert seen == ["one"]
+    other = KeptBatches(fake_encoder_class("second", before_encode=seen.extend), folder)
+    np.testing.assert_array_equal(
+        other(TEXTS[:4]), fake_encoder_class("second").encode(TEXTS[:4], Role.QUERY)
+    )
+    assert seen == ["one", *TEXTS[:4]]
+
+
+def test_a_full_disk_keeps_the_batches_before(
+    tmp_path: Path, fake_encoder_class: Any, small_blocks: None, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    encode_batch = KeptBatches(fake_encoder_class(), tmp_path)
+    encode_batch(BATCHES[0])
+    with monkeypatch.context() as patch:
+        patch.setattr(vectors.os, "fsync", lambda _: (_ for _ in ()).throw(OSError(errno.ENOSPC, "full")))
+        with pytest.raises(DiskFullError, match="full after 4 sentences"):
+            encode_batch(BATCHES[1])
+    seen: list[str] = []
+    again = KeptBatches(fake_encoder_class(before_encode=seen.extend), tmp_path)
+    for batch in BATCHES[:2]:
+        again(batch)
+    assert seen == BATCHES[1]

@@ -7,7 +7,8 @@ from pathlib import Path
 import pytest
 
 from trainer.data.mixture import PairMixture
-from trainer.data.pairs import PairSource, PairStream
+from trainer.data.pairs import PairStream
+from trainer.data.sources import PairSource
 from trainer.errors import DataError
 
 

@@ -7,7 +7,7 @@ import pytest
 import app
 from trainer.data.groups import read_groups
 from trainer.data.nli import NliConfig, nli_groups
-from trainer.data.pairs import PairSource
+from trainer.data.sources import PairSource
 from trainer.errors import DataError
 
 SOURCE = PairSource("nli", query="premise", passage="hypothesis", path="nli.tsv")

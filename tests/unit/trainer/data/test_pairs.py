@@ -8,7 +8,9 @@ from typing import Any
 
 import pytest
 
-from trainer.data.pairs import Pair, PairSource, PairStream, open_rows, to_pairs
+from trainer.data.pairs import Pair, PairStream, to_pairs
+from trainer.data.rows import open_rows
+from trainer.data.sources import PairSource
 from trainer.errors import ConfigError, DataError
 
 ROWS = [{"q": f"question {n}", "p": f'he said "answer {n}', "t": f"title {n}"} for n in range(25)]

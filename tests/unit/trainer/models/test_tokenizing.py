@@ -9,7 +9,7 @@ import yaml
 
 import app
 from tests.conftest import SAMPLE_TEXTS
-from trainer.data.pairs import PairSource
+from trainer.data.sources import PairSource
 from trainer.errors import ConfigError, DataError
 from trainer.models.backbone import ShapeConfig, StartConfig, build_model
 from trainer.models.tokenizing import TokenizerRecipe, run_tokenizer, sample_texts

@@ -11,7 +11,7 @@ import trainer
 from me5 import Role, load_encoder
 from tests.support.mining_data import mining_values, pair_rows, write_rows
 from trainer.config import build_config, read_recipe
-from trainer.data.pairs import PairSource
+from trainer.data.sources import PairSource
 from trainer.errors import ConfigError, DataError, TrainingError
 from trainer.negatives import consistency, passage_pool
 from trainer.negatives.candidates import Blocks

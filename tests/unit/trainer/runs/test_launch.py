@@ -81,6 +81,22 @@ def test_a_killed_run_is_interrupted_and_may_start_again(start: Start) -> None:
     assert read_json(run.folder / "launch.json")["resumed"] is True
 
 
+def test_end_takes_children_along_and_spares_other_processes(tmp_path: Path) -> None:
+    program = (
+        "import subprocess, sys; subprocess.run([sys.executable, '-c', 'import signal; signal.pause()'])"
+    )
+    process, made = launch.spawn([sys.executable, "-c", program], tmp_path)
+    own = psutil.Process(process.pid)
+    while not (children := own.children()):
+        pass
+    launch.end(process.pid, created_at=made - 1000)  # the number of another process
+    assert process.poll() is None
+    launch.end(process.pid, created_at=made)
+    assert process.wait() == -signal.SIGKILL
+    while children[0].is_running() and children[0].status() != psutil.STATUS_ZOMBIE:
+        pass
+
+
 def test_a_failure_keeps_its_sentence(start: Start) -> None:
     run = start(FAIL)
     ended = until(run.folder, lambda now: now.exit_code is not None)

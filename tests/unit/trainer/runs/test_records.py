@@ -17,9 +17,11 @@ from trainer.runs.records import (
     list_runs,
     log_tail,
     read_evaluations,
+    read_json,
     read_run,
     seconds_left,
     to_seconds,
+    write_json,
 )
 
 
@@ -172,6 +174,16 @@ def test_time_left_is_that_of_the_last_steps(tmp_path: Path) -> None:
     paces = [{"seconds": 100.0}] * 5 + [{"seconds": 2.0}] * 20
     assert seconds_left(run, paces) == 12.0
     assert seconds_left(run, []) is None
+
+
+def test_objects_are_written_whole(tmp_path: Path) -> None:
+    path = tmp_path / "launch.json"
+    for number in (1, 2):
+        write_json(path, {"n": number, "name": "ميناء"})
+        assert read_json(path) == {"n": number, "name": "ميناء"}
+    assert list(tmp_path.iterdir()) == [path]
+    path.write_text('{"n": 1')
+    assert read_json(path) == {} == read_json(tmp_path / "missing")
 
 
 def test_times_and_logs(tmp_path: Path) -> None:

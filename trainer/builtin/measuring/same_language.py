@@ -1,0 +1,100 @@
+"""Questions and titles against passages: nDCG@10 beside BM25, with the paired difference."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from trainer.builtin.measuring.figures import Model, figure
+from trainer.builtin.measuring.sets import Ranking
+from trainer.tasks.bm25 import Bm25, Pieces
+from trainer.tasks.metrics import graded_ndcg, reciprocal_rank
+from trainer.tasks.statistics import Sample, compare
+
+CUT_OFF = 10
+
+
+def measure_rankings(
+    rankings: Sequence[Ranking], model: Model, pieces: Mapping[str, Pieces]
+) -> dict[str, Any]:
+    """nDCG@10 and MRR@10 per set, of the model and of BM25, and the differences.
+
+    Args:
+        rankings: queries with passages.
+        model: what is measured.
+        pieces: the kinds of BM25, by what they count ("words", "pieces"). The difference is taken to the one
+            with the higher nDCG@10 in that set, which favours BM25.
+    """
+    rows = []
+    ours: dict[str, dict[str, Sample]] = {}
+    theirs: dict[str, dict[str, Sample]] = {}
+    for one in rankings:
+        ranked = {"model": _ranked(model, one)}
+        ranked |= {
+            name: Bm25(one.passages, count).top_k(one.queries, CUT_OFF)[1] for name, count in pieces.items()
+        }
+        grades = {name: _grades(numbers, one.relevant) for name, numbers in ranked.items()}
+        judged = [[1] * len(relevant) for relevant in one.relevant]
+        samples = {name: Sample.of_values(graded_ndcg(own, judged)) for name, own in grades.items()}
+        best = max(pieces, key=lambda name: samples[name].value)
+        group = one.kind if one.language == one.passage_language else "question, other language"
+        key = f"{one.language} → {one.passage_language}"
+        ours.setdefault(group, {})[key], theirs.setdefault(group, {})[key] = samples["model"], samples[best]
+        rows.append(
+            {
+                "kind": group,
+                "language": one.language,
+                "passage_language": one.passage_language,
+                "queries": len(one.queries),
+                "passages": len(one.passages),
+                "ndcg_10": figure({"": samples["model"]}),
+                "mrr_10": round(float(reciprocal_rank(grades["model"]).mean()), 4),
+                **{f"bm25_{name}_ndcg_10": round(samples[name].value, 4) for name in pieces},
+                "difference": _difference({"": samples[best]}, {"": samples["model"]}),
+            }
+        )
+    same = [group for group in ours if group != "question, other language"]
+    return {
+        "sets": rows,
+        "means": {group: _mean(theirs[group], ours[group]) for group in ours},
+        "same_language": _mean(_flat(theirs, same), _flat(ours, same)) if same else None,
+    }
+
+
+def _ranked(model: Model, one: Ranking) -> NDArray[np.int64]:
+    scores_QP = model.query(one.queries) @ model.passage(one.passages).T
+    return np.argsort(-scores_QP, axis=1, kind="stable")[:, :CUT_OFF]
+
+
+def _grades(numbers_QK: NDArray[np.int64], relevant: Sequence[Sequence[int]]) -> NDArray[np.int64]:
+    return np.array(
+        [np.isin(numbers, own) for numbers, own in zip(numbers_QK, relevant, strict=True)], dtype=np.int64
+    )
+
+
+def _mean(first: Mapping[str, Sample], second: Mapping[str, Sample]) -> dict[str, Any]:
+    wins = sum(second[key].value > first[key].value for key in first)
+    return {
+        "sets": len(first),
+        "above_bm25": wins,
+        "ndcg_10": figure(second),
+        "bm25_ndcg_10": figure(first),
+        "difference": _difference(first, second),
+    }
+
+
+def _difference(first: Mapping[str, Sample], second: Mapping[str, Sample]) -> dict[str, float]:
+    found = compare(first, second)
+    return {
+        "value": round(found.difference, 4),
+        "low": round(found.low, 4),
+        "high": round(found.high, 4),
+        "p": round(found.p_value, 4),
+    }
+
+
+def _flat(samples: Mapping[str, Mapping[str, Sample]], groups: Sequence[str]) -> dict[str, Sample]:
+    return {f"{group} {key}": one for group in groups for key, one in samples[group].items()}

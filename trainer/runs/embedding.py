@@ -1,0 +1,50 @@
+"""The gradient of a step of an embedding model: draw a batch, embed it in mini-batches, judge it.
+
+What a batch is and what is good is the objective's business (``trainer.runs.objective``).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import torch
+from torch import Tensor
+
+from me5.batching import BatchPolicy, plan_batches
+from trainer.losses.gradcache import cached_backward
+from trainer.runs.loop import Gradients, Training, memory_told
+from trainer.runs.objective import Batch, Loss
+
+MAX_TEXTS = 4_096  # per mini-batch, however short they are
+
+
+def embedding_gradients(training: Training) -> Gradients:
+    """Draw the next batch of the objective, embed it and judge it."""
+    batch = training.objective.next_batch()
+    loss = backward(training, batch)
+    return Gradients(batch.source, loss.value, batch.items, [len(row) for row in batch.ids], loss.parts)
+
+
+def backward(training: Training, batch: Batch) -> Loss:
+    """The loss of the joint batch; its gradient for the texts of this process is added to the parameters.
+
+    Texts of similar length share a mini-batch, so that little is computed on padding.
+    """
+    runtime, processes = training.runtime, training.processes
+    policy = BatchPolicy(token_budget=runtime.mini_batch_tokens, max_texts=MAX_TEXTS)
+    mini_batches = plan_batches([len(row) for row in batch.ids], policy)
+    order_B = torch.tensor([position for rows in mini_batches for position in rows], device=processes.device)
+
+    def embed(rows: Sequence[int]) -> Tensor:
+        with torch.autocast(processes.device.type, dtype=torch.bfloat16, enabled=runtime.precision == "bf16"):
+            return training.model.embed([batch.ids[row] for row in rows])
+
+    def judge(planned_BD: Tensor) -> tuple[Loss, Tensor]:
+        embeddings_BD = torch.empty_like(planned_BD)
+        embeddings_BD[order_B] = planned_BD
+        del planned_BD  # as large as all that the loss needs
+        loss = training.objective.loss(embeddings_BD, batch)
+        return loss, loss.gradient_BD[order_B]
+
+    with memory_told(training):
+        return cached_backward(embed, mini_batches, judge)

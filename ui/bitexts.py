@@ -1,0 +1,248 @@
+"""Parallel texts under review: how they come here, the line through their scores, decisions. No gradio.
+
+The pairs and decisions themselves are kept in the catalog; runs that find or score pairs in :mod:`ui.mining`.
+"""
+
+from __future__ import annotations
+
+import shutil
+import threading
+import time
+import zipfile
+from collections import Counter
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import numpy as np
+from numpy.typing import NDArray
+
+from indexer.bitext.checking import FLAGS
+from indexer.bitext.formats import read_pairs
+from indexer.bitext.reviews import Bitext, Precision, reviewed_precision
+from indexer.bitext.values import Pair
+from trainer.runs.records import read_json
+from ui import child_runs
+from ui.mining import (
+    MAX_NAME,
+    NAME_LETTERS,
+    Job,
+    MiningRefusedError,
+    MiningRuns,
+    read_pairs_file,
+    told_of_disk,
+)
+
+if TYPE_CHECKING:
+    from indexer.library import Library
+
+MAX_MOSES_BYTES = 4_000_000_000
+
+
+@dataclass(frozen=True)
+class Standing:
+    """A line through the scores: how many pairs are above it, and how many of those are right.
+
+    ``estimated`` comes from the scores alone, ``reviewed`` from decisions; either may be missing.
+    """
+
+    threshold: float
+    above: int
+    scored: int
+    estimated: float | None
+    reviewed: Precision | None
+
+
+class Bitexts:
+    """The parallel texts of one data folder.
+
+    Args:
+        library: its catalog keeps pairs and decisions.
+        data_dir: the data folder.
+    """
+
+    def __init__(self, library: Library, data_dir: Path) -> None:
+        self.catalog = library.catalog
+        self.library = library
+        self.runs = MiningRuns(library, data_dir / "bitexts")
+        self._changing = threading.Lock()
+        self._scores: dict[str, NDArray[np.float32]] = {}
+
+    def models(self) -> list[str]:
+        """Models to choose from, the one of the library first."""
+        names = [one.name for one in self.library.models() if not getattr(one, "problem", "")]
+        return list(dict.fromkeys([self.library.model, "builtin", *names]))
+
+    # -- how they come and go ---------------------------------------------------------------------------
+
+    def settle(self) -> None:
+        """Move what runs have found into the catalog."""
+        with self._changing:
+            for job in self.runs.all():
+                pairs = job.folder / "pairs.jsonl"
+                if job.state == "done" and pairs.is_file():
+                    self._take_over(job, pairs)
+
+    def _take_over(self, job: Job, pairs: Path) -> None:
+        said = read_json(job.folder / "result.json")
+        if job.request.scored:
+            self.catalog.score_bitext(job.id, read_pairs_file(pairs), said["threshold"], said["details"])
+            shutil.rmtree(job.folder)
+        else:
+            bitext = Bitext(
+                job.id,
+                job.request.name,
+                "aligned" if job.request.aligned else "mined",
+                source_language=said["languages"][0],
+                target_language=said["languages"][1],
+                threshold=said["threshold"],
+                created_at=job.request.created_at,
+                details=said["details"],
+            )
+            self.catalog.put_bitext(bitext, read_pairs_file(pairs))
+            pairs.unlink()
+            shutil.rmtree(job.folder / "work", ignore_errors=True)
+        self._scores.pop(job.id, None)
+
+    def open_pairs(self, path: Path) -> Bitext:
+        """Take in a file of pairs, with the decisions that it holds, to review them.
+
+        Raises:
+            MiningRefusedError: it holds none.
+            IndexerError: it cannot be read.
+        """
+        with self._changing, told_of_disk(self.runs.folder):
+            taken = {one.id for one in self.catalog.bitexts()}
+            folder = child_runs.new_folder(self.runs.folder, taken)
+            try:
+                place = _unpack_moses(path, folder) if path.suffix.lower() == ".zip" else path
+                languages: list[Counter[str]] = [Counter(), Counter()]
+                bitext = Bitext(folder.name, path.name[:MAX_NAME], "imported", created_at=time.time())
+                if not self.catalog.put_bitext(bitext, _counting(read_pairs(place), languages)):
+                    self.catalog.drop_bitext(folder.name)
+                    raise MiningRefusedError(
+                        f"'{path.name}' holds no pairs. Expected a source and a target in each row. "
+                        "Choose another file."
+                    )
+                scores = self.scores(folder.name)
+                threshold = float(scores.min()) if len(scores) else None
+                source, target = (side.most_common(1)[0][0] for side in languages)
+                self.catalog.describe_bitext(folder.name, source, target, threshold)
+            finally:
+                shutil.rmtree(folder, ignore_errors=True)  # the catalog has it all
+        return self.get(folder.name)
+
+    def score(self, bitext_id: str) -> Job:
+        """Score pairs that were brought with the model of the library, in the background.
+
+        Raises:
+            MiningRefusedError: they were not brought, or another run is going on.
+        """
+        bitext = self.get(bitext_id)
+        if bitext.kind != "imported":
+            raise MiningRefusedError(
+                f"The pairs of '{bitext.name}' were found here and have scores. Expected pairs that were "
+                "brought. Search again with another model."
+            )
+        pairs = self.catalog.iter_bitext_pairs(bitext.id)
+        return self.runs.start_scoring(bitext, map(_without_our_flags, pairs))
+
+    def remove(self, bitext_id: str) -> None:
+        """Delete a parallel text with its run, its pairs and all decisions."""
+        self.runs.remove(bitext_id)
+        self.catalog.drop_bitext(bitext_id)
+        self._scores.pop(bitext_id, None)
+
+    # -- reviewing --------------------------------------------------------------------------------------
+
+    def get(self, bitext_id: str) -> Bitext:
+        """One parallel text.
+
+        Raises:
+            MiningRefusedError: there is none of that id.
+        """
+        found = self.catalog.bitext(bitext_id)
+        if found is None:
+            raise MiningRefusedError(
+                "This parallel text is no longer there. Expected one of the list. Choose it there."
+            )
+        return found
+
+    def all(self) -> list[Bitext]:
+        """All of them, the newest first."""
+        return self.catalog.bitexts()
+
+    def scores(self, bitext_id: str) -> NDArray[np.float32]:
+        """All scores, ascending; they change with :meth:`settle` only, so they are read once."""
+        if bitext_id not in self._scores:
+            found = np.sort(np.array(self.catalog.bitext_scores(bitext_id), np.float32))
+            self._scores[bitext_id] = found
+        return self._scores[bitext_id]
+
+    def standing(self, bitext: Bitext) -> Standing | None:
+        """What the line says; None where pairs have no scores."""
+        line, scores = bitext.threshold, self.scores(bitext.id)
+        if line is None or not len(scores):
+            return None
+        above = len(scores) - int(np.searchsorted(scores, np.float32(line)))
+        reviewed = self.catalog.reviewed_scores(bitext.id)
+        return Standing(
+            line, above, len(scores), estimated_precision(bitext, scores, line),
+            reviewed_precision(scores, reviewed, float(np.float32(line))),
+        )  # fmt: skip
+
+    def move_line(self, bitext_id: str, threshold: float) -> None:
+        """Put the line through the scores elsewhere.
+
+        Raises:
+            MiningRefusedError: that is no number.
+        """
+        if not np.isfinite(threshold):
+            raise MiningRefusedError(
+                f"The line cannot be at '{threshold}'. Expected a number. Move it again."
+            )
+        self.catalog.set_bitext_threshold(bitext_id, float(np.float32(threshold)))
+
+
+def estimated_precision(bitext: Bitext, scores: NDArray[np.float32], line: float) -> float | None:
+    """Share of right pairs above a line, from the chances that the run gave to scores; None without any."""
+    curve = bitext.details.get("chances")
+    above = scores[np.searchsorted(scores, np.float32(line)) :]
+    if not curve or not len(above):
+        return None
+    places, chances = np.array(curve, np.float64).T
+    return float(np.interp(above, places, chances).mean())
+
+
+def _without_our_flags(pair: Pair) -> Pair:
+    """Those are looked for again; flags of others stay."""
+    return replace(pair, flags=tuple(flag for flag in pair.flags if flag not in FLAGS))
+
+
+def _unpack_moses(path: Path, folder: Path) -> Path:
+    """The two files of a Moses archive, as the path of the first."""
+    try:
+        with zipfile.ZipFile(path) as archive:
+            files = [one for one in archive.infolist() if not one.is_dir() and "__MACOSX" not in one.filename]
+            if len(files) != 2 or sum(one.file_size for one in files) > MAX_MOSES_BYTES:
+                raise MiningRefusedError(
+                    f"'{path.name}' holds {len(files)} files. Expected the two files of a Moses corpus. "
+                    "Pack just these two."
+                )
+            for one in files:
+                one.filename = NAME_LETTERS.sub("-", Path(one.filename).name)
+                archive.extract(one, folder)
+    except zipfile.BadZipFile as error:
+        raise MiningRefusedError(
+            f"'{path.name}' is no archive that can be read ({error}). Expected a zip of two files. "
+            "Pack it again."
+        ) from error
+    return folder / Path(files[0].filename).stem
+
+
+def _counting(pairs: Iterator[Pair], languages: Sequence[Counter[str]]) -> Iterator[Pair]:
+    for pair in pairs:
+        languages[0][pair.source_language] += 1
+        languages[1][pair.target_language] += 1
+        yield pair

@@ -1,0 +1,96 @@
+"""Work of the page in processes of its own, which outlive the page: one folder each. No gradio.
+
+A folder holds ``request.json`` (what was asked for), ``result.json`` (the process, its state, what came out),
+``progress.json`` and ``log.txt``. So a reload, a second window and the next start of the app see the same.
+"""
+
+import re
+import sys
+import threading
+import time
+from collections.abc import Container, Mapping
+from pathlib import Path
+from typing import Any, Literal
+
+from trainer.runs import launch
+from trainer.runs.records import is_alive, read_json, write_json
+
+State = Literal["running", "done", "failed", "cancelled", "interrupted"]
+
+STARTING_S = 20.0
+"""How long a process that was just started may need before its number must be in ``result.json``."""
+LEAST_SHARE = 0.02
+"""Of the work, below which nothing is said of the time that is left."""
+
+
+def new_folder(parent: Path, taken: Container[str] = ()) -> Path:
+    """Make a folder that is named after the time.
+
+    Args:
+        parent: where; made when missing.
+        taken: further names that must not be used again.
+
+    Raises:
+        OSError: it cannot be made.
+    """
+    folder = parent / time.strftime("%Y%m%d-%H%M%S")
+    while folder.exists() or folder.name in taken:
+        folder = folder.with_name(f"{folder.name}a")
+    folder.mkdir(parents=True)
+    return folder
+
+
+def folders(parent: Path) -> list[Path]:
+    """Those with a request, the newest first."""
+    found = parent.glob("*/request.json") if parent.is_dir() else []
+    return sorted((path.parent for path in found), reverse=True)
+
+
+def is_name(word: str) -> bool:
+    """Whether a word can be the name of a folder here, and leads nowhere else."""
+    return re.fullmatch(r"[\w-]+", word) is not None
+
+
+def start(folder: Path, module: str, *words: str) -> None:
+    """Run ``python -m MODULE FOLDER WORDS`` in the background and note that it runs.
+
+    Raises:
+        OSError: the folder cannot be written.
+    """
+    (folder / "progress.json").unlink(missing_ok=True)
+    result = folder / "result.json"
+    before = read_json(result)
+    process, created_at = launch.spawn([sys.executable, "-m", module, str(folder), *words], folder)
+    threading.Thread(target=process.wait, daemon=True).start()  # nothing is left of it when it has ended
+    said = {"pid": process.pid, "process_created_at": created_at, "started_at": time.time()}
+    if read_json(result) == before:  # else it has spoken already
+        write_json(result, {"state": "running", **said})
+
+
+def state_of(said: Mapping[str, Any], asked_at: float) -> State:
+    """The state that ``result.json`` says, checked against the processes there are."""
+    state = said.get("state")
+    if state in ("done", "failed", "cancelled"):
+        return state
+    if state == "running":
+        lives = is_alive(said.get("pid"), created_at=said.get("process_created_at"))
+        return "running" if lives else "interrupted"
+    return "running" if time.time() - asked_at < STARTING_S else "interrupted"
+
+
+def cancel(folder: Path) -> None:
+    """End the process with everything it has started; what it has written stays."""
+    said = read_json(folder / "result.json")
+    if said.get("state") != "running":
+        return
+    launch.end(int(said["pid"]), created_at=said.get("process_created_at"))
+    said = read_json(folder / "result.json")  # more may have been written meanwhile
+    if said.get("state") == "running":
+        write_json(folder / "result.json", said | {"state": "cancelled", "finished_at": time.time()})
+
+
+def seconds_left(share: float | None, started_at: float | None, now: float) -> float | None:
+    """Time left at the pace so far; None before there is one."""
+    if not share or share < LEAST_SHARE or started_at is None:
+        return None
+    return (now - started_at) * (1 - share) / share

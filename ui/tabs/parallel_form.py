@@ -1,0 +1,165 @@
+"""The form of the tab Parallel text: what to search, how, and what that asks for."""
+
+import re
+from dataclasses import dataclass
+from typing import Any
+
+import gradio as gr
+
+from indexer.bitext.values import UNKNOWN_LANGUAGE
+from ui.bitexts import Bitexts
+from ui.errors import UiError
+from ui.mining import SAMPLE, Request
+
+CODE = re.compile(r"[A-Za-z]{2,3}(-[A-Za-z0-9]{2,8})*")
+FILES, LANGUAGES, PAIRS = "two files", "two languages of this collection", "pairs to review"
+PAIR_SUFFIXES = [".tmx", ".xlf", ".xliff", ".tsv", ".csv", ".jsonl", ".xlsx", ".zip"]
+INTRO = (
+    "<p>Finds the sentences of two languages that translate each other, lets you review them, and saves them "
+    "as a translation memory.</p>"
+)
+
+
+@dataclass(frozen=True)
+class Form:
+    """The controls. :func:`show_rows` shows and hides ``rows``, :func:`request_from` reads ``settings``."""
+
+    column: gr.Column
+    origin: gr.Radio
+    rows: list[Any]
+    source: gr.File
+    target: gr.File
+    codes: list[gr.Dropdown]
+    pairs: gr.File
+    aligned: gr.Checkbox
+    settings: list[Any]
+    start: gr.Button
+    sample: gr.Button
+
+
+def build_form(bitexts: Bitexts) -> Form:
+    """Lay the form out."""
+    with gr.Column(visible=False, elem_id="parallel-new") as column:
+        gr.HTML(INTRO, apply_default_css=False, elem_id="parallel-intro")
+        origin = gr.Radio(
+            [(f"{word[0].upper()}{word[1:]}", word) for word in (FILES, LANGUAGES, PAIRS)],
+            value=FILES, label="From", show_label=False, elem_id="parallel-origin",
+        )  # fmt: skip
+        with gr.Row(elem_id="parallel-files") as files:
+            source, target = (
+                gr.File(label=words, height=132, min_width=220, elem_id=f"parallel-{side}")
+                for side, words in (("source", "First language"), ("target", "Second language"))
+            )
+        with gr.Row(visible=False, elem_id="parallel-languages") as languages:
+            source_code, target_code = (
+                gr.Dropdown([], label=words, min_width=200, elem_id=f"parallel-{side}-language")
+                for side, words in (("source", "First language"), ("target", "Second language"))
+            )
+        with gr.Row(visible=False, elem_id="parallel-pairs-row") as pairs_row:
+            pairs = gr.File(
+                label="TMX, XLIFF, TSV, CSV, JSONL, XLSX, or a zip of two Moses files",
+                file_types=PAIR_SUFFIXES, height=132, elem_id="parallel-pairs",
+            )  # fmt: skip
+        with gr.Column(elem_id="parallel-run-options") as options:
+            aligned = gr.Checkbox(
+                False,
+                label="These are translations of one text, in the same order",
+                elem_id="parallel-aligned",
+            )
+            settings = _settings(bitexts)
+            with gr.Row(elem_id="parallel-buttons"):
+                start = gr.Button(
+                    "Find translations", variant="primary", scale=0, min_width=180, elem_id="parallel-start"
+                )
+                sample = gr.Button(
+                    "Try the sample", scale=0, min_width=140, visible=all(path.is_file() for path in SAMPLE),
+                    elem_id="parallel-sample",
+                )  # fmt: skip
+    rows = [files, languages, pairs_row, options, aligned]
+    codes = [source_code, target_code]
+    return Form(column, origin, rows, source, target, codes, pairs, aligned, settings, start, sample)
+
+
+def show_rows(origin: str) -> list[Any]:
+    """What belongs to an origin."""
+    return [
+        *(gr.Row(visible=origin == one) for one in (FILES, LANGUAGES, PAIRS)),
+        gr.Column(visible=origin != PAIRS),
+        gr.Checkbox(visible=origin == FILES),
+    ]
+
+
+def _settings(bitexts: Bitexts) -> list[Any]:
+    with gr.Accordion("Options", open=False, elem_id="parallel-options"):
+        with gr.Row():
+            model = gr.Dropdown(
+                [bitexts.library.model], value=bitexts.library.model, label="Model", allow_custom_value=True,
+                info="a name of the list, a folder, or a name on the hub", min_width=200,
+                elem_id="parallel-model",
+            )  # fmt: skip
+            threshold = gr.Textbox(
+                label="Line", placeholder="estimated from the scores", min_width=200,
+                info="pairs above count as translations; can be moved later", elem_id="parallel-threshold",
+            )  # fmt: skip
+        with gr.Row():
+            margin = gr.Dropdown(
+                [("ratio to the neighbours", "ratio"), ("difference to the neighbours", "distance"),
+                 ("cosine alone", "absolute")],
+                value="ratio", label="Score", min_width=200, elem_id="parallel-margin",
+                info="ratio compares a pair with the next best ones",
+            )  # fmt: skip
+            retrieval = gr.Dropdown(
+                [("best of both directions", "max"), ("from first to second", "forward"),
+                 ("from second to first", "backward"), ("where both agree", "intersect")],
+                value="max", label="Candidates", min_width=200, elem_id="parallel-retrieval",
+                info="where both agree: fewer pairs, more of them right",
+            )  # fmt: skip
+        with gr.Row():
+            check = gr.Checkbox(
+                True, label="Leave out sentences in another language", elem_id="parallel-check-language"
+            )
+            single = gr.Checkbox(True, label="Each sentence in one pair only", elem_id="parallel-one-to-one")
+        with gr.Row():
+            codes = [
+                gr.Textbox(
+                    label=f"{place} language", placeholder="detected; or a code such as de",
+                    max_lines=1, min_width=200, elem_id=f"parallel-code-{number}",
+                )
+                for number, place in enumerate(("First", "Second"))
+            ]  # fmt: skip
+    return [model, threshold, margin, retrieval, check, single, *codes]
+
+
+def request_from(said: tuple[Any, ...], *, aligned: bool = False) -> Request:
+    """What the options say.
+
+    Raises:
+        UiError: the line is no number.
+    """
+    model, threshold, margin, retrieval, check, single, *codes = said
+    line = str(threshold or "").strip().replace(",", ".")
+    try:
+        value = float(line) if line else None
+    except ValueError:
+        value = float("nan")
+    if value is not None and not abs(value) < 100:
+        raise UiError(f"The line is '{threshold}'. Expected a number such as 1.06, or nothing. Correct it.")
+    return Request(
+        name="", source="", target="", model=str(model or "builtin"), aligned=aligned, margin=margin,
+        retrieval=retrieval, threshold=value, check_language=bool(check), one_to_one=bool(single),
+        languages=(to_code(codes[0]), to_code(codes[1])),
+    )  # fmt: skip
+
+
+def to_code(said: object) -> str:
+    """A language as a person says it: a code, or nothing for one to be detected.
+
+    Raises:
+        UiError: it is no code.
+    """
+    word = str(said or "").strip() or UNKNOWN_LANGUAGE
+    if not CODE.fullmatch(word):
+        raise UiError(
+            f"The language is '{word}'. Expected a code such as de or zh-Hant, or nothing. Correct it."
+        )
+    return word
