@@ -21,6 +21,7 @@ from tests.support.runs import (
     killed_at,
     losses,
     rows_of,
+    signalled,
     train,
     train_in_two_processes,
 )
@@ -112,7 +113,7 @@ def test_a_killed_run_goes_on_with_the_same_curve(recipe: Path) -> None:
 
 def test_a_signal_stops_the_run_after_its_step(recipe: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     with monkeypatch.context() as patch:
-        at_step(5, lambda: signal.raise_signal(signal.SIGTERM), patch)
+        at_step(5, lambda: signalled(signal.SIGTERM), patch)
         assert train(recipe) == 128 + signal.SIGTERM
     run = recipe.parent / "run"
     state = json.loads((run / "state.json").read_text())

@@ -20,6 +20,7 @@ from tests.support.runs import (
     killed_at,
     losses,
     metrics,
+    signalled,
     state,
     train,
     train_in_two_processes,
@@ -230,7 +231,7 @@ def test_a_signal_ends_the_step_and_leaves_a_checkpoint(
     run = recipe.parent / "run"
     before = signal.getsignal(signal.Signals[name])
     with monkeypatch.context() as patch:
-        at_step(5, lambda: signal.raise_signal(signal.Signals[name]), patch)
+        at_step(5, lambda: signalled(signal.Signals[name]), patch)
         assert train(recipe) == code
     assert f"stopped by {name}; go on with --resume" in capsys.readouterr().err
     assert signal.getsignal(signal.Signals[name]) is before

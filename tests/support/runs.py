@@ -4,6 +4,7 @@ import json
 import os
 import re
 import shlex
+import signal
 import subprocess
 import sys
 from collections.abc import Callable
@@ -52,6 +53,14 @@ def killed_at(step: int, recipe: Path, *words: str) -> int:
         f"app.main(['train', {str(recipe)!r}, '--threads', '1', *{list(words)!r}])\n"
     )
     return subprocess.run([sys.executable, "-c", code], cwd=ROOT, env=environment(), check=False).returncode
+
+
+def signalled(number: signal.Signals) -> None:
+    """What the handler of a signal does. No real one: a process with every library of the tests loaded has a
+    stack for signals that is too small for its registers; real ones reach processes of their own."""
+    handler = signal.getsignal(number)
+    assert callable(handler)
+    handler(number, None)
 
 
 def at_step(step: int, action: Callable[[], object], patch: pytest.MonkeyPatch | None = None) -> None:
