@@ -35,6 +35,7 @@ from ui.mining import (
 )
 
 if TYPE_CHECKING:
+    from indexer.catalog import Catalog
     from indexer.library import Library
 
 MAX_MOSES_BYTES = 4_000_000_000
@@ -63,11 +64,15 @@ class Bitexts:
     """
 
     def __init__(self, library: Library, data_dir: Path) -> None:
-        self.catalog = library.catalog
         self.library = library
         self.runs = MiningRuns(library, data_dir / "bitexts")
         self._changing = threading.Lock()
         self._scores: dict[str, NDArray[np.float32]] = {}
+
+    @property
+    def catalog(self) -> Catalog:
+        """Where pairs and decisions are kept."""
+        return self.library.catalog
 
     def models(self) -> list[str]:
         """Models to choose from, the one of the library first."""
