@@ -23,6 +23,7 @@ from indexer.bitext.alignment import align, beads_to_pairs
 from indexer.bitext.mining import mine
 from indexer.bitext.rescoring import rescore
 from indexer.bitext.values import UNKNOWN_LANGUAGE, Estimate, MiningResult, MiningSettings, Pair, Sentence
+from indexer.bitext.vectors import KeptBatches
 from indexer.errors import IndexerError, MiningError
 from me5.errors import Me5Error
 from trainer.runs.records import read_json, write_json
@@ -143,7 +144,6 @@ def _align(
     sides: Sequence[Sequence[Sentence]], encoder: Encoder, request: Request, work: Path, told: _Told
 ) -> Found:
     from indexer.bitext.filters import side_language
-    from me5.prefixes import Role
 
     languages = (side_language(sides[0]), side_language(sides[1]))
     if languages[0] == languages[1] != UNKNOWN_LANGUAGE:
@@ -157,7 +157,7 @@ def _align(
     beads = align(
         [one.text for one in sides[0]],
         [one.text for one in sides[1]],
-        lambda texts: encoder.encode(list(texts), Role.QUERY),
+        KeptBatches(encoder, work),
         progress=lambda share: told(int(1000 * share), 1000, "", "aligning"),
     )
     left_out = Counter(

@@ -337,6 +337,7 @@ def test_the_process_aligns_texts_in_order(tmp_path: Path, sample: tuple[str, st
     said = ask(tmp_path, ("\n".join(arabic), "\n".join(chinese)), aligned=True)
     assert said["state"] == "done"
     assert list(read_pairs_file(tmp_path / "pairs.jsonl"))
+    assert (tmp_path / "work" / "batches.f32").stat().st_size  # a run that was killed goes on from there
 
 
 def test_the_process_scores_pairs_in_their_order(tmp_path: Path, sample: tuple[str, str]) -> None:
