@@ -98,15 +98,18 @@ def run_builtin(config: BuiltinConfig, *, resume: bool) -> Path:
 def _train_both_stages(config: BuiltinConfig, out: Path) -> Path:
     corpus = build_corpus(config)
     tokenizer = _tokenizer(corpus, config, out)
-    table = tokenise(corpus.texts, tokenizer, config.max_passage_pieces)
-    prepared = prepare(corpus, tokenizer, table, config)
+    prepared = Prepared(
+        table=tokenise(corpus.texts, tokenizer, config.max_passage_pieces),
+        spelling=spelling_of(tokenizer, config.ngram_buckets) if config.ngram_buckets else None,
+        samplers=new_samplers(corpus, config),
+    )
     state = new_state(
         tokenizer.get_vocab_size(), config.dimension - BALANCE_DIMENSIONS, config.seed, config.ngram_buckets
     )
     state = _train(prepared, config, state, out, optim=config.optim, mixture=config.mixture)
     if config.distillation is not None:
         targets = teach(corpus, config.distillation, state.embedding.shape[1], out)
-        afresh = prepare(corpus, tokenizer, table, config)
+        afresh = dataclasses.replace(prepared, samplers=new_samplers(corpus, config))
         state = _distil(
             targets, afresh, config, state, settings=config.distillation, folder=out / "distilled"
         )
@@ -222,8 +225,8 @@ def piece_limits(config: BuiltinConfig) -> dict[str, int]:
     return limits | {PARALLEL: config.max_parallel_pieces, TEACHER: config.max_passage_pieces}
 
 
-def prepare(corpus: Corpus, tokenizer: Tokenizer, table: PieceTable, config: BuiltinConfig) -> Prepared:
-    """Samplers at their start, one per kind of pairs, beside the pieces of the texts."""
+def new_samplers(corpus: Corpus, config: BuiltinConfig) -> dict[str, Sampler]:
+    """A sampler per kind of pairs, each at its start."""
     tables = {kind: pairs.arrays() for kind, pairs in corpus.train.items() if config.mixture.get(kind, 0) > 0}
     translations = Translations(tables[PARALLEL]) if PARALLEL in tables else None
     samplers: dict[str, Sampler] = {}
@@ -236,8 +239,7 @@ def prepare(corpus: Corpus, tokenizer: Tokenizer, table: PieceTable, config: Bui
             translations=translations if kind in (PARALLEL, *TRANSLATED_KINDS) else None,
             pivot_share=share,
         )
-    spelling = spelling_of(tokenizer, config.ngram_buckets) if config.ngram_buckets else None
-    return Prepared(table, spelling, samplers)
+    return samplers
 
 
 def tokenise(texts: Sequence[str], tokenizer: Tokenizer, limit: int, block: int = 20_000) -> PieceTable:
