@@ -165,7 +165,7 @@ WRITER = """
     def build():
         while True:
             store.optimize("trouble")
-            print("rebuilt", flush=True)
+            print("rebuilt\\n", end="", flush=True)
     store = open_store(Path(sys.argv[1]), reserve_bytes=0)
     store.ensure("trouble", 16)
     vector = np.full(16, 0.25, np.float32)
@@ -173,7 +173,7 @@ WRITER = """
     for batch in range(100_000):
         ids = [str(uuid.uuid5(uuid.NAMESPACE_URL, f"{batch}:{row}")) for row in range(50)]
         store.upsert("trouble", [Point(one, vector, sparse, {"language": "en"}) for one in ids])
-        print(f"{batch}\\n", end="", flush=True)  # one write: the other thread prints too
+        print(f"{batch}\\n", end="", flush=True)  # one write a line: both threads print
         if batch == 3:
             threading.Thread(target=build, daemon=True).start()
 """
