@@ -13,7 +13,7 @@ embeddings that the loss has never seen. The last mini-batch keeps its graph in 
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence, Sized
 from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import TypeVar
@@ -21,7 +21,7 @@ from typing import TypeVar
 import torch
 from torch import Tensor
 
-Piece = TypeVar("Piece")
+Piece = TypeVar("Piece", bound=Sized)
 Value = TypeVar("Value")
 
 
@@ -63,22 +63,26 @@ def cached_backward(
 
     Args:
         embed: one mini-batch to its embeddings [b, D]; the part that needs memory.
-        pieces: the mini-batches; only one of them has activations at any time.
-        loss: the embeddings [B, D] of all pieces, in their order, to a value and the gradient [B, D].
+        pieces: the mini-batches, each as long as it has texts; only one has activations at any time.
+        loss: the embeddings [B, D] of all pieces, in their order, to a value and the gradient [B, D]. It may
+            write the gradient over the embeddings.
 
     Returns:
         The value that ``loss`` gave.
     """
     *earlier, last = pieces
-    states, embeddings = _embed_without_graph(embed, earlier)
+    sizes = [len(piece) for piece in pieces]
+    last_row = sum(sizes) - sizes[-1]
+    states, embeddings_BD = _embed_without_graph(embed, earlier, rows=sum(sizes))
     last_bD = embed(last)  # its graph is kept, so it needs no second pass
-    embeddings.append(last_bD.detach())
-    sizes = [len(part) for part in embeddings]
-    joint = [torch.cat(embeddings)]
-    embeddings.clear()
-    value, gradient_BD = loss(joint.pop())  # the only reference, so that the loss may let go of it
+    if embeddings_BD is None:
+        embeddings_BD = torch.empty_like(last_bD, requires_grad=False)
+    embeddings_BD[last_row:] = last_bD.detach()
+    value, gradient_BD = loss(embeddings_BD)
+    del embeddings_BD  # the loss may have gone on without it
     *gradients, last_gradient_bD = gradient_BD.split(sizes)
     last_bD.backward(last_gradient_bD)  # equals the backward pass of (embeddings * gradient).sum()
+    del last_bD
     for piece, state, gradient_bD in zip(earlier, states, gradients, strict=True):
         with state.replayed():
             embeddings_bD = embed(piece)
@@ -87,11 +91,22 @@ def cached_backward(
 
 
 def _embed_without_graph(
-    embed: Callable[[Piece], Tensor], pieces: Sequence[Piece]
-) -> tuple[list[RandomState], list[Tensor]]:
-    states, embeddings = [], []
+    embed: Callable[[Piece], Tensor], pieces: Sequence[Piece], *, rows: int
+) -> tuple[list[RandomState], Tensor | None]:
+    """The state before each piece, and a tensor of ``rows`` rows that begins with the pieces' embeddings.
+
+    One tensor from the start: many small ones that stay would lie between the activations, and leave holes
+    that nothing fits into. None where there are no pieces.
+    """
+    states: list[RandomState] = []
+    embeddings_BD: Tensor | None = None
+    start = 0
     with torch.no_grad():
         for piece in pieces:
             states.append(RandomState.now())
-            embeddings.append(embed(piece))
-    return states, embeddings
+            part_bD = embed(piece)
+            if embeddings_BD is None:
+                embeddings_BD = part_bD.new_empty(rows, *part_bD.shape[1:])
+            embeddings_BD[start : start + len(part_bD)] = part_bD
+            start += len(part_bD)
+    return states, embeddings_BD

@@ -6,45 +6,52 @@ What a batch is and what is good is the objective's business (``trainer.runs.obj
 from __future__ import annotations
 
 from collections.abc import Sequence
+from itertools import count
 
 import torch
 from torch import Tensor
 
 from me5.batching import BatchPolicy, plan_batches
+from me5.memory import give_back_memory
 from trainer.losses.gradcache import cached_backward
 from trainer.runs.loop import Gradients, Training, memory_told
-from trainer.runs.objective import Batch, Loss
+from trainer.runs.objective import Batch
 
 MAX_TEXTS = 4_096  # per mini-batch, however short they are
+TIDIED_AFTER = 4  # mini-batches: each has another shape, and what one leaves free may not fit the next
 
 
 def embedding_gradients(training: Training) -> Gradients:
     """Draw the next batch of the objective, embed it and judge it."""
     batch = training.objective.next_batch()
-    loss = backward(training, batch)
-    return Gradients(batch.source, loss.value, batch.items, [len(row) for row in batch.ids], loss.parts)
+    give_back_memory()  # of the texts, whose token ids are all that is left
+    return backward(training, batch)
 
 
-def backward(training: Training, batch: Batch) -> Loss:
+def backward(training: Training, batch: Batch) -> Gradients:
     """The loss of the joint batch; its gradient for the texts of this process is added to the parameters.
 
     Texts of similar length share a mini-batch, so that little is computed on padding.
     """
     runtime, processes = training.runtime, training.processes
     policy = BatchPolicy(token_budget=runtime.mini_batch_tokens, max_texts=MAX_TEXTS)
-    mini_batches = plan_batches([len(row) for row in batch.ids], policy)
+    lengths = [len(row) for row in batch.ids]
+    mini_batches = plan_batches(lengths, policy)
     order_B = torch.tensor([position for rows in mini_batches for position in rows], device=processes.device)
+    numbers = count(1)
 
     def embed(rows: Sequence[int]) -> Tensor:
+        if next(numbers) % TIDIED_AFTER == 0:
+            give_back_memory()
         with torch.autocast(processes.device.type, dtype=torch.bfloat16, enabled=runtime.precision == "bf16"):
             return training.model.embed([batch.ids[row] for row in rows])
 
-    def judge(planned_BD: Tensor) -> tuple[Loss, Tensor]:
+    def judge(planned_BD: Tensor) -> tuple[Gradients, Tensor]:
         embeddings_BD = torch.empty_like(planned_BD)
         embeddings_BD[order_B] = planned_BD
-        del planned_BD  # as large as all that the loss needs
         loss = training.objective.loss(embeddings_BD, batch)
-        return loss, loss.gradient_BD[order_B]
+        torch.index_select(loss.gradient_BD, 0, order_B, out=planned_BD)  # all that stays
+        return Gradients(batch.source, loss.value, batch.items, lengths, loss.parts), planned_BD
 
     with memory_told(training):
         return cached_backward(embed, mini_batches, judge)

@@ -71,6 +71,21 @@ def test_without_dropout_the_mini_batch_size_changes_nothing(mini_batch_size: in
         assert_close(gradient, reference, rtol=1e-10, atol=1e-12)
 
 
+@pytest.mark.parametrize("mini_batch_size", [3, 16])
+def test_the_loss_may_write_its_gradient_over_the_embeddings(mini_batch_size: int) -> None:
+    def in_place(embeddings: torch.Tensor) -> tuple[float, torch.Tensor]:
+        loss, gradient = contrast(embeddings)
+        return loss, embeddings.copy_(gradient)
+
+    model, pieces = make_model(dropout=0.3), list(inputs().split(mini_batch_size))
+    _, expected = plain_gradients(model, pieces)
+    model.zero_grad()
+    torch.manual_seed(3)
+    cached_backward(lambda piece: unit(model, piece), pieces, in_place)
+    for parameter, reference in zip(model.parameters(), expected, strict=True):
+        assert_close(parameter.grad, reference, rtol=1e-10, atol=1e-12)
+
+
 def test_without_replay_of_the_random_numbers_the_gradient_differs(monkeypatch: pytest.MonkeyPatch) -> None:
     model = make_model(dropout=0.3)
     pieces = list(inputs().split(3))
