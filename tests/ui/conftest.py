@@ -129,7 +129,9 @@ def empty_collection(filled_server: str, request: pytest.FixtureRequest) -> str:
     return f"{filled_server}/?collection={quote(name)}"
 
 
-def add_and_wait(url: str, paths: list[Path], collection: str = "library") -> dict[str, Any]:
+def add_and_wait(
+    url: str, paths: list[Path], collection: str = "library", *, seconds: int = 60
+) -> dict[str, Any]:
     """Upload through the API and return the job once it has ended."""
     from gradio_client import Client, handle_file
 
@@ -137,12 +139,12 @@ def add_and_wait(url: str, paths: list[Path], collection: str = "library") -> di
     try:
         _, job = client.predict([handle_file(path) for path in paths], collection, api_name="/add")
         waiting = threading.Event()
-        for _ in range(600):
+        for _ in range(10 * seconds):
             job = client.predict(job["job"], api_name="/job")
             if job["state"] not in ("queued", "running"):
                 return dict(job)
             waiting.wait(0.1)
-        raise AssertionError(f"job still {job['state']} after a minute")
+        raise AssertionError(f"job still {job['state']} after {seconds} s")
     finally:
         client.close()
 

@@ -18,8 +18,8 @@ QUESTION = "library rules"
 ARABIC_QUESTION = "لقاح الحصبة للأطفال"
 PDF_QUESTION = "moulin à marée"
 MAX_BYTES = 200_000
-SIZES = [("", 1280, 1180, False), ("-dark", 1280, 1180, True), ("-phone", 390, 1400, False),
-         ("-phone-dark", 390, 1400, True)]  # fmt: skip
+SIZES = [("", 1280, 1180, False), ("-dark", 1280, 1180, True), ("-phone", 390, 1400, False)]
+PATIENCE_MS = 300_000  # pictures may be taken on a busy machine, and are not about its speed
 GERMAN_FRENCH = (
     ("Der Hafen öffnet um sechs Uhr morgens.", "Le port ouvre à six heures du matin."),
     ("Jedes Schiff meldet sich beim Hafenmeister, bevor es anlegt.", "Chaque navire se présente au maître de port avant d'accoster."),
@@ -45,11 +45,19 @@ GERMAN_FRENCH = (
 pytestmark = [
     pytest.mark.browser,
     pytest.mark.filterwarnings("default"),
+    pytest.mark.timeout(3_600),
     pytest.mark.skipif(
         os.environ.get("ME5_SCREENSHOTS") != "1", reason="set ME5_SCREENSHOTS=1 to take pictures"
     ),
     pytest.mark.skipif(not (ROOT / "examples" / "library").is_dir(), reason="examples/library is missing"),
 ]
+
+
+@pytest.fixture(autouse=True)
+def _patience() -> Iterator[None]:
+    expect.set_options(timeout=PATIENCE_MS)
+    yield
+    expect.set_options(timeout=5_000)
 
 
 def shoot(page: Any, name: str) -> None:
@@ -74,7 +82,7 @@ def sample_page(fresh_server: str, open_page: Callable[..., Any]) -> Callable[..
     page.locator("#try-samples").click()
     expect(page.locator("#jobs .job.running, #jobs .job.done").first).to_be_visible()
     shoot(page, "indexing")
-    expect(page.locator("#jobs .job.done")).to_contain_text("added", timeout=60_000)
+    expect(page.locator("#jobs .job.done")).to_contain_text("added", timeout=5 * PATIENCE_MS)
     page.locator("[data-dismiss]").click()
     expect(page.locator("#jobs .job")).to_have_count(0)
     return lambda *args, **options: open_page(fresh_server, *args, **options)
@@ -122,7 +130,7 @@ def worked_in(tmp_path_factory: pytest.TempPathFactory, model: str) -> Iterator[
 
     with serving(tmp_path_factory.mktemp("pictures") / "data", model) as url:
         library = sorted(path for path in (ROOT / "examples" / "library").rglob("*") if path.is_file())
-        add_and_wait(url, library)
+        add_and_wait(url, library, seconds=900)
         client = Client(url, verbose=False)
         draft = of_kind(client.predict("library", api_name="/train_pairs_of_collection"), "usable")["pairs"]
         for title, settings in (("Sample library", {}), ("Sample library, slower", {"learning_rate": 1e-4})):
@@ -153,11 +161,11 @@ def of_kind(answer: Any, key: str) -> dict[str, Any]:
 
 def waited(is_so: Callable[[], bool]) -> None:
     waiting = threading.Event()
-    for _ in range(1_500):
+    for _ in range(1_800):
         if is_so():
             return
-        waiting.wait(0.2)
-    raise AssertionError("it did not come about within five minutes")
+        waiting.wait(0.5)
+    raise AssertionError("it did not come about within a quarter of an hour")
 
 
 def exported(client: Any) -> str:
@@ -195,7 +203,7 @@ def test_pictures_of_work(
         ("parallel", "&tab=parallel", ".bt-pairs > li"),
     ):
         page = open_page(worked_in + view, width, height, dark=dark)
-        expect(page.locator(shown).first).to_be_visible(timeout=120_000)
+        expect(page.locator(shown).first).to_be_visible()
         assert page.evaluate("document.documentElement.scrollWidth") <= width
         if tab == "evaluate":
             expect(page.locator("#evaluate-detail")).to_contain_text("points")

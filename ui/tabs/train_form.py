@@ -81,7 +81,7 @@ def build_form() -> Form:
                 file_types=list(SUFFIXES), label="Pairs", show_label=False, height=130, elem_id="train-upload"
             )
             from_collection = gr.Button(
-                "Make pairs of this collection", scale=0, min_width=230, elem_id="train-from-collection"
+                "Make pairs of this collection", scale=0, min_width=290, elem_id="train-from-collection"
             )
         checked = gr.HTML("", apply_default_css=False, elem_id="train-checked")
         with gr.Row(visible=False, elem_id="train-columns") as columns:
@@ -90,11 +90,12 @@ def build_form() -> Form:
         with gr.Row(elem_id="train-model"):
             base = gr.Dropdown(
                 ["builtin"], value="builtin", label="Start from", allow_custom_value=True, scale=3,
-                info="A model of the list, a folder, or a hub name such as owner/model", elem_id="train-base",
+                min_width=240, info="A model of the list, a folder, or a hub name such as owner/model",
+                elem_id="train-base",
             )  # fmt: skip
             name = gr.Textbox(
                 label="Name", placeholder="harbour archive", info="What the new model is called",
-                max_length=80, scale=2, elem_id="train-name",
+                max_length=80, scale=2, min_width=240, elem_id="train-name",
             )  # fmt: skip
         with gr.Accordion("Settings", open=False, elem_id="train-settings"):
             settings = _settings(Settings())
