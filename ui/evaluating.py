@@ -122,7 +122,7 @@ class Evaluations:
             EvaluationError: nothing to measure, a path that may not be read, or another one is running.
         """
         _require_choice(request)
-        models, tasks = (tuple(map(_absolute, words)) for words in (request.models, request.tasks))
+        models, tasks = tuple(map(self._located, request.models)), tuple(map(_absolute, request.tasks))
         request = replace(request, models=models, tasks=tasks, created_at=time.time())
         for word in (*request.models, *request.tasks):
             self._require_allowed(word)
@@ -144,6 +144,14 @@ class Evaluations:
         found = self.get(folder.name)
         assert found is not None
         return found
+
+    def _located(self, model: str) -> str:
+        """The folder of a registered model, which is its word in the list to choose from, or the word."""
+        from indexer.models import ModelFolder
+
+        word = _absolute(model)
+        found = ModelFolder(self.data_dir / "models").find(word)
+        return word if found is None else str(found)
 
     def cancel(self, evaluation_id: str) -> None:
         """Stop the process with everything it started; what is measured already stays."""

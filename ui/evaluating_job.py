@@ -37,6 +37,7 @@ def _measure_one(folder: Path, request: Request, number: int) -> dict[str, Any]:
     model = request.models[number]
     command = [sys.executable, "app.py", "evaluate", *request.tasks, "--model", model]
     command += ["--json", "--keep-going", "--samples", str(folder / "samples" / str(number))]
+    command += ["--data", str(folder.absolute().parents[1])]  # for ``product:NAME`` of a registered model
     command += ["--progress", str(folder / "progress.json")]
     for language in request.languages:
         command += ["--language", language]

@@ -2,6 +2,7 @@
 
 import json
 import os
+import subprocess
 import threading
 import time
 from dataclasses import replace
@@ -15,7 +16,7 @@ import pytest
 from trainer.tasks.kept import write_samples
 from trainer.tasks.statistics import Sample
 from trainer.tasks.values import Measured
-from ui import evaluating
+from ui import evaluating, evaluating_job
 from ui.evaluating import SAMPLE_TASK, EvaluationError, Evaluations, Request, compare_entries
 
 
@@ -70,6 +71,26 @@ def test_cancel_ends_the_process_and_what_it_started(
     assert found is not None and found.state == "cancelled"
     evaluations.cancel(begun.id)  # a second time changes nothing
     assert evaluations.running() is None
+
+
+def test_a_registered_model_is_measured_by_its_name(
+    evaluations: Evaluations, own_task: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    place = evaluations.data_dir / "models" / "harbour"
+    place.mkdir(parents=True)
+    monkeypatch.setattr(evaluating.child_runs, "start", lambda *_: None)
+    begun = evaluations.start(Request(("harbour", "builtin", "product:harbour"), (own_task,)))
+    assert begun.request.models == (str(place), "builtin", "product:harbour")
+    assert evaluations.label(begun.request.models[0]) == "harbour"
+    commands: list[list[str]] = []
+
+    def run(command: list[str], **_: Any) -> subprocess.CompletedProcess[str]:
+        commands.append(command)
+        return subprocess.CompletedProcess(command, 0, "{}", "")
+
+    monkeypatch.setattr(evaluating_job.subprocess, "run", run)
+    evaluating_job.measure(begun.folder)
+    assert [command[command.index("--data") + 1] for command in commands] == [str(evaluations.data_dir)] * 3
 
 
 @pytest.mark.parametrize(
