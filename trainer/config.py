@@ -16,7 +16,7 @@ from typing import Any, Literal
 
 from trainer.errors import ConfigError
 
-SourceKind = Literal["parallel", "question", "passage"]
+SourceKind = Literal["parallel", "everyday", "string", "word", "question", "passage"]
 
 
 @dataclass(frozen=True)
@@ -28,12 +28,14 @@ class SourceConfig:
     licence: str
     origin: str
     exclude_languages: tuple[str, ...] = ()
+    only_languages: tuple[str, ...] = ()  # English and these; all where empty
     keep_sources: tuple[str, ...] = ()
     min_languages: int = 0
     note: str = ""
 
     def __post_init__(self) -> None:
-        require(self.kind in typing.get_args(SourceKind), "kind", self.kind, "parallel, question or passage")
+        kinds = typing.get_args(SourceKind)
+        require(self.kind in kinds, "kind", self.kind, f"one of {', '.join(kinds)}")
         require(bool(self.licence), "licence", self.licence, "the licence of the file")
 
 
@@ -46,6 +48,7 @@ class TokenizerConfig:
     sample_texts: int = 700_000
     sample_exponent: float = 0.5
     max_characters: int = 250
+    dropout: float = 0.0  # of merges, in every other step of training (BPE-dropout)
 
     def __post_init__(self) -> None:
         require(
@@ -55,6 +58,7 @@ class TokenizerConfig:
             "more than the alphabet",
         )
         require(0 <= self.sample_exponent <= 1, "sample_exponent", self.sample_exponent, "a number in [0, 1]")
+        require(0 <= self.dropout < 1, "dropout", self.dropout, "a number in [0, 1)")
 
 
 @dataclass(frozen=True)
@@ -75,7 +79,8 @@ class StaticOptimConfig:
         require(self.batch_size >= 2, "batch_size", self.batch_size, "at least 2")
         require(self.steps >= 1, "steps", self.steps, "at least 1")
         require(self.learning_rate > 0, "learning_rate", self.learning_rate, "a positive number")
-        require(0 < self.temperature <= 1, "temperature", self.temperature, "a number in (0, 1]")
+        # Below, float32 has no room for the exponentials (trainer.builtin.losses).
+        require(0.025 <= self.temperature <= 1, "temperature", self.temperature, "a number in [0.025, 1]")
         require(
             0 <= self.language_exponent <= 1,
             "language_exponent",
@@ -107,6 +112,31 @@ class DistillationConfig:
 
 
 @dataclass(frozen=True)
+class LayersConfig:
+    """The last stage: transformer layers on top of the table, trained with it."""
+
+    mixture: Mapping[str, float]  # as in the second stage
+    layers: int = 2
+    heads: int = 4
+    intermediate: int = 1_024
+    positions: int = 128  # later pieces of a text share the last one
+    epsilon: float = 1e-12
+    steps: int = 3_000
+    warmup_steps: int = 200
+    batch_size: int = 4_096
+    batch_sizes: Mapping[str, int] = field(default_factory=dict)  # of kinds with long texts
+    learning_rate: float = 1e-3
+    table_rate: float = 0.02
+    final_share: float = 0.05  # of both rates, at the last step
+
+    def __post_init__(self) -> None:
+        for name in ("layers", "heads", "intermediate", "positions", "steps", "warmup_steps"):
+            require(getattr(self, name) >= 1, name, getattr(self, name), "at least 1")
+        require(self.learning_rate > 0, "learning_rate", self.learning_rate, "a positive number")
+        require(self.table_rate >= 0, "table_rate", self.table_rate, "zero or a positive number")
+
+
+@dataclass(frozen=True)
 class BuiltinConfig:
     """The whole recipe of the built-in model.
 
@@ -131,6 +161,7 @@ class BuiltinConfig:
     tokenizer: TokenizerConfig = field(default_factory=TokenizerConfig)
     optim: StaticOptimConfig = field(default_factory=StaticOptimConfig)
     distillation: DistillationConfig | None = None
+    layers: LayersConfig | None = None
 
     def __post_init__(self) -> None:
         require(self.stage == "builtin", "stage", self.stage, "builtin")

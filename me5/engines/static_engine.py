@@ -9,6 +9,7 @@ import json
 import threading
 from collections.abc import Iterator, Sequence
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -31,7 +32,7 @@ class StaticEngine:
         weights = _load_weights(request.folder)
         config = json.loads((request.folder / "config.json").read_text(encoding="utf-8"))
         self._epsilon = float(config.get("layer_norm_eps", 1e-12))
-        self._words_VH = weights["word_embeddings.weight"]
+        self._words_VH = weights["word_embeddings.weight"]  # uint8 codes where the file has 8-bit floats
         self._type_H = weights["token_type_embeddings.weight"][0].astype(np.float32)
         self._gain_H = weights["LayerNorm.weight"].astype(np.float32)
         self._bias_H = weights["LayerNorm.bias"].astype(np.float32)
@@ -75,15 +76,19 @@ class StaticEngine:
 
     def _states(self, ids_T: NDArray[np.intp], positions_T: NDArray[np.intp]) -> NDArray[np.float32]:
         if self._positions_TH is not None:
-            return self._layer_norm(self._words_VH[ids_T] + self._positions_TH[positions_T])
+            return self._layer_norm(self._read(ids_T) + self._positions_TH[positions_T])
         if not self._ready_V[ids_T].all():
             with self._lock:
                 new = np.unique(ids_T[~self._ready_V[ids_T]])
                 for start in range(0, len(new), _BLOCK_TOKENS):
                     block = new[start : start + _BLOCK_TOKENS]
-                    self._rows_VH[block] = self._layer_norm(self._words_VH[block])
+                    self._rows_VH[block] = self._layer_norm(self._read(block))
                 self._ready_V[new] = True
         return self._rows_VH[ids_T]
+
+    def _read(self, ids_T: NDArray[np.intp]) -> NDArray[np.floating]:
+        rows_TH = self._words_VH[ids_T]
+        return FLOAT8[rows_TH] if rows_TH.dtype == np.uint8 else rows_TH
 
     def _layer_norm(self, sums_TH: NDArray[np.floating]) -> NDArray[np.float32]:
         values_TH = sums_TH.astype(np.float32) + self._type_H
@@ -93,7 +98,7 @@ class StaticEngine:
         return values_TH * self._gain_H + self._bias_H
 
 
-def _load_weights(folder: Path) -> dict[str, NDArray[np.floating]]:
+def _load_weights(folder: Path) -> dict[str, NDArray[Any]]:
     from safetensors import SafetensorError, safe_open
 
     names = (
@@ -107,9 +112,32 @@ def _load_weights(folder: Path) -> dict[str, NDArray[np.floating]]:
     try:
         with safe_open(path, framework="numpy") as stored:
             prefix = "bert." if any(key.startswith("bert.") for key in stored.keys()) else ""  # noqa: SIM118
-            return {name: stored.get_tensor(f"{prefix}embeddings.{name}") for name in names}
+            return {name: _tensor(stored, f"{prefix}embeddings.{name}", path) for name in names}
     except (SafetensorError, OSError, TypeError, AttributeError) as error:
         raise ModelFormatError(
-            f"{path} cannot be read ({error}). Expected the embeddings of a BertModel in fp16 or fp32. "
-            "Copy the folder from the original model again."
+            f"{path} cannot be read ({error}). Expected the embeddings of a BertModel in fp8 (e4m3), fp16 or "
+            "fp32. Copy the folder from the original model again."
         ) from error
+
+
+def _tensor(stored: Any, name: str, path: Path) -> NDArray[Any]:
+    """A tensor of an open file; numpy has no 8-bit floats, so these come as their codes, mapped from disk."""
+    part = stored.get_slice(name)
+    if part.get_dtype() != "F8_E4M3":
+        return np.asarray(stored.get_tensor(name))
+    with path.open("rb") as file:
+        header_bytes = int.from_bytes(file.read(8), "little")
+        start, _ = json.loads(file.read(header_bytes))[name]["data_offsets"]
+    return np.memmap(path, np.uint8, mode="r", offset=8 + header_bytes + start, shape=tuple(part.get_shape()))
+
+
+def _float8_values() -> NDArray[np.float32]:
+    """The number of each code of ``float8_e4m3fn`` (arXiv:2209.05433): sign, 4 bits exponent, 3 mantissa."""
+    codes = np.arange(256)
+    exponent, mantissa = (codes >> 3) & 15, codes & 7
+    size = np.where(exponent == 0, mantissa / 8 * 2.0**-6, (1 + mantissa / 8) * 2.0 ** (exponent - 7.0))
+    size[(codes & 127) == 127] = np.nan
+    return np.where(codes < 128, size, -size).astype(np.float32)
+
+
+FLOAT8 = _float8_values()

@@ -16,8 +16,9 @@ from pathlib import Path
 from typing import Any
 
 from trainer.builtin.evaluation import XTREME_36, BitextScore, RetrievalScore, mean_to_english
+from trainer.builtin.held_out import DevScores
 from trainer.builtin.measuring.report import read_report, summary, tables
-from trainer.builtin.run import DevScores, recipe_fingerprint
+from trainer.builtin.stages import recipe_fingerprint
 from trainer.config import BuiltinConfig, SourceConfig, load_recipe
 from trainer.errors import DataError, TrainerError
 
@@ -36,10 +37,10 @@ languages into a unit vector of {dimension} numbers; texts that say the same in 
 similar vectors.
 
 It is a table of {pieces:,} piece vectors and nothing else: a text is the mean of the vectors of its pieces.
-It was trained on a CPU by `trainer/`, on public parallel text, questions and documentation, with
-all-MiniLM-L6-v2 (Apache-2.0) as the teacher of its English. In the folder it has the form of a `BertModel`
-with no layers, whose LayerNorm is linear by construction, so
-`transformers` and `sentence-transformers` load it like any other model.
+It was trained on a CPU by `trainer/`, on public parallel text, strings of programs, dictionaries, questions
+and documentation, with all-MiniLM-L6-v2 (Apache-2.0) as the teacher of its English. In the folder it has the
+form of a `BertModel` with no layers, whose LayerNorm is linear by construction, and its numbers have 8 bits
+(`float8_e4m3fn`), so `transformers` and `sentence-transformers` load it like any other model.
 
 ```python
 from sentence_transformers import SentenceTransformer
@@ -171,7 +172,9 @@ def _sources(config: BuiltinConfig, rows_used: Mapping[str, int]) -> str:
         "|---|---:|---|---|",
         *(_source_row(source, rows_used.get(source.file, 0)) for source in config.sources),
         "",
-        "Text under CC BY-SA licences was used to train on; the weights hold none of it as text.",
+        "Text under CC BY-SA licences and the translations of GPL, AGPL and MPL programs were used to train "
+        "on; the weights hold none of it as text. Nothing that may not be used commercially, and nothing "
+        "without a stated licence, took part.",
         "",
         "Left out:",
         "",

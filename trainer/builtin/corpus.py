@@ -1,8 +1,10 @@
 """Training texts and the pairs between them, in memory, as a recipe describes them.
 
-Four kinds of pairs: ``parallel`` (a text and its translation), ``question`` (a question and the passage that
-answers it), ``title`` (a title and its text) and ``section`` (a sentence or title in one language and the
-section that holds its translation in another, found by looking for the parallel text inside the passages).
+Kinds of pairs with a text and its translation: ``parallel``, ``everyday`` (short sentences), ``string`` (of
+programs) and ``word`` (of dictionaries). A batch holds one kind, so that its negatives are of that kind too.
+Others: ``question`` (a question and the passage that answers it), ``title`` (a title and its text) and
+``section`` (a sentence or title in one language and the section that holds its translation in another, found
+by looking for the parallel text inside the passages).
 """
 
 from __future__ import annotations
@@ -24,10 +26,18 @@ from trainer.builtin.data import (
     iter_titled,
     keep_widely_translated,
 )
-from trainer.config import BuiltinConfig, SourceConfig
+from trainer.config import BuiltinConfig, SourceConfig, SourceKind
 
 log = logging.getLogger(__name__)
 
+ENGLISH = "en"
+TRANSLATED = (
+    "parallel",
+    "everyday",
+    "string",
+    "word",
+)  # kinds of sources with a text and its translation in a row
+SENTENCES = ("parallel", "everyday")
 ANCHOR_CHARACTERS = 20  # a block is looked up in passages by its first characters
 MIN_BLOCK_CHARACTERS = 24
 MIN_PASSAGE_CHARACTERS = 80
@@ -99,11 +109,12 @@ def build_corpus(config: BuiltinConfig) -> Corpus:
     passages: list[Titled] = []
     for source in config.sources:
         path = root / source.file
-        if source.kind == "parallel":
+        if source.kind in TRANSLATED:
             rows = _parallel_rows(path, source)
             for row in rows:
-                _add_parallel(corpus, row, config)
-                blocks.add(row)
+                _add_translation(corpus, row, source.kind, config)
+                if source.kind in SENTENCES:
+                    blocks.add(row)
             count = len(rows)
         else:
             titled = [
@@ -131,18 +142,23 @@ def _parallel_rows(path: Path, source: SourceConfig) -> list[Parallel]:
     rows = list(iter_parallel(path))
     if source.min_languages:
         rows = keep_widely_translated(rows, source.min_languages)
-    excluded = set(source.exclude_languages)
-    return [row for row in rows if not {row.left_language, row.right_language} & excluded]
+    excluded, only = set(source.exclude_languages), {ENGLISH, *source.only_languages}
+    return [
+        row
+        for row in rows
+        if not (languages := {row.left_language, row.right_language}) & excluded
+        and (not source.only_languages or languages <= only)
+    ]
 
 
-def _add_parallel(corpus: Corpus, row: Parallel, config: BuiltinConfig) -> None:
+def _add_translation(corpus: Corpus, row: Parallel, kind: SourceKind, config: BuiltinConfig) -> None:
     held_out = is_held_out(row.left, config.held_out_one_in) or is_held_out(row.right, config.held_out_one_in)
-    if held_out and row.left_language != "en":
+    if held_out and row.left_language != ENGLISH:
         return  # the translation of a held-out sentence, or one beside it: neither trained on nor measured
     group = "-".join((row.left_language, row.right_language))
     target = corpus.held_out if held_out else corpus.train
     left = corpus.number(row.left, row.left_language)
-    target["parallel"].add(left, corpus.number(row.right, row.right_language), group)
+    target[kind].add(left, corpus.number(row.right, row.right_language), group)
 
 
 def _add_question(corpus: Corpus, row: Titled, config: BuiltinConfig) -> None:
@@ -164,7 +180,7 @@ def _add_passage(corpus: Corpus, row: Titled, blocks: _Blocks, config: BuiltinCo
         if held_out and len(english.split()) < MIN_QUERY_WORDS:
             continue
         target = corpus.held_out if held_out else corpus.train
-        target["section"].add(corpus.number(english, "en"), passage, row.language)
+        target["section"].add(corpus.number(english, ENGLISH), passage, row.language)
 
 
 class _Blocks:
@@ -175,7 +191,7 @@ class _Blocks:
         self._anchors: dict[str, dict[str, list[str]]] = defaultdict(lambda: defaultdict(list))
 
     def add(self, row: Parallel) -> None:
-        if row.left_language != "en":
+        if row.left_language != ENGLISH:
             return
         known = self._english[row.right_language]
         if row.right in known:

@@ -18,13 +18,14 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from trainer.builtin.corpus import Corpus
-from trainer.builtin.losses import distillation
+from trainer.builtin.losses import distillation, equal_pairs
 from trainer.builtin.sampling import PairSampler
 from trainer.config import DistillationConfig
 
 log = logging.getLogger(__name__)
 
 LANGUAGE = "en"
+NOT_TAUGHT = ("string", "word")  # kinds of pairs too short for a sentence encoder to say much about
 AXES_FROM = 8  # the principal axes come from one text in so many
 BLOCK = 8_192
 
@@ -72,7 +73,8 @@ def teach(corpus: Corpus, config: DistillationConfig, dimension: int, folder: Pa
 
 
 def _paired_english(corpus: Corpus) -> NDArray[np.int32]:
-    paired = {number for pairs in corpus.train.values() for number in (*pairs.left, *pairs.right)}
+    taught = [pairs for kind, pairs in corpus.train.items() if kind not in NOT_TAUGHT]
+    paired = {number for pairs in taught for number in (*pairs.left, *pairs.right)}
     return np.array(sorted(n for n in paired if corpus.languages[n] == LANGUAGE), dtype=np.int32)
 
 
@@ -104,13 +106,12 @@ class TeacherBatch:
         self, vectors_BD: Tensor, *, temperature: float, matmul_dtype: torch.dtype | None
     ) -> tuple[float, Tensor]:
         """The loss and its gradient for the student's unit vectors."""
-        same_BB = torch.from_numpy(self.english[:, None] == self.english[None, :])
         return distillation(
             vectors_BD,
             self.targets.of(self.english),
             temperature=temperature,
             cosine_weight=self.cosine_weight,
-            ignored_BB=same_BB,
+            ignored_K2=equal_pairs(self.english, self.english),
             matmul_dtype=matmul_dtype,
         )
 

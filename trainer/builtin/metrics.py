@@ -5,7 +5,7 @@ from __future__ import annotations
 import time
 from pathlib import Path
 
-from trainer.builtin.static import StaticState
+from trainer.builtin.static import Stepping
 from trainer.runs.folder import JsonLines
 
 
@@ -25,7 +25,7 @@ class WriteMetrics:
         self._losses: list[float] = []
         self._started = time.monotonic()
 
-    def __call__(self, state: StaticState, loss: float) -> None:
+    def __call__(self, state: Stepping, loss: float) -> None:
         self._losses.append(loss)
         if state.step % self._every:
             return

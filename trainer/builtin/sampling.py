@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from trainer.builtin.corpus import PairTable
-from trainer.builtin.losses import info_nce
+from trainer.builtin.losses import equal_pairs, info_nce
 from trainer.errors import TrainingError
 
 
@@ -35,18 +35,15 @@ class Batch:
             query_QD,
             passage_QD,
             temperature=temperature,
-            ignored_QQ=torch.from_numpy(self.ignored()),
+            ignored_K2=self.ignored(),
             matmul_dtype=matmul_dtype,
         )
         return result.loss, torch.cat([result.query_gradient, result.passage_gradient])
 
-    def ignored(self) -> NDArray[np.bool_]:
-        """[B, B], true off the diagonal where two texts are the same or share a partner: no negatives."""
-        same = self.right[None, :] == self.right[:, None]
-        same |= self.left[None, :] == self.left[:, None]
-        same |= self.left[:, None] == self.right[None, :]
-        np.fill_diagonal(same, False)
-        return same
+    def ignored(self) -> Tensor:
+        """Pairs (i, j), [K, 2], where two texts are the same or share a partner: no negatives."""
+        same = ((self.right, self.right), (self.left, self.left), (self.left, self.right))
+        return torch.cat([equal_pairs(one, other) for one, other in same])
 
 
 class Translations:

@@ -13,7 +13,7 @@ import time
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Protocol
+from typing import Any, Generic, Protocol, TypeVar
 
 import numpy as np
 import torch
@@ -108,7 +108,7 @@ def embed(pieces: Tensor, bags: Tensor, embedding_VD: Tensor) -> Tensor:
 
 
 def train_static(
-    table: PieceTable,
+    tables: Sequence[PieceTable],
     samplers: Mapping[str, Sampler],
     mixture: Mapping[str, float],
     state: StaticState,
@@ -122,7 +122,7 @@ def train_static(
     """Go from ``state`` to ``optim.steps`` steps; every step draws from one kind.
 
     Args:
-        table: pieces of all texts.
+        tables: pieces of all texts; a step reads one of the tables, at random.
         samplers: by kind of pairs.
         mixture: share of the steps by kind.
         state: changed in place.
@@ -141,7 +141,7 @@ def train_static(
         generator = np.random.default_rng((seed, state.step))
         kind = kinds[generator.choice(len(kinds), p=shares)]
         batch = samplers[kind].draw(optim.batch_size)
-        pieces, bags = table.gather(batch.texts, limits[kind])
+        pieces, bags = tables[int(generator.integers(len(tables)))].gather(batch.texts, limits[kind])
         if optim.piece_dropout:
             pieces[torch.from_numpy(generator.random(len(pieces)) < optim.piece_dropout)] = 0
         # Only the rows of this batch take part: a gradient for the whole table would cost more than the loss.
@@ -183,10 +183,10 @@ class _Rows:
         """Row-wise Adagrad on all that took part."""
         state = self._state
         assert self._own_UD.grad is not None
-        _adagrad(state.embedding, state.squares, self._used_U, self._own_UD.grad, learning_rate)
+        adagrad(state.embedding, state.squares, self._used_U, self._own_UD.grad, learning_rate)
         if self._grams_GD is not None:
             assert self._grams_GD.grad is not None
-            _adagrad(state.ngrams, state.ngram_squares, self._grams_G, self._grams_GD.grad, learning_rate)
+            adagrad(state.ngrams, state.ngram_squares, self._grams_G, self._grams_GD.grad, learning_rate)
 
 
 def _mean_ngrams(
@@ -200,7 +200,7 @@ def _mean_ngrams(
     return mean_UD, grams_G, vectors_GD
 
 
-def _adagrad(
+def adagrad(
     table_VD: Tensor, squares_V: Tensor, used_U: Tensor, gradient_UD: Tensor, learning_rate: float
 ) -> None:
     """One row-wise step: the rate of a row falls with the root of its summed mean squared gradients."""
@@ -211,14 +211,23 @@ def _adagrad(
     table_VD.index_add_(0, used_U, gradient_UD * -rate_U[:, None])
 
 
+class Stepping(Protocol):
+    """A run of which a hook needs to know the step."""
+
+    step: int
+
+
+State_contra = TypeVar("State_contra", bound=Stepping, contravariant=True)
+
+
 @dataclass
-class Every:
+class Every(Generic[State_contra]):
     """A hook that acts each ``steps`` steps."""
 
     steps: int
-    action: Callable[[StaticState, float], None]
+    action: Callable[[State_contra, float], None]
 
-    def __call__(self, state: StaticState, loss: float) -> None:
+    def __call__(self, state: State_contra, loss: float) -> None:
         if state.step % self.steps == 0:
             self.action(state, loss)
 
@@ -229,7 +238,7 @@ class LogLoss:
     def __init__(self) -> None:
         self._time, self._step = time.monotonic(), 0
 
-    def __call__(self, state: StaticState, loss: float) -> None:
+    def __call__(self, state: Stepping, loss: float) -> None:
         now = time.monotonic()
         per_step = (now - self._time) / max(1, state.step - self._step)
         log.info("step %d loss %.4f, %.2f s per step", state.step, loss, per_step)

@@ -7,6 +7,8 @@ Byte-pair encoding (arXiv:1508.07909) over lower-cased NFKC text with three habi
 * pieces never cross a change of script, a digit or a punctuation mark;
 * a character that is not in the vocabulary is spelled in bytes, so nothing is unknown.
 
+One special token, ``[CLS]``, stands before a text, so that an empty text has a piece too.
+
 The prefixes ``query: `` and ``passage: `` at the start of a text are dropped: a bag of pieces has no use for
 two constant words, and short texts would drown in them.
 """
@@ -95,8 +97,8 @@ def _with_bytes(trained: Tokenizer) -> Tokenizer:
     tokenizer = _untrained(BPE(vocab=vocabulary, merges=merges, unk_token=UNK, byte_fallback=True))
     tokenizer.add_special_tokens(list(SPECIAL_TOKENS))
     tokenizer.post_processor = processors.TemplateProcessing(
-        single=f"{CLS} $A {SEP}",
-        pair=f"{CLS} $A {SEP} $B:1 {SEP}:1",
-        special_tokens=[(token, tokenizer.token_to_id(token)) for token in (CLS, SEP)],
+        single=f"{CLS} $A",
+        pair=f"{CLS} $A $B:1",
+        special_tokens=[(CLS, tokenizer.token_to_id(CLS))],
     )
     return tokenizer

@@ -9,6 +9,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from me5.engines.static_engine import FLOAT8
 from me5.loading import load_encoder
 
 ROOT = Path(__file__).resolve().parents[3]
@@ -29,6 +30,31 @@ def test_half_precision_weights_and_uneven_positions(static_model_dir: Path, tmp
         static = load_encoder(str(folder), engine="static").encode(TEXTS)
         torch = load_encoder(str(folder), engine="torch", device="cpu").encode(TEXTS)
         assert np.sum(static * torch, axis=1).min() >= 1 - 1e-6
+
+
+def test_tables_of_8_bit_floats(static_model_dir: Path, tmp_path: Path) -> None:
+    import torch
+    from safetensors.torch import load_file, save_file
+
+    folder = Path(shutil.copytree(static_model_dir, tmp_path / "narrow"))
+    weights = load_file(folder / "model.safetensors")
+    exact = load_encoder(str(static_model_dir), engine="static").encode(TEXTS)
+    table = weights["embeddings.word_embeddings.weight"]
+    weights["embeddings.word_embeddings.weight"] = (table * 64).to(torch.float8_e4m3fn)
+    for name in ("embeddings.position_embeddings.weight", "embeddings.token_type_embeddings.weight"):
+        weights[name] *= 64
+    save_file(weights, folder / "model.safetensors", metadata={"format": "pt"})
+    static = load_encoder(str(folder), engine="static").encode(TEXTS)
+    reference = load_encoder(str(folder), engine="torch", device="cpu").encode(TEXTS)
+    assert np.sum(static * reference, axis=1).min() >= 1 - 1e-6
+    assert 1 - 1e-2 < np.sum(static * exact, axis=1).min() < 1 - 1e-6
+
+
+def test_every_8_bit_code_means_what_torch_says() -> None:
+    import torch
+
+    codes = torch.arange(256, dtype=torch.uint8)
+    np.testing.assert_array_equal(FLOAT8, codes.view(torch.float8_e4m3fn).float().numpy())
 
 
 @pytest.mark.parametrize("mode", ["cls_token", "lasttoken"])

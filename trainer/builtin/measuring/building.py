@@ -32,7 +32,14 @@ from trainer.errors import DataError
 log = logging.getLogger(__name__)
 
 VERSION = 1  # of the sets: raise when the same data would give others
-DECISIVE = ("file", "kind", "min_languages", "exclude_languages", "keep_sources")  # of a source, for its rows
+DECISIVE = (
+    "file",
+    "kind",
+    "min_languages",
+    "exclude_languages",
+    "only_languages",
+    "keep_sources",
+)  # of a source, for its rows
 MIN_QUERIES = 20
 MAX_QUERIES = 500
 MAX_PASSAGES = 2_000

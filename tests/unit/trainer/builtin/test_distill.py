@@ -86,7 +86,7 @@ def test_training_brings_translations_to_the_teacher():
     table = PieceTable(np.array(pieces, dtype=np.int32), np.arange(0, 4 * COUNT + 1, 2, dtype=np.int64))
     optim = StaticOptimConfig(batch_size=32, steps=80, learning_rate=0.1, matmul_bf16=False)
     state = train_static(
-        table,
+        [table],
         {"teacher": teacher_sampler()},
         {"teacher": 1.0},
         new_state(90, 16, 1),

@@ -1,8 +1,10 @@
+import numpy as np
 import pytest
 import torch
 from torch.testing import assert_close
 
-from trainer.builtin.losses import info_nce
+from trainer.builtin import losses
+from trainer.builtin.losses import equal_pairs, info_nce
 
 
 def unit_rows(count: int, dimension: int, seed: int) -> torch.Tensor:
@@ -22,16 +24,21 @@ def reference(query, passage, temperature, ignored=None):
     return (cross_entropy(scores, target) + cross_entropy(scores.T, target)) / 2
 
 
+@pytest.mark.parametrize("block", [3, 256])
 @pytest.mark.parametrize("temperature", [1.0, 0.05, 0.01])
 @pytest.mark.parametrize("masked", [False, True])
-def test_loss_and_gradients_equal_those_of_autograd(temperature, masked):
+def test_loss_and_gradients_equal_those_of_autograd(temperature, masked, block, monkeypatch):
+    monkeypatch.setattr(losses, "BLOCK_ROWS", block)
     query, passage = unit_rows(7, 5, 1).requires_grad_(), unit_rows(7, 5, 2).requires_grad_()
     ignored = torch.zeros(7, 7, dtype=torch.bool)
     ignored[0, 3] = ignored[3, 0] = ignored[2, 2] = True  # the diagonal stays although it is marked
     expected = reference(query, passage, temperature, ignored if masked else None)
     expected.backward()
     result = info_nce(
-        query.detach(), passage.detach(), temperature=temperature, ignored_QQ=ignored if masked else None
+        query.detach(),
+        passage.detach(),
+        temperature=temperature,
+        ignored_K2=ignored.nonzero() if masked else None,
     )
     assert_close(torch.tensor(result.loss, dtype=torch.float64), expected.detach())
     assert_close(result.query_gradient, query.grad)
@@ -43,7 +50,7 @@ def test_an_ignored_negative_changes_the_loss():
     ignored = torch.zeros(4, 4, dtype=torch.bool)
     ignored[0, 1] = True
     with_all = info_nce(query, passage, temperature=0.1)
-    without_one = info_nce(query, passage, temperature=0.1, ignored_QQ=ignored)
+    without_one = info_nce(query, passage, temperature=0.1, ignored_K2=ignored.nonzero())
     assert without_one.loss < with_all.loss - 1e-6
 
 
@@ -64,3 +71,11 @@ def test_narrow_products_stay_close_and_inputs_stay_as_they_were():
     size = exact.query_gradient.norm()
     assert (narrow.query_gradient - exact.query_gradient).norm() < 0.05 * size
     assert_close(query, before)
+
+
+def test_equal_pairs_are_those_of_the_whole_comparison():
+    generator = np.random.default_rng(1)
+    left, right = (generator.integers(0, 9, size).astype(np.int32) for size in (30, 20))
+    expected = np.argwhere(left[:, None] == right[None, :])
+    assert sorted(equal_pairs(left, right).tolist()) == expected.tolist()
+    assert len(equal_pairs(left, right + 100)) == 0

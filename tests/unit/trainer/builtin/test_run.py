@@ -5,7 +5,7 @@ import pytest
 import app
 from me5 import Role, load_encoder
 from trainer.builtin.evaluation import XTREME_36
-from trainer.builtin.run import evaluate_dev
+from trainer.builtin.held_out import evaluate_dev
 
 WORDS = ("river", "city", "bread", "house", "library", "winter", "garden", "mountain", "school", "engine")
 COLOURS = ("red", "blue", "green", "black", "white", "golden", "silver", "broken", "ancient", "quiet")

@@ -42,7 +42,7 @@ def test_a_piece_that_was_never_seen_follows_its_relatives():
     state = new_state(10, 16, 1, ngrams=3)
     before = state.whole(spelling).clone()
     train_static(
-        table,
+        [table],
         {"parallel": PairSampler(pairs.arrays(), exponent=1.0, seed=1)},
         {"parallel": 1.0},
         state,

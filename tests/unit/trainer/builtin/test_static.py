@@ -37,7 +37,7 @@ def samplers(seed=1):
 def train(state, sampler, steps=OPTIM.steps, hooks=(), spelling=None, **changes):
     optim = StaticOptimConfig(**{**OPTIM.__dict__, "steps": steps, **changes})
     return train_static(
-        piece_table(),
+        [piece_table()],
         sampler,
         {"parallel": 1.0},
         state,

@@ -1,0 +1,230 @@
+"""The stages of the built-in model: static, static with a teacher, and layers on top.
+
+Each begins where its own checkpoint is, if there is one of the same recipe, and else with what the stage
+before it left.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import hashlib
+import json
+import logging
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from tokenizers import Tokenizer
+
+from trainer.builtin.corpus import SENTENCES, TRANSLATED, Corpus
+from trainer.builtin.distill import Targets, TeacherSampler, rotation
+from trainer.builtin.export import BALANCE_DIMENSIONS, balanced_table, export_layered_bert
+from trainer.builtin.layered import (
+    LayeredState,
+    new_layers,
+    restore_layered,
+    save_layered,
+    train_layered,
+)
+from trainer.builtin.metrics import WriteMetrics
+from trainer.builtin.sampling import PairSampler, Translations
+from trainer.builtin.static import (
+    Every,
+    LogLoss,
+    PieceTable,
+    Sampler,
+    StaticState,
+    embed,
+    load_checkpoint,
+    save_checkpoint,
+    train_static,
+)
+from trainer.builtin.tokenizer import CLS
+from trainer.config import BuiltinConfig, DistillationConfig, StaticOptimConfig
+
+log = logging.getLogger(__name__)
+
+PARALLEL = "parallel"
+TAUGHT = {
+    "teacher": PARALLEL,
+    "teacher_everyday": "everyday",
+}  # kinds with a teacher, and whose pairs they draw
+ROTATION_FROM = 8  # the rotation is learned from one taught text in so many
+TRANSLATED_KINDS = ("section",)  # their queries are English texts that may be asked in any language
+SECTION_PIVOT_SHARE = 0.8
+LAYERED_QUANTILE = 0.95  # of the lengths in a table that gets layers: longer rows are shortened to it
+LOG_STEPS, SAVE_STEPS = 50, 500
+NOT_DECISIVE = ("stage", "data", "out", "left_out", "tatoeba", "date")  # of a recipe, for the weights
+
+
+@dataclass(frozen=True)
+class Prepared:
+    """What training needs: pieces of every text (in one or more ways), n-grams of every piece, samplers."""
+
+    tables: Sequence[PieceTable]
+    spelling: PieceTable | None
+    samplers: dict[str, Sampler]
+
+
+def train_stage(
+    prepared: Prepared,
+    config: BuiltinConfig,
+    state: StaticState,
+    folder: Path,
+    *,
+    optim: StaticOptimConfig,
+    mixture: Mapping[str, float],
+    later: Sequence[str] = ("layers",),
+) -> StaticState:
+    """One stage: from its checkpoint in ``folder`` if there is one, else from ``state``."""
+    fingerprint = recipe_fingerprint(config, *later)
+    saved = load_checkpoint(folder, prepared.samplers, fingerprint)
+    if saved is not None:
+        log.info("%s: going on from step %d", folder, saved.step)
+
+    def save(current: StaticState, _: float) -> None:
+        save_checkpoint(folder, current, prepared.samplers, fingerprint)
+
+    start = saved or state
+    done = train_static(
+        prepared.tables,
+        prepared.samplers,
+        mixture,
+        start,
+        optim=optim,
+        limits=piece_limits(config),
+        seed=config.seed,
+        spelling=prepared.spelling,
+        hooks=[
+            Every(LOG_STEPS, LogLoss()),
+            WriteMetrics(folder, step=start.step, every=LOG_STEPS),
+            Every(SAVE_STEPS, save),
+        ],
+    )
+    save(done, 0.0)
+    return done
+
+
+def distil(
+    targets: Targets,
+    prepared: Prepared,
+    config: BuiltinConfig,
+    state: StaticState,
+    *,
+    settings: DistillationConfig,
+    folder: Path,
+) -> StaticState:
+    """The second stage: the space of the first turned towards the teacher's, then both kinds of steps."""
+    sample = targets.numbers[::ROTATION_FROM]
+    pieces, bags = prepared.tables[0].gather(sample, config.max_parallel_pieces)
+    turn_DD = rotation(embed(pieces, bags, state.whole(prepared.spelling)), targets.of(sample))
+    start = dataclasses.replace(
+        state, embedding=state.embedding @ turn_DD, ngrams=state.ngrams @ turn_DD, step=0
+    )
+    samplers = {**prepared.samplers, **teacher_samplers(prepared.samplers, targets, settings, config.seed)}
+    optim = dataclasses.replace(
+        config.optim,
+        steps=settings.steps,
+        learning_rate=settings.learning_rate,
+        final_learning_rate=settings.final_learning_rate,
+    )
+    mixed = dataclasses.replace(prepared, samplers=samplers)
+    return train_stage(mixed, config, start, folder, optim=optim, mixture=settings.mixture)
+
+
+def add_layers(
+    vectors_VD: NDArray[np.float32],
+    prepared: Prepared,
+    tokenizer: Tokenizer,
+    config: BuiltinConfig,
+    *,
+    targets: Targets | None,
+    folder: Path,
+) -> LayeredState:
+    """The last stage: layers on top of the table, from its checkpoint in ``folder`` if there is one."""
+    assert config.layers is not None
+    table_VH, _ = balanced_table(vectors_VD, tokenizer, torch.float32, LAYERED_QUANTILE)
+    state = new_layers(
+        table_VH / table_VH.square().mean().sqrt(), BALANCE_DIMENSIONS, config.layers, config.seed
+    )
+    samplers = dict(prepared.samplers)
+    if targets is not None and config.distillation is not None:
+        wide = Targets(targets.numbers, np.pad(targets.vectors, [(0, 0), (0, BALANCE_DIMENSIONS)]))
+        samplers |= teacher_samplers(samplers, wide, config.distillation, config.seed)
+    fingerprint = recipe_fingerprint(config)
+    if restore_layered(folder, state, samplers, fingerprint):
+        log.info("%s: going on from step %d", folder, state.step)
+
+    def save(current: LayeredState, _: float) -> None:
+        save_layered(folder, current, samplers, fingerprint)
+        export_layered_bert(current, tokenizer, folder / "model")
+
+    done = train_layered(
+        prepared.tables,
+        samplers,
+        state,
+        config=config.layers,
+        temperature=config.optim.temperature,
+        limits=piece_limits(config),
+        first=_number_of(CLS, tokenizer),
+        seed=config.seed,
+        hooks=[
+            Every(LOG_STEPS, LogLoss()),
+            WriteMetrics(folder, step=state.step, every=LOG_STEPS),
+            Every(SAVE_STEPS, save),
+        ],
+    )
+    save(done, 0.0)
+    return done
+
+
+def _number_of(piece: str, tokenizer: Tokenizer) -> int:
+    number = tokenizer.token_to_id(piece)
+    assert number is not None
+    return number
+
+
+def recipe_fingerprint(config: BuiltinConfig, *later: str) -> str:
+    """16 hex digits of everything in the recipe that decides a stage: not where files lie, no later stage."""
+    values = {k: v for k, v in dataclasses.asdict(config).items() if k not in (*NOT_DECISIVE, *later)}
+    if values.get("distillation"):
+        del values["distillation"]["teacher"]
+    return hashlib.sha256(json.dumps(values, sort_keys=True).encode()).hexdigest()[:16]
+
+
+def piece_limits(config: BuiltinConfig) -> dict[str, int]:
+    """Most pieces of a text, by kind of pairs."""
+    limits = dict.fromkeys([*config.mixture, *TAUGHT], config.max_passage_pieces)
+    return limits | dict.fromkeys(TRANSLATED, config.max_parallel_pieces)
+
+
+def teacher_samplers(
+    samplers: Mapping[str, Sampler], targets: Targets, settings: DistillationConfig, seed: int
+) -> dict[str, Sampler]:
+    """A sampler for each kind with a teacher whose pairs there are."""
+    made: dict[str, Sampler] = {}
+    for number, (kind, drawn) in enumerate(TAUGHT.items()):
+        pairs = samplers.get(drawn)
+        if isinstance(pairs, PairSampler):
+            made[kind] = TeacherSampler(pairs, targets, settings, seed + number)
+    return made
+
+
+def new_samplers(corpus: Corpus, config: BuiltinConfig) -> dict[str, Sampler]:
+    """A sampler per kind of pairs, each at its start."""
+    tables = {kind: pairs.arrays() for kind, pairs in corpus.train.items() if config.mixture.get(kind, 0) > 0}
+    translations = {kind: Translations(tables[kind]) for kind in SENTENCES if kind in tables}
+    samplers: dict[str, Sampler] = {}
+    for number, (kind, pairs) in enumerate(sorted(tables.items())):
+        share = config.optim.pivot_share if kind in SENTENCES else SECTION_PIVOT_SHARE
+        samplers[kind] = PairSampler(
+            pairs,
+            exponent=config.optim.language_exponent,
+            seed=config.seed * 100 + number,
+            translations=translations.get(PARALLEL if kind in TRANSLATED_KINDS else kind),
+            pivot_share=share,
+        )
+    return samplers
