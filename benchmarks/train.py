@@ -66,7 +66,7 @@ class Shape:
 
 
 SMALL = Shape(layers=12, hidden=384, heads=12, vocabulary=250_037)
-TINY = Shape(layers=2, hidden=128, heads=2, vocabulary=86_000)
+TINY = Shape(layers=2, hidden=128, heads=2, vocabulary=120_000)
 
 
 def main(argv: Sequence[str] | None = None) -> int:

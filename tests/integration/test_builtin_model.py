@@ -14,7 +14,7 @@ from trainer.builtin.evaluation import XTREME_36, evaluate_tatoeba, mean_to_engl
 MODEL = Path(me5.__file__).parent / "builtin"
 TATOEBA = MODEL.parents[2] / "shared" / "data" / "eval" / "tatoeba" / "tatoeba-v1.tar.xz"
 MAX_BYTES = 48_000_000
-XTREME_BAR = 55.0
+XTREME_BAR = 70.0
 
 MIXED_TEXTS = [
     "Where is the nearest hospital?",
@@ -112,7 +112,9 @@ def test_layer_norm_is_linear_so_that_pieces_keep_their_weight(transformers_part
     with torch.no_grad():
         hidden = model(input_ids=ids).last_hidden_state
         stored = model.embeddings.word_embeddings(ids)
-    torch.testing.assert_close(hidden[..., :-3], stored[..., :-3], rtol=4e-3, atol=4e-3)
+    scale = float(hidden.norm() / stored[..., :-3].norm())
+    # A row of 8-bit numbers is balanced to a few per cent, which LayerNorm makes good.
+    torch.testing.assert_close(hidden[..., :-3], stored[..., :-3] * scale, rtol=0.06, atol=0.01)
     assert (hidden[..., -3:] == 0).all()
     lengths = hidden.norm(dim=-1)
     assert lengths.max() > 2 * lengths.min()  # an ordinary LayerNorm would make them alike
