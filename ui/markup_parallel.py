@@ -145,7 +145,10 @@ def heading(bitext: Bitext, counts: PairCounts) -> str:
     parts = [languages(bitext.source_language, bitext.target_language)]
     sides = details.get("sentences")
     if sides:
-        parts.append(f"{fmt.number(sides[0])} and {fmt.number(sides[1])} sentences")
+        ours, theirs = map(fmt.number, sides)
+        total = details.get("drawn_from")
+        drawn = f"{ours} of {fmt.number(total)} sentences, drawn at random, and {theirs}" if total else ""
+        parts.append(drawn or f"{ours} and {theirs} sentences")
     parts.append(fmt.counted(counts.total, "pair"))
     if details.get("model"):
         parts.append(f"model {details['model']}")

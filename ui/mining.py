@@ -20,6 +20,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from indexer.bitext.reviews import Bitext
+from indexer.bitext.segmenters import Segmenter, SegmenterName, segmenter
 from indexer.bitext.values import UNKNOWN_LANGUAGE, Pair
 from trainer.runs.records import read_json, write_json
 from ui import child_runs
@@ -43,7 +44,8 @@ class Request:
     """What was asked for. ``source`` and ``target`` are files in the folder of the job.
 
     ``margin`` and the rest are as in ``MiningSettings``; ``threshold`` None estimates it. ``scored`` asks for
-    scores of the pairs in ``source``, which a person brought; then there is no ``target``.
+    scores of the pairs in ``source``, which a person brought; then there is no ``target``. Of the first side
+    only ``sample`` sentences are mined, drawn by ``seed``; None takes all.
     """
 
     name: str
@@ -58,6 +60,9 @@ class Request:
     check_language: bool = True
     one_to_one: bool = True
     languages: tuple[str, str] = (UNKNOWN_LANGUAGE, UNKNOWN_LANGUAGE)
+    segmenter: SegmenterName = "rules"
+    sample: int | None = None
+    seed: int = 0
     created_at: float = 0.0
 
 
@@ -97,9 +102,17 @@ class MiningRuns:
         """Find pairs in two files.
 
         Raises:
-            MiningRefusedError: a file is missing, empty or both are the same; or another run is going on.
+            MiningRefusedError: a file is missing, empty or both are the same; texts in order are to be drawn
+                from; or another run is going on.
+            MiningError: the segmenter is not installed.
         """
         paths = _require_sides(source, target)
+        if wanted.aligned and wanted.sample:
+            raise MiningRefusedError(
+                f"{wanted.sample} sentences are to be drawn at random, but texts in order are matched as a "
+                "whole. Expected one of the two. Draw 0, which takes all, or untick the order."
+            )
+        segmenter(wanted.segmenter)  # a missing one is said now, not by the run
         folder = self._new_folder()
         sides = []
         for side, path in zip(("source", "target"), paths, strict=True):
@@ -125,6 +138,7 @@ class MiningRuns:
 
         Raises:
             MiningRefusedError: the languages are the same or one has no passages.
+            MiningError: the segmenter is not installed.
         """
         if not source or not target:
             raise MiningRefusedError("A language is missing. Expected two. Choose one for each side.")
@@ -133,10 +147,11 @@ class MiningRuns:
                 f"Both sides are '{source}'. Expected two languages. Choose another for one side."
             )
         self.library.catalog.collection(collection)  # there must be one
+        segment = segmenter(wanted.segmenter)
         folder = self._new_folder()
         for side, code in (("source", source), ("target", target)):
             with told_of_disk(folder):
-                count = self._write_sentences(folder / f"{side}.jsonl", collection, code)
+                count = self._write_sentences(folder / f"{side}.jsonl", collection, code, segment)
             if not count:
                 shutil.rmtree(folder, ignore_errors=True)
                 raise MiningRefusedError(
@@ -161,13 +176,12 @@ class MiningRuns:
             write_pairs_file(folder / "given.jsonl", pairs)
         return self._start(folder, Request(bitext.name, "given.jsonl", "", self.library.model, scored=True))
 
-    def _write_sentences(self, path: Path, collection: str, language: str) -> int:
+    def _write_sentences(self, path: Path, collection: str, language: str, segment: Segmenter) -> int:
         """The sentences of a collection in one language, one JSON object per line; how many."""
         from indexer.bitext.sources import collection_sentences
 
-        return _write_lines(
-            path, map(asdict, collection_sentences(self.library.catalog, collection, language))
-        )
+        sentences = collection_sentences(self.library.catalog, collection, language, segment=segment)
+        return _write_lines(path, map(asdict, sentences))
 
     def _require_idle(self) -> None:
         running = next((job for job in self.all() if job.state == "running"), None)

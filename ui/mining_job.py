@@ -22,6 +22,8 @@ import numpy as np
 from indexer.bitext.alignment import align, beads_to_pairs
 from indexer.bitext.mining import mine
 from indexer.bitext.rescoring import rescore
+from indexer.bitext.segmenters import Segmenter, segmenter
+from indexer.bitext.sources import draw, read_sentences
 from indexer.bitext.values import UNKNOWN_LANGUAGE, Estimate, MiningResult, MiningSettings, Pair, Sentence
 from indexer.bitext.vectors import KeptBatches
 from indexer.errors import IndexerError, MiningError
@@ -95,11 +97,14 @@ def find(folder: Path, request: Request, model: str) -> dict[str, Any]:
         found = _score(given, load_encoder(model), folder / "work", told)
     else:
         sides = [
-            _read_side(folder / name, code)
+            _read_side(folder / name, code, segmenter(request.segmenter))
             for name, code in zip((request.source, request.target), request.languages, strict=True)
         ]
-        sizes = [len(side) for side in sides]
-        details |= {"sentences": sizes, "notices": _notices(*sizes)}
+        details |= {"notices": _notices(*map(len, sides))}
+        if request.sample is not None and request.sample < len(sides[0]):
+            details["drawn_from"] = len(sides[0])
+            sides[0] = draw(sides[0], request.sample, request.seed)
+        details["sentences"] = [len(side) for side in sides]
         told(0, 1, "", "loading the model")
         work = _align if request.aligned else _mine
         found = work(sides, load_encoder(model), request, folder / "work", told)
@@ -190,14 +195,12 @@ def _notices(ours: int, theirs: int) -> list[str]:
     ]
 
 
-def _read_side(path: Path, code: str) -> list[Sentence]:
+def _read_side(path: Path, code: str, segment: Segmenter) -> list[Sentence]:
     """Sentences of a file; of one that the page made of a collection as they are."""
     if path.name in ("source.jsonl", "target.jsonl") and path.parent.name not in ("source", "target"):
         with path.open(encoding="utf-8") as file:
             return [Sentence(**json.loads(line)) for line in file]
-    from indexer.bitext.sources import read_sentences
-
-    return read_sentences(path, language=code)
+    return read_sentences(path, language=code, segment=segment)
 
 
 class _Told:

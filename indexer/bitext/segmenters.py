@@ -35,7 +35,7 @@ def segmenter(name: SegmenterName) -> Segmenter:
         except ImportError as error:
             raise MiningError(
                 f"The segmenter 'icu' is not installed ({error}); expected the package icu4py. Run "
-                "`pip install 'me5-search[segmenter]'`, or leave --segmenter out."
+                "`pip install 'me5-search[segmenter]'`, or take 'rules'."
             ) from error
         return icu_spans
     raise MiningError(f"There is no segmenter {name!r}; expected one of {', '.join(SEGMENTERS)}.")

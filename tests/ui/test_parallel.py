@@ -233,6 +233,17 @@ def test_the_sample_is_cancelled_breaks_off_and_goes_on(
     expect(page.locator("#parallel-heading")).to_contain_text("Arabic → Chinese")
 
 
+def test_a_quick_look_takes_some_sentences_only(filled_server: str, open_page: Callable[..., Any]) -> None:
+    page = open_page(f"{filled_server}/?tab=parallel&bitext=new")
+    page.locator("#parallel-options button").first.click()
+    page.get_by_label("Draw so many sentences").fill("25")
+    page.locator("#parallel-sample").click()
+    expect(page.locator(ROWS).first).to_be_visible()
+    expect(page.locator("#parallel-heading")).to_contain_text(
+        re.compile(r"25 of \d\d sentences, drawn at random")
+    )
+
+
 def test_two_languages_of_a_collection_become_pairs(
     empty_collection: str, open_page: Callable[..., Any]
 ) -> None:

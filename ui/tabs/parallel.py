@@ -12,7 +12,7 @@ from ui.errors import UiError
 from ui.frame import TO_DOWNLOAD, Frame, script
 from ui.guard import guarded
 from ui.languages import language_name
-from ui.mining import Job
+from ui.mining import Job, Request
 from ui.services import Services
 from ui.tabs.parallel_endpoints import add_endpoints, to_state
 from ui.tabs.parallel_form import LANGUAGES, build_form, request_from, show_rows
@@ -23,7 +23,6 @@ from ui.tabs.train_form import show_purpose
 from ui.training import Training
 
 POLL_SECONDS = 1.0
-SETTINGS = 8
 HIDDEN: dict[str, Any] = {"show_progress": "hidden", "api_visibility": "private"}
 IN_TURN: dict[str, Any] = HIDDEN | {"trigger_mode": "multiple", "concurrency_limit": 1}
 """For keys that are pressed quickly: none is dropped, and answers come in the order of the keys."""
@@ -154,18 +153,24 @@ def _wire_start(frame: Frame, tab: ParallelTab) -> None:
     def begun(job: Job, said: tuple[Any, ...]) -> tuple[Any, ...]:
         return {"bitext": job.id, "state": job.state}, job.id, *draw(tab, job.id, "", 0, *said)
 
+    def understood(said: tuple[Any, ...], *, aligned: bool = False) -> tuple[Request, tuple[Any, ...]]:
+        """What is asked for, and what the filters say, out of the values of ``asked``."""
+        first, last = len(form.settings), len(said) - len(form.reading)
+        return request_from(said[:first], said[last:], aligned=aligned), said[first:last]
+
     def begin(*said: Any) -> tuple[Any, ...]:
         origin, source, target, first, second, collection, aligned, *rest = said
-        wanted = request_from(tuple(rest[:SETTINGS]), aligned=bool(aligned))
+        wanted, shown = understood(tuple(rest), aligned=bool(aligned))
         if origin == LANGUAGES:
             job = runs.start_collection(collection, first or "", second or "", wanted)
         else:
             paths = [Path(path) if path else None for path in (source, target)]
             job = runs.start_files(paths[0], paths[1], wanted)
-        return begun(job, tuple(rest[SETTINGS:]))
+        return begun(job, shown)
 
     def begin_sample(*said: Any) -> tuple[Any, ...]:
-        return begun(runs.start_sample(request_from(said[:SETTINGS])), said[SETTINGS:])
+        wanted, shown = understood(said)
+        return begun(runs.start_sample(wanted), shown)
 
     def bring(path: str | None, *said: Any) -> tuple[Any, ...]:
         if not path:
@@ -176,13 +181,13 @@ def _wire_start(frame: Frame, tab: ParallelTab) -> None:
     form.settings[0].focus(guarded(models), form.settings[0], form.settings[0], **HIDDEN)
     form.origin.change(guarded(show_rows), form.origin, form.rows, **HIDDEN)
     sources = [form.origin, form.source, form.target, *form.codes, frame.collection, form.aligned]
+    asked = [*form.settings, *tab.filters, *form.reading]
     form.start.click(
-        guarded(begin), [*sources, *form.settings, *tab.filters], outputs, show_progress="hidden",
-        api_name="parallel_start",
-    )  # fmt: skip
+        guarded(begin), [*sources, *asked], outputs, show_progress="hidden", api_name="parallel_start"
+    )
     form.sample.click(
-        guarded(begin_sample), [*form.settings, *tab.filters], outputs, show_progress="hidden",
-        api_name="parallel_sample", api_visibility="undocumented",
+        guarded(begin_sample), asked, outputs, show_progress="hidden", api_name="parallel_sample",
+        api_visibility="undocumented",
     )  # fmt: skip
     form.pairs.upload(
         guarded(bring), [form.pairs, *tab.filters], [form.pairs, *outputs], show_progress="minimal",

@@ -1,11 +1,13 @@
 """The form of the tab Parallel text: what to search, how, and what that asks for."""
 
 import re
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
 import gradio as gr
 
+from indexer.bitext.segmenters import SEGMENTERS, SegmenterName
 from indexer.bitext.values import UNKNOWN_LANGUAGE
 from ui.bitexts import Bitexts
 from ui.errors import UiError
@@ -14,6 +16,7 @@ from ui.mining import SAMPLE, Request
 CODE = re.compile(r"[A-Za-z]{2,3}(-[A-Za-z0-9]{2,8})*")
 FILES, LANGUAGES, PAIRS = "two files", "two languages of this collection", "pairs to review"
 PAIR_SUFFIXES = [".tmx", ".xlf", ".xliff", ".tsv", ".csv", ".jsonl", ".xlsx", ".zip"]
+CUTS: Mapping[SegmenterName, str] = {"rules": "rules for every script", "icu": "rules of Unicode (ICU)"}
 INTRO = (
     "<p>Finds the sentences of two languages that translate each other, lets you review them, and saves them "
     "as a translation memory.</p>"
@@ -22,7 +25,11 @@ INTRO = (
 
 @dataclass(frozen=True)
 class Form:
-    """The controls. :func:`show_rows` shows and hides ``rows``, :func:`request_from` reads ``settings``."""
+    """The controls. :func:`show_rows` shows and hides ``rows``.
+
+    :func:`request_from` reads ``settings`` and ``reading``; the latter come last in calls of programs, which
+    may leave them out.
+    """
 
     column: gr.Column
     origin: gr.Radio
@@ -33,6 +40,7 @@ class Form:
     pairs: gr.File
     aligned: gr.Checkbox
     settings: list[Any]
+    reading: list[Any]
     start: gr.Button
     sample: gr.Button
 
@@ -66,7 +74,9 @@ def build_form(bitexts: Bitexts) -> Form:
                 label="These are translations of one text, in the same order",
                 elem_id="parallel-aligned",
             )
-            settings = _settings(bitexts)
+            with gr.Accordion("Options", open=False, elem_id="parallel-options"):
+                settings = _settings(bitexts)
+                reading = _reading()
             with gr.Row(elem_id="parallel-buttons"):
                 start = gr.Button(
                     "Find translations", variant="primary", scale=0, min_width=180, elem_id="parallel-start"
@@ -77,7 +87,7 @@ def build_form(bitexts: Bitexts) -> Form:
                 )  # fmt: skip
     rows = [files, languages, pairs_row, options, aligned]
     codes = [source_code, target_code]
-    return Form(column, origin, rows, source, target, codes, pairs, aligned, settings, start, sample)
+    return Form(column, origin, rows, source, target, codes, pairs, aligned, settings, reading, start, sample)
 
 
 def show_rows(origin: str) -> list[Any]:
@@ -90,53 +100,71 @@ def show_rows(origin: str) -> list[Any]:
 
 
 def _settings(bitexts: Bitexts) -> list[Any]:
-    with gr.Accordion("Options", open=False, elem_id="parallel-options"):
-        with gr.Row():
-            model = gr.Dropdown(
-                [bitexts.library.model], value=bitexts.library.model, label="Model", allow_custom_value=True,
-                info="a name of the list, a folder, or a name on the hub", min_width=200,
-                elem_id="parallel-model",
-            )  # fmt: skip
-            threshold = gr.Textbox(
-                label="Line", placeholder="estimated from the scores", min_width=200,
-                info="pairs above count as translations; can be moved later", elem_id="parallel-threshold",
-            )  # fmt: skip
-        with gr.Row():
-            margin = gr.Dropdown(
-                [("ratio to the neighbours", "ratio"), ("difference to the neighbours", "distance"),
-                 ("cosine alone", "absolute")],
-                value="ratio", label="Score", min_width=200, elem_id="parallel-margin",
-                info="ratio compares a pair with the next best ones",
-            )  # fmt: skip
-            retrieval = gr.Dropdown(
-                [("best of both directions", "max"), ("from first to second", "forward"),
-                 ("from second to first", "backward"), ("where both agree", "intersect")],
-                value="max", label="Candidates", min_width=200, elem_id="parallel-retrieval",
-                info="where both agree: fewer pairs, more of them right",
-            )  # fmt: skip
-        with gr.Row():
-            check = gr.Checkbox(
-                True, label="Leave out sentences in another language", elem_id="parallel-check-language"
+    with gr.Row():
+        model = gr.Dropdown(
+            [bitexts.library.model], value=bitexts.library.model, label="Model", allow_custom_value=True,
+            info="a name of the list, a folder, or a name on the hub", min_width=200,
+            elem_id="parallel-model",
+        )  # fmt: skip
+        threshold = gr.Textbox(
+            label="Line", placeholder="estimated from the scores", min_width=200,
+            info="pairs above count as translations; can be moved later", elem_id="parallel-threshold",
+        )  # fmt: skip
+    with gr.Row():
+        margin = gr.Dropdown(
+            [("ratio to the neighbours", "ratio"), ("difference to the neighbours", "distance"),
+             ("cosine alone", "absolute")],
+            value="ratio", label="Score", min_width=200, elem_id="parallel-margin",
+            info="ratio compares a pair with the next best ones",
+        )  # fmt: skip
+        retrieval = gr.Dropdown(
+            [("best of both directions", "max"), ("from first to second", "forward"),
+             ("from second to first", "backward"), ("where both agree", "intersect")],
+            value="max", label="Candidates", min_width=200, elem_id="parallel-retrieval",
+            info="where both agree: fewer pairs, more of them right",
+        )  # fmt: skip
+    with gr.Row():
+        check = gr.Checkbox(
+            True, label="Leave out sentences in another language", elem_id="parallel-check-language"
+        )
+        single = gr.Checkbox(True, label="Each sentence in one pair only", elem_id="parallel-one-to-one")
+    with gr.Row():
+        codes = [
+            gr.Textbox(
+                label=f"{place} language", placeholder="detected; or a code such as de",
+                max_lines=1, min_width=200, elem_id=f"parallel-code-{number}",
             )
-            single = gr.Checkbox(True, label="Each sentence in one pair only", elem_id="parallel-one-to-one")
-        with gr.Row():
-            codes = [
-                gr.Textbox(
-                    label=f"{place} language", placeholder="detected; or a code such as de",
-                    max_lines=1, min_width=200, elem_id=f"parallel-code-{number}",
-                )
-                for number, place in enumerate(("First", "Second"))
-            ]  # fmt: skip
+            for number, place in enumerate(("First", "Second"))
+        ]  # fmt: skip
     return [model, threshold, margin, retrieval, check, single, *codes]
 
 
-def request_from(said: tuple[Any, ...], *, aligned: bool = False) -> Request:
+def _reading() -> list[Any]:
+    with gr.Row():
+        segmenter = gr.Dropdown(
+            [(CUTS[name], name) for name in SEGMENTERS], value="rules", label="Sentences", min_width=200,
+            info="how running text is cut; one sentence per line stays as it is",
+            elem_id="parallel-segmenter",
+        )  # fmt: skip
+        sample = gr.Number(
+            0, label="Draw so many sentences", info="of the first side, for a quick look; 0 for all",
+            precision=0, minimum=0, min_width=200, elem_id="parallel-draw",
+        )  # fmt: skip
+        seed = gr.Number(
+            0, label="Seed", info="another number draws other sentences", precision=0, min_width=200,
+            elem_id="parallel-seed",
+        )  # fmt: skip
+    return [segmenter, sample, seed]
+
+
+def request_from(said: tuple[Any, ...], reading: tuple[Any, ...], *, aligned: bool = False) -> Request:
     """What the options say.
 
     Raises:
         UiError: the line is no number.
     """
     model, threshold, margin, retrieval, check, single, *codes = said
+    segmenter, sample, seed = reading
     line = str(threshold or "").strip().replace(",", ".")
     try:
         value = float(line) if line else None
@@ -147,7 +175,8 @@ def request_from(said: tuple[Any, ...], *, aligned: bool = False) -> Request:
     return Request(
         name="", source="", target="", model=str(model or "builtin"), aligned=aligned, margin=margin,
         retrieval=retrieval, threshold=value, check_language=bool(check), one_to_one=bool(single),
-        languages=(to_code(codes[0]), to_code(codes[1])),
+        languages=(to_code(codes[0]), to_code(codes[1])), segmenter=segmenter or "rules",
+        sample=int(sample or 0) or None, seed=int(seed or 0),
     )  # fmt: skip
 
 

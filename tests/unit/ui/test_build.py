@@ -55,6 +55,13 @@ def test_components_worth_finding_have_ids(services: Services) -> None:
     assert [c for c in components if c["type"] in kinds and not c["props"].get("elem_id")] == []
 
 
+def test_what_was_added_to_a_call_of_programs_comes_last_and_may_be_left_out(services: Services) -> None:
+    names = build(services).get_api_info()["named_endpoints"]
+    added = names["/parallel_start"]["parameters"][-3:]
+    assert [one["label"] for one in added] == ["Sentences", "Draw so many sentences", "Seed"]
+    assert [one["parameter_default"] for one in added] == ["rules", 0, 0]
+
+
 def test_logins_guard_the_page(services: Services) -> None:
     with served(services, {"ana": "correct horse"}) as url:
         assert httpx.get(f"{url}/config").status_code == 401

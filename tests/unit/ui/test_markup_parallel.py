@@ -75,6 +75,14 @@ def test_nothing_to_see_is_said() -> None:
     assert "No pairs were found" in markup.grid(BITEXT, PairCounts(0, {}, {}), page())
 
 
+def test_a_quick_look_says_what_it_was_drawn_from() -> None:
+    drawn = replace(BITEXT, details={"sentences": [500, 6_000], "drawn_from": 5_234})
+    words = markup.heading(drawn, COUNTS)
+    assert "500 of 5 234 sentences, drawn at random, and 6 000 · 3 pairs" in words.replace("\u202f", " ")
+    whole = markup.heading(replace(BITEXT, details={"sentences": [500, 6_000]}), COUNTS)
+    assert "500 and 6 000 sentences" in whole.replace("\u202f", " ")
+
+
 def test_the_line_the_cap_and_what_they_mean() -> None:
     standing = Standing(1.45, 200, 400, 0.9, Precision(0.8, 0.7, 0.87, 40))
     html = markup.scores(BITEXT, SCORES, standing)

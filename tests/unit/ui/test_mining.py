@@ -3,6 +3,7 @@
 import errno
 import json
 import os
+import sys
 import time
 import zipfile
 from collections.abc import Iterator
@@ -17,17 +18,21 @@ import pytest
 
 from indexer.bitext.formats import FORMATS, write_pairs
 from indexer.bitext.reviews import Bitext
-from indexer.bitext.values import Pair
+from indexer.bitext.segmenters import SegmenterName, icu_spans, segmenter
+from indexer.bitext.values import Pair, Sentence
 from indexer.catalog import Catalog
-from indexer.errors import ReadError
+from indexer.errors import MiningError, ReadError
 from trainer.runs.records import read_json, write_json
 from ui import mining
 from ui.bitext_exports import export, pairs_of, write_training_pairs
 from ui.bitexts import Bitexts, estimated_precision
 from ui.mining import MiningRefusedError, Request, read_pairs_file, write_pairs_file
-from ui.mining_job import main
+from ui.mining_job import _read_side, main
 
 WANTED = Request("", "", "", "builtin")
+CONTRACT: dict[str, Any] = {
+    "model": "builtin", "contract": "", "contract_digest": "", "dimension": 2, "created_at": 1.0
+}  # fmt: skip
 PAIRS = (
     Pair("Guten Morgen.", "صباح الخير.", 1.5, "de", "ar"),
     Pair("Drei Schiffe.", "ثلاث سفن.", 1.2, "de", "ar", flags=("numbers",)),
@@ -134,6 +139,45 @@ def test_what_cannot_be_mined_is_refused_before_the_start(
 def test_two_languages_of_a_collection_must_differ(bitexts: Bitexts) -> None:
     with pytest.raises(MiningRefusedError, match="Both sides are 'de'"):
         bitexts.runs.start_collection("library", "de", "de", WANTED)
+
+
+def test_texts_in_order_are_not_drawn_from(
+    bitexts: Bitexts, launched: list[Path], sides: tuple[Path, Path]
+) -> None:
+    with pytest.raises(MiningRefusedError, match="Draw 0, which takes all, or untick the order"):
+        bitexts.runs.start_files(*sides, replace(WANTED, aligned=True, sample=5))
+    assert not launched and bitexts.runs.all() == []
+
+
+def test_a_segmenter_that_is_missing_is_said_before_the_start(
+    bitexts: Bitexts, launched: list[Path], sides: tuple[Path, Path], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setitem(sys.modules, "icu4py.breakers", None)
+    wanted = replace(WANTED, segmenter="icu")
+    bitexts.catalog.create_collection("port", **CONTRACT)
+    for begin in (
+        lambda: bitexts.runs.start_files(*sides, wanted),
+        lambda: bitexts.runs.start_collection("port", "de", "ar", wanted),
+    ):
+        with pytest.raises(MiningError, match="me5-search\\[segmenter"):
+            begin()
+    assert not launched and bitexts.runs.all() == []
+
+
+def test_passages_of_a_collection_are_cut_by_the_chosen_segmenter(
+    bitexts: Bitexts, launched: list[Path], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    cut = []
+
+    def sentences(catalog: Any, collection: str, language: str, *, segment: Any) -> Iterator[Sentence]:
+        cut.append(segment)
+        yield Sentence("Guten Morgen.", language)
+
+    pytest.importorskip("icu4py", reason="needs the extra 'segmenter'")
+    monkeypatch.setattr("indexer.bitext.sources.collection_sentences", sentences)
+    bitexts.catalog.create_collection("port", **CONTRACT)
+    bitexts.runs.start_collection("port", "de", "ar", replace(WANTED, segmenter="icu"))
+    assert cut == [icu_spans, icu_spans]
 
 
 def test_a_full_disk_is_said_in_words(
@@ -329,7 +373,33 @@ def test_the_process_finds_pairs_and_says_how_sure_it_is(tmp_path: Path, sample:
     assert np.all(np.diff(curve[:, 0]) > 0) and np.all(np.diff(curve[:, 1]) >= 0)
     rows = list(read_pairs_file(tmp_path / "pairs.jsonl"))
     scores = [pair.score for pair in rows]
-    assert scores == sorted(scores, reverse=True) and scores[-1] < said["threshold"] < scores[0]
+    assert scores == sorted(scores, reverse=True) and scores[-1] <= said["threshold"] < scores[0]
+
+
+def test_the_process_draws_sentences_of_the_first_side(tmp_path: Path, sample: tuple[str, str]) -> None:
+    def drawn(name: str, seed: int) -> set[str]:
+        said = ask(tmp_path / name, sample, sample=20, seed=seed)
+        sizes = [len(side.splitlines()) for side in sample]
+        assert said["details"]["sentences"] == [20, sizes[1]] and said["details"]["drawn_from"] == sizes[0]
+        assert said["details"]["notices"] == []  # both files are of a size
+        return {pair.source for pair in read_pairs_file(tmp_path / name / "pairs.jsonl")}
+
+    first = drawn("a", 1)
+    assert len(first) >= 10 and first <= set(sample[0].splitlines())
+    assert drawn("b", 1) == first != drawn("c", 2)
+    said = ask(tmp_path / "all", sample, sample=10_000)
+    assert "drawn_from" not in said["details"]
+
+
+@pytest.mark.parametrize(("name", "count"), [("rules", 2), ("icu", 3)])
+def test_the_process_cuts_running_text_as_asked(tmp_path: Path, name: SegmenterName, count: int) -> None:
+    if name == "icu":
+        pytest.importorskip("icu4py", reason="needs the extra 'segmenter'")
+    text = (
+        "Der alte Hafen wurde gestern von Dr. Müller wieder\ngeöffnet. Viele Menschen kamen, um ihn zu sehen."
+    )
+    (tmp_path / "t.txt").write_text(text, encoding="utf-8")
+    assert len(_read_side(tmp_path / "t.txt", "de", segmenter(name))) == count
 
 
 def test_the_process_aligns_texts_in_order(tmp_path: Path, sample: tuple[str, str]) -> None:
