@@ -115,8 +115,8 @@ def one_to_one(candidates: Candidates, sources: int, targets: int) -> Candidates
     return candidates.take(chosen)
 
 
-def decoys(found: Neighbours, candidates: Candidates, margin: Margin, retrieval: Retrieval) -> Floats:
-    """Scores that chance gives: of a second round of mining, in which no sentence may have its first partner.
+def decoys(found: Neighbours, candidates: Candidates, margin: Margin, retrieval: Retrieval) -> Candidates:
+    """What chance gives: a second round of mining, in which no sentence may have its first partner.
 
     What a sentence without translation scores cannot be told from a look at the candidates, among which the
     translations are. With the partners of the first round taken out of all lists, the second round ends with
@@ -136,7 +136,20 @@ def decoys(found: Neighbours, candidates: Candidates, margin: Margin, retrieval:
         *_without_partner(found.forward_scores_NK, found.forward_ids_NK, of_source),
         *_without_partner(found.backward_scores_MK, found.backward_ids_MK, of_target),
     )
-    return retrieve(rest, score_neighbours(rest, margin), retrieval).score
+    return retrieve(rest, score_neighbours(rest, margin), retrieval)
+
+
+def owners(pairs: Candidates, candidates: Candidates, sides: tuple[int, int]) -> Ids:
+    """[P, 2], for each of the pairs the places of the candidates that have its source and its target; or -1.
+
+    Args:
+        pairs, candidates: of the same sentences.
+        sides: how many sentences there are on either side.
+    """
+    places = [np.full(side, -1, dtype=np.int64) for side in sides]
+    for place, rows in zip(places, (candidates.source, candidates.target), strict=True):
+        place[rows] = np.arange(len(rows))
+    return np.stack([places[0][pairs.source], places[1][pairs.target]], axis=1)
 
 
 def first(found: Neighbours, k: int) -> Neighbours:

@@ -21,6 +21,7 @@ from indexer.bitext.margins import (
     decoys,
     first,
     one_to_one,
+    owners,
     retrieve,
     score_neighbours,
 )
@@ -127,12 +128,15 @@ def choose(found: Neighbours, settings: MiningSettings) -> tuple[Candidates, Est
     scored = score_neighbours(nearest, settings.margin)
     both = retrieve(nearest, scored, "max")
     chance = decoys(found, both, settings.margin, "max")
-    estimate = estimate_threshold(both.score, chance, settings.margin)
+    sides = (len(found.forward_ids_NK), len(found.backward_ids_MK))
+    estimate = estimate_threshold(
+        both.score, chance.score, settings.margin, sides=sides, owners_P2=owners(chance, both, sides)
+    )
     if settings.retrieval == "max":
         return both, estimate
     candidates = retrieve(nearest, scored, settings.retrieval)
     if settings.one_to_one:
-        candidates = one_to_one(candidates, len(found.forward_ids_NK), len(found.backward_ids_MK))
+        candidates = one_to_one(candidates, *sides)
     chances = estimate.chances
     if estimate.method == "mixture" and len(candidates):
         places = np.interp(-candidates.score, -estimate.scores, np.arange(len(chances)))

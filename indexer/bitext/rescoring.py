@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from indexer.bitext.checking import check_pairs
-from indexer.bitext.margins import Candidates, decoys, first, margin_of, mean_cosine
+from indexer.bitext.margins import Candidates, decoys, first, margin_of, mean_cosine, owners
 from indexer.bitext.steps import Steps, compare, encode_sides, require_sides
 from indexer.bitext.threshold import estimate_threshold, outlier_cap
 from indexer.bitext.values import MiningResult, MiningSettings, Pair
@@ -66,7 +66,12 @@ def rescore(
     order = np.argsort(-score, kind="stable")
     candidates = Candidates(rows[order, 0], rows[order, 1], score[order], cosine[order])
     chance = decoys(found, candidates, settings.margin, "max")
-    estimate = estimate_threshold(score, chance, settings.margin)
+    estimate = estimate_threshold(
+        candidates.score,
+        chance.score,
+        settings.margin,
+        owners_P2=owners(chance, candidates, (len(texts[0]), len(texts[1]))),
+    )
     threshold = float("-inf") if settings.threshold is None else settings.threshold
     cap = (
         outlier_cap(score[score >= estimate.threshold]) if settings.max_score is None else settings.max_score

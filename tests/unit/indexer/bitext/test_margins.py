@@ -13,7 +13,7 @@ from typing import Any
 import numpy as np
 import pytest
 
-from indexer.bitext.margins import Candidates, decoys, first, one_to_one, retrieve, score_neighbours
+from indexer.bitext.margins import Candidates, decoys, first, one_to_one, owners, retrieve, score_neighbours
 from me5.neighbours import Neighbours
 from me5.similarity import top_k
 
@@ -140,8 +140,13 @@ def test_decoys_are_no_translations_and_score_like_what_has_none() -> None:
     candidates = retrieve(nearest, score_neighbours(nearest, "ratio"), "max")
     is_match = candidates.source == candidates.target
     assert is_match.sum() > 190
-    chance = decoys(found, candidates, "ratio", "max")
+    found_again = decoys(found, candidates, "ratio", "max")
+    chance = found_again.score
     unmatched = candidates.score[~is_match]
     # a little higher: what has no translation meets neighbours that are taken up by theirs
     assert abs(np.median(chance) - np.median(unmatched)) < 0.6 * unmatched.std()
     assert np.median(candidates.score[is_match]) > np.quantile(chance, 0.99)
+    for place, (of_source, of_target) in enumerate(owners(found_again, candidates, (400, 400)).tolist()):
+        source, target = found_again.source[place], found_again.target[place]
+        assert candidates.source[of_source] == source if of_source >= 0 else source not in candidates.source
+        assert candidates.target[of_target] == target if of_target >= 0 else target not in candidates.target

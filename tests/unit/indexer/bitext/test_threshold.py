@@ -37,6 +37,64 @@ def test_little_is_lost_against_the_best_threshold(share: float, distance: float
     assert found.matched == pytest.approx(is_match.sum(), rel=0.25)
 
 
+def weak(matches: int, chance: int, seed: int = 0) -> tuple[Any, Any, Any, Any]:
+    """Candidates of a weak model, whose translations score little more than chance; which are right; decoys,
+    half of them near-translations, and their owners: of those two translations, of others two chance pairs.
+    """
+    rng = np.random.default_rng(seed)
+    total = matches + chance
+    scores = np.concatenate([rng.lognormal(0.18, 0.133, matches), rng.gumbel(0.99, 0.06, chance)])
+    near = matches // 2
+    decoys = np.concatenate([rng.gumbel(1.05, 0.08, near), rng.gumbel(0.99, 0.06, chance)])
+    owners = np.concatenate([rng.integers(0, matches, (near, 2)), rng.integers(matches, total, (chance, 2))])
+    return scores.astype(np.float32), np.arange(total) < matches, decoys.astype(np.float32), owners
+
+
+@pytest.mark.parametrize("seed", range(3))
+@pytest.mark.parametrize(
+    ("matches", "chance", "side"), [(900, 50, 1_000), (700, 150, 1_000), (650, 675, 2_000)]
+)
+def test_a_weak_model_loses_little_however_many_have_a_translation(
+    matches: int, chance: int, side: int, seed: int
+) -> None:
+    """As Arabic with no and with one distractor a pair (benchmarks/bitext.md)."""
+    scores, is_match, decoys, owners = weak(matches, chance, seed)
+    found = estimate_threshold(scores, decoys, sides=(side, side), owners_P2=owners)
+    best = max(f1_at(scores, is_match, value) for value in scores)
+    assert best - f1_at(scores, is_match, found.threshold) < 0.03
+
+
+def test_the_number_of_candidates_tells_what_the_scores_do_not() -> None:
+    scores, is_match, decoys, owners = weak(700, 150, seed=2)
+    best = max(f1_at(scores, is_match, value) for value in scores)
+    alone = estimate_threshold(scores, decoys)
+    found = estimate_threshold(scores, decoys, sides=(1_000, 1_000), owners_P2=owners)
+    assert abs(found.matched - 700) < abs(alone.matched - 700) - 70
+    assert best - f1_at(scores, is_match, alone.threshold) > 0.05
+    assert best - f1_at(scores, is_match, found.threshold) < 0.01
+
+
+def test_a_much_larger_side_leaves_it_to_the_scores() -> None:
+    """Everyone of a small side finds a partner, with a translation or without: their number says nothing."""
+    scores, _, chance = mixture(0.5, 0.3, count=1_000)
+    alone = estimate_threshold(scores, chance)
+    found = estimate_threshold(scores, chance, sides=(1_000, 200_000))
+    assert found.threshold == pytest.approx(alone.threshold, abs=0.01)
+    assert found.matched == pytest.approx(500, rel=0.1)
+
+
+def test_near_translations_among_the_decoys_are_no_chance() -> None:
+    scores, _, chance = mixture(0.5, 0.3)
+    near = np.float32(np.random.default_rng(5).normal(1.3, 0.08, 1_000))
+    of_near = np.random.default_rng(6).integers(0, 2_000, (1_000, 2))
+    of_chance = np.random.default_rng(7).integers(2_000, 4_000, (len(chance), 2))
+    decoys, owners = np.append(chance, near), np.concatenate([of_chance, of_near])
+    misled = estimate_threshold(scores, decoys)
+    found = estimate_threshold(scores, decoys, owners_P2=owners)
+    assert abs(found.matched - 2_000) < 0.5 * abs(misled.matched - 2_000)
+    assert found.precision > misled.precision + 0.1
+
+
 def test_a_fixed_margin_from_elsewhere_would_lose() -> None:
     scores, is_match, chance = mixture(0.2, 0.3)
     found = estimate_threshold(scores, chance)
