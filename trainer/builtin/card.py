@@ -45,8 +45,10 @@ form of a `BertModel` with no layers, whose LayerNorm is linear by construction,
 ```python
 from sentence_transformers import SentenceTransformer
 model = SentenceTransformer("me5/builtin")
-scores = model.encode(["how do trees drink?"], prompt_name="query") @ model.encode(
-    ["Bäume nehmen Wasser über die Wurzeln auf."], prompt_name="passage").T
+scores = (
+    model.encode(["how do trees drink?"], prompt_name="query")
+    @ model.encode(["Bäume nehmen Wasser über die Wurzeln auf."], prompt_name="passage").T
+)
 ```
 
 The prefixes `query: ` and `passage: ` are accepted and have no effect.
