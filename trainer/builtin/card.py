@@ -44,6 +44,7 @@ form of a `BertModel` with no layers, whose LayerNorm is linear by construction,
 
 ```python
 from sentence_transformers import SentenceTransformer
+
 model = SentenceTransformer("me5/builtin")
 scores = (
     model.encode(["how do trees drink?"], prompt_name="query")

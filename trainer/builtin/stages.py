@@ -53,7 +53,7 @@ TAUGHT = {
     "teacher_everyday": "everyday",
 }  # kinds with a teacher, and whose pairs they draw
 ROTATION_FROM = 8  # the rotation is learned from one taught text in so many
-TRANSLATED_KINDS = ("section",)  # their queries are English texts that may be asked in any language
+ASKED_IN_TRANSLATION = ("section",)  # kinds whose queries are English and may be asked in any language
 SECTION_PIVOT_SHARE = 0.8
 LAYERED_QUANTILE = 0.95  # of the lengths in a table that gets layers: longer rows are shortened to it
 LOG_STEPS, SAVE_STEPS = 50, 500
@@ -224,7 +224,7 @@ def new_samplers(corpus: Corpus, config: BuiltinConfig) -> dict[str, Sampler]:
             pairs,
             exponent=config.optim.language_exponent,
             seed=config.seed * 100 + number,
-            translations=translations.get(PARALLEL if kind in TRANSLATED_KINDS else kind),
+            translations=translations.get(PARALLEL if kind in ASKED_IN_TRANSLATION else kind),
             pivot_share=share,
         )
     return samplers
