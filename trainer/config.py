@@ -151,6 +151,7 @@ class BuiltinConfig:
     tatoeba: str = ""
     date: datetime.date | None = None
     left_out: tuple[str, ...] = ()
+    note: str = ""  # for the card: how the shipped weights and this recipe differ
     seed: int = 13
     dimension: int = 384
     ngram_buckets: int = 0

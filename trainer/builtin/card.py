@@ -210,6 +210,7 @@ def _training(config: BuiltinConfig, measured: Measured) -> str:
         "  distillation.teacher=FOLDER",
         "```",
         "",
+        *([config.note, ""] if config.note else []),
     ]
     return "\n".join(lines)
 

@@ -57,7 +57,7 @@ ASKED_IN_TRANSLATION = ("section",)  # kinds whose queries are English and may b
 SECTION_PIVOT_SHARE = 0.8
 LAYERED_QUANTILE = 0.95  # of the lengths in a table that gets layers: longer rows are shortened to it
 LOG_STEPS, SAVE_STEPS = 50, 500
-NOT_DECISIVE = ("stage", "data", "out", "left_out", "tatoeba", "date")  # of a recipe, for the weights
+NOT_DECISIVE = ("stage", "data", "out", "left_out", "note", "tatoeba", "date")  # of a recipe, for the weights
 
 
 @dataclass(frozen=True)
