@@ -53,7 +53,9 @@ def test_both_directions_equal_the_plain_loss(masked: bool) -> None:
     keys = PairKeys(query_keys, passage_keys)
     same = query_keys[:, None] == query_keys
     same |= (passage_keys[:, None] == passage_keys) | (query_keys[:, None] == passage_keys)
-    expected = info_nce(query, passage, temperature=TEMPERATURE, ignored_K2=same.nonzero() if masked else None)
+    expected = info_nce(
+        query, passage, temperature=TEMPERATURE, ignored_K2=same.nonzero() if masked else None
+    )
     result = contrast(query, passage, both_directions=True, keys=keys if masked else None, block=4)
     assert result.loss == pytest.approx(expected.loss, rel=1e-12)
     assert_close(result.query_gradient, expected.query_gradient)
