@@ -17,7 +17,7 @@ import torch
 from torch import Tensor
 
 from trainer.builtin.layers import Layer, Stack, Workers, iter_chunks
-from trainer.builtin.static import PieceTable, Sampler, adagrad
+from trainer.builtin.static import PieceTable, Sampler, adagrad, position_of
 from trainer.config import LayersConfig
 from trainer.errors import TrainingError
 
@@ -164,15 +164,10 @@ def save_layered(
 ) -> None:
     """Write everything that a resumed run needs, aside first, then renamed."""
     folder.mkdir(parents=True, exist_ok=True)
-    position = {
-        "step": state.step,
-        "fingerprint": fingerprint,
-        "samplers": {kind: sampler.state() for kind, sampler in samplers.items()},
-    }
     aside = folder / "checkpoint.partial"
     torch.save(
         {
-            "position": json.dumps(position),
+            "position": position_of(state, samplers, fingerprint),
             "table": state.table,
             "squares": state.squares,
             "stack": state.stack.state_dict(),

@@ -10,7 +10,7 @@ import dataclasses
 import hashlib
 import json
 import logging
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -37,6 +37,7 @@ from trainer.builtin.static import (
     PieceTable,
     Sampler,
     StaticState,
+    Stepping,
     embed,
     load_checkpoint,
     save_checkpoint,
@@ -98,11 +99,7 @@ def train_stage(
         limits=piece_limits(config),
         seed=config.seed,
         spelling=prepared.spelling,
-        hooks=[
-            Every(LOG_STEPS, LogLoss()),
-            WriteMetrics(folder, step=start.step, every=LOG_STEPS),
-            Every(SAVE_STEPS, save),
-        ],
+        hooks=[*_reports(folder, start.step), Every(SAVE_STEPS, save)],
     )
     save(done, 0.0)
     return done
@@ -171,14 +168,15 @@ def add_layers(
         limits=piece_limits(config),
         first=_number_of(CLS, tokenizer),
         seed=config.seed,
-        hooks=[
-            Every(LOG_STEPS, LogLoss()),
-            WriteMetrics(folder, step=state.step, every=LOG_STEPS),
-            Every(SAVE_STEPS, save),
-        ],
+        hooks=[*_reports(folder, state.step), Every(SAVE_STEPS, save)],
     )
     save(done, 0.0)
     return done
+
+
+def _reports(folder: Path, step: int) -> list[Callable[[Stepping, float], None]]:
+    """The hooks of every stage: the log, and the curve in its folder."""
+    return [Every(LOG_STEPS, LogLoss()), WriteMetrics(folder, step=step, every=LOG_STEPS)]
 
 
 def _number_of(piece: str, tokenizer: Tokenizer) -> int:

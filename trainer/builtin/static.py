@@ -245,6 +245,12 @@ class LogLoss:
         self._time, self._step = now, state.step
 
 
+def position_of(state: Stepping, samplers: Mapping[str, Sampler], fingerprint: str) -> str:
+    """What a checkpoint says beside its tensors: step, recipe, place in the stream of each sampler."""
+    places = {kind: sampler.state() for kind, sampler in samplers.items()}
+    return json.dumps({"step": state.step, "fingerprint": fingerprint, "samplers": places})
+
+
 def save_checkpoint(
     folder: Path, state: StaticState, samplers: Mapping[str, Sampler], fingerprint: str
 ) -> None:
@@ -252,14 +258,9 @@ def save_checkpoint(
     from safetensors.torch import save_file
 
     folder.mkdir(parents=True, exist_ok=True)
-    position = {
-        "step": state.step,
-        "fingerprint": fingerprint,
-        "samplers": {kind: sampler.state() for kind, sampler in samplers.items()},
-    }
     aside = folder / "checkpoint.partial"
     tensors = {name: getattr(state, name).detach() for name in TENSORS}
-    save_file(tensors, aside, metadata={"position": json.dumps(position)})
+    save_file(tensors, aside, metadata={"position": position_of(state, samplers, fingerprint)})
     aside.replace(folder / "checkpoint.safetensors")
 
 
