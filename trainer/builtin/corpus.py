@@ -31,12 +31,8 @@ from trainer.config import BuiltinConfig, SourceConfig, SourceKind
 log = logging.getLogger(__name__)
 
 ENGLISH = "en"
-TRANSLATED = (
-    "parallel",
-    "everyday",
-    "string",
-    "word",
-)  # kinds of sources with a text and its translation in a row
+# Kinds of sources with a text and its translation in a row; those that are sentences.
+TRANSLATED = ("parallel", "everyday", "string", "word")
 SENTENCES = ("parallel", "everyday")
 ANCHOR_CHARACTERS = 20  # a block is looked up in passages by its first characters
 MIN_BLOCK_CHARACTERS = 24

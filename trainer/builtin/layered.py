@@ -17,7 +17,7 @@ import torch
 from torch import Tensor
 
 from trainer.builtin.layers import Layer, Stack, Workers, iter_chunks
-from trainer.builtin.static import PieceTable, Sampler, adagrad, position_of
+from trainer.builtin.static import PieceTable, Sampler, adagrad, kind_of_step, position_of
 from trainer.config import LayersConfig
 from trainer.errors import TrainingError
 
@@ -98,13 +98,9 @@ def train_layered(
         seed: of the choice of kinds.
         hooks: called after each step with the state and the loss.
     """
-    kinds = sorted(kind for kind, share in config.mixture.items() if share > 0)
-    shares = np.array([config.mixture[kind] for kind in kinds])
-    shares /= shares.sum()
     workers = Workers(state.stack)
     while state.step < config.steps:
-        generator = np.random.default_rng((seed, state.step))
-        kind = kinds[generator.choice(len(kinds), p=shares)]
+        kind, generator = kind_of_step(config.mixture, seed, state.step)
         batch = samplers[kind].draw(config.batch_sizes.get(kind, config.batch_size))
         pieces, starts_B = tables[int(generator.integers(len(tables)))].gather(batch.texts, limits[kind])
         lengths_B = torch.diff(starts_B, append=torch.tensor([len(pieces)]))

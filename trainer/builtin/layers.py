@@ -70,15 +70,15 @@ class Stack(nn.Module):
         self.norm = nn.LayerNorm(hidden, eps=epsilon)
         self.layers = nn.ModuleList(Layer(hidden, heads, intermediate, epsilon) for _ in range(layers))
 
-    def forward(self, piecesH: Tensor, lengths_B: Tensor) -> Tensor:
+    def forward(self, pieces_BTH: Tensor, lengths_B: Tensor) -> Tensor:
         """Mean last states [B, H], float32, of texts with ``lengths_B`` pieces and padding after them."""
-        tokens = piecesH.shape[1]
+        tokens = pieces_BTH.shape[1]
         real_BT = torch.arange(tokens) < lengths_B[:, None]
         mask_B11T = None
         if not bool(real_BT.all()):
-            mask_B11T = (~real_BT * MASKED).to(piecesH.dtype)[:, None, None, :]
+            mask_B11T = (~real_BT * MASKED).to(pieces_BTH.dtype)[:, None, None, :]
         positions_TH = self.positions[torch.arange(tokens).clamp_(max=len(self.positions) - 1)]
-        states_BTH = self.norm(piecesH + positions_TH.to(piecesH.dtype))
+        states_BTH = self.norm(pieces_BTH + positions_TH.to(pieces_BTH.dtype))
         for layer in self.layers:
             states_BTH = layer(states_BTH, mask_B11T)
         sums_BH = (states_BTH * real_BT[:, :, None]).float().sum(dim=1)

@@ -49,10 +49,8 @@ from trainer.config import BuiltinConfig, DistillationConfig, StaticOptimConfig
 log = logging.getLogger(__name__)
 
 PARALLEL = "parallel"
-TAUGHT = {
-    "teacher": PARALLEL,
-    "teacher_everyday": "everyday",
-}  # kinds with a teacher, and whose pairs they draw
+# Kinds with a teacher, and whose pairs they draw.
+TAUGHT = {"teacher": PARALLEL, "teacher_everyday": "everyday"}
 ROTATION_FROM = 8  # the rotation is learned from one taught text in so many
 ASKED_IN_TRANSLATION = ("section",)  # kinds whose queries are English and may be asked in any language
 SECTION_PIVOT_SHARE = 0.8

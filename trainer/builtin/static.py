@@ -107,6 +107,17 @@ def embed(pieces: Tensor, bags: Tensor, embedding_VD: Tensor) -> Tensor:
     return torch.nn.functional.normalize(mean_BD, dim=1)
 
 
+def kind_of_step(mixture: Mapping[str, float], seed: int, step: int) -> tuple[str, np.random.Generator]:
+    """The kind that a step draws, and the generator for its other choices.
+
+    One generator per step: a resumed run makes the choices that the interrupted one would have made.
+    """
+    kinds = sorted(kind for kind, share in mixture.items() if share > 0)
+    shares = np.array([mixture[kind] for kind in kinds])
+    generator = np.random.default_rng((seed, step))
+    return kinds[generator.choice(len(kinds), p=shares / shares.sum())], generator
+
+
 def train_static(
     tables: Sequence[PieceTable],
     samplers: Mapping[str, Sampler],
@@ -132,14 +143,9 @@ def train_static(
         spelling: the n-grams of each piece, as ``trainer.builtin.spelling`` finds them; None for none.
         hooks: called after each step with the state and the loss.
     """
-    kinds = sorted(kind for kind, share in mixture.items() if share > 0)
-    shares = np.array([mixture[kind] for kind in kinds])
-    shares /= shares.sum()
     dtype = torch.bfloat16 if optim.matmul_bf16 else None
     while state.step < optim.steps:
-        # One generator per step: a resumed run makes the choices that the interrupted one would have made.
-        generator = np.random.default_rng((seed, state.step))
-        kind = kinds[generator.choice(len(kinds), p=shares)]
+        kind, generator = kind_of_step(mixture, seed, state.step)
         batch = samplers[kind].draw(optim.batch_size)
         pieces, bags = tables[int(generator.integers(len(tables)))].gather(batch.texts, limits[kind])
         if optim.piece_dropout:
