@@ -1,12 +1,13 @@
-"""Time stage 1 against sentence-transformers' cached loss, interleaved in one process, and weigh its memory.
+"""Time stage 1 against sentence-transformers' cached loss, in turns, and weigh its memory.
 
     python benchmarks/train.py [--pairs 128] [--rounds 5] [--mini-batch 32] [--skip memory] [--out train.json]
 
 Speed: the shape of multilingual-e5-small (12 layers of 384, 250,037 pieces, dropout 0.1), random weights.
-Both sides tokenise, embed, contrast, go backward, clip and step on the same pairs, in fp32, with mini-batches
-of the same memory: the peer takes 32 texts at a time, its default, and ours as many texts as have no more
-tokens, padding included, than 32 of the longest. Each round runs both, one after the other, so that a busy
-machine slows both; the ratio is the median over rounds. That both compute the same is checked before.
+Both sides tokenise, embed, contrast, go backward, clip and step on the same pairs, in fp32, each with its
+own defaults: the peer takes 32 texts at a time (up to 4,096 tokens with padding), ours 1,024 tokens on a
+processor, as the Train tab does. Each side has a process of its own, with the allocator as each leaves it. A
+round runs one step of both, one after the other, so that a busy machine slows both; the ratio is the median
+over rounds. That both compute the same is checked before.
 
 Memory: a small model (2 layers of 128, 86,000 pieces), two steps per batch size, each in its own process; the
 figure is the most memory that the process had (and the accelerator, where there is one).
@@ -77,16 +78,21 @@ def main(argv: Sequence[str] | None = None) -> int:
     parser.add_argument(
         "--mini-batch", type=int, default=32, help="texts of the peer's (default 32, its own)"
     )
+    parser.add_argument("--tokens", type=int, help="of our mini-batches (default 1,024 on a processor)")
     parser.add_argument("--precision", choices=("fp32", "bf16"), default="fp32", help="of both")
     parser.add_argument("--batches", type=int, nargs="+", default=[1_024, 4_096, 32_768])
     parser.add_argument("--device", choices=("auto", "cpu"), default="auto")
     parser.add_argument("--threads", type=int, help="processor threads (default: all cores)")
     parser.add_argument("--skip", choices=("speed", "memory"), help="leave one of the two out")
     parser.add_argument("--out", type=Path, help="also write the figures as JSON")
-    parser.add_argument("--child", type=Path, help=argparse.SUPPRESS)  # a folder with pairs; prints its peak
+    parser.add_argument("--child", type=Path, help=argparse.SUPPRESS)  # a folder with model and pairs
+    parser.add_argument("--side", choices=("peer", "ours"), help=argparse.SUPPRESS)  # of the child: steps
     args = parser.parse_args(argv)
+    args.tokens = args.tokens or (16_384 if has_accelerator(args) else 1_024)
     if args.threads:
         torch.set_num_threads(args.threads)
+    if args.side:
+        return answer_steps(args)
     if args.child:
         print(json.dumps(peak_of_a_batch(args.child, args.batches[0], args)))
         return 0
@@ -164,9 +170,7 @@ def build_training(folder: Path, pairs: Path, batch_size: int, args: argparse.Na
             temperature=TEMPERATURE,
             max_tokens=MAX_TOKENS,
         ),
-        runtime=RuntimeConfig(
-            device=args.device, precision=args.precision, mini_batch_tokens=args.mini_batch * MAX_TOKENS
-        ),
+        runtime=RuntimeConfig(device=args.device, precision=args.precision, mini_batch_tokens=args.tokens),
     )
     processes = Processes(args.device)
     model = build_model(config.start, max_tokens=MAX_TOKENS, seed=config.seed)
@@ -188,39 +192,81 @@ def build_training(folder: Path, pairs: Path, batch_size: int, args: argparse.Na
 
 
 def measure_speed(scratch: Path, args: argparse.Namespace) -> dict[str, Any]:
-    """Interleaved steps of both sides on the same pairs."""
-    pairs = scratch / "speed.jsonl"
-    write_pairs(pairs, args.pairs)
-    check = agreement(scratch, pairs, args)
+    """Steps of both sides in turns, on the same pairs."""
     folder = write_model(scratch / "small", SMALL, dropout=0.1)
-    training = build_training(folder, pairs, args.pairs, args)
-    theirs = peer_step(folder, pairs, args)
-    tokens: list[int] = []
-
-    def ours() -> None:
-        train(
-            training,
-            [lambda report: tokens.append(report.tokens)],
-            embedding_gradients,
-            one_step(training),
-        )
-
-    ours(), theirs()  # memory is taken and kernels are chosen in the first step
-    seconds = []
-    for _ in range(args.rounds):
-        seconds.append((timed(theirs), timed(ours)))
-        print(
-            f"round {len(seconds)}: peer {seconds[-1][0]:.1f} s, ours {seconds[-1][1]:.1f} s", file=sys.stderr
-        )
+    write_pairs(folder / "pairs.jsonl", args.pairs)
+    check = agreement(scratch, folder / "pairs.jsonl", args)
+    with Side("peer", folder, args) as peer, Side("ours", folder, args) as own:
+        peer.step(), own.step()  # memory is taken and kernels are chosen in the first step
+        seconds = []
+        for _ in range(args.rounds):
+            seconds.append((peer.step()["seconds"], own.step()["seconds"]))
+            print(
+                f"round {len(seconds)}: peer {seconds[-1][0]:.1f} s, ours {seconds[-1][1]:.1f} s",
+                file=sys.stderr,
+            )
+        tokens = own.step()["tokens"]
     return {
         "pairs": args.pairs,
         "mini_batch": args.mini_batch,
+        "our_tokens": args.tokens,
         "precision": args.precision,
-        "device": str(training.processes.device),
-        "tokens": tokens[0],
+        "device": "accelerator" if has_accelerator(args) else "cpu",
+        "tokens": tokens,
         "seconds": seconds,
         "agreement": check,
     }
+
+
+class Side:
+    """A child process that trains one side, a step whenever it is asked."""
+
+    def __init__(self, name: str, folder: Path, args: argparse.Namespace) -> None:
+        words = [sys.executable, __file__, "--side", name, "--child", str(folder), "--pairs", str(args.pairs)]
+        words += ["--mini-batch", str(args.mini_batch), "--tokens", str(args.tokens)]
+        words += ["--device", args.device, "--precision", args.precision]
+        words += ["--threads", str(args.threads)] if args.threads else []
+        self._process = subprocess.Popen(
+            words, stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True
+        )
+
+    def __enter__(self) -> "Side":
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._process.communicate()  # the end of its input ends it
+
+    def step(self) -> dict[str, Any]:
+        """What a step took, once it is done."""
+        assert self._process.stdin and self._process.stdout
+        self._process.stdin.write("step\n")
+        self._process.stdin.flush()
+        answer: dict[str, Any] = json.loads(self._process.stdout.readline())
+        return answer
+
+
+def answer_steps(args: argparse.Namespace) -> int:
+    """Train one side in this process: a step, and a line of JSON, for each line that comes in."""
+    tokens: list[int] = []
+    step: Callable[[], object]
+    if args.side == "peer":
+        step = peer_step(args.child, args.child / "pairs.jsonl", args)
+    else:
+        settle_memory()  # as ``app.py train`` does
+        training = build_training(args.child, args.child / "pairs.jsonl", args.pairs, args)
+        hooks = [lambda report: tokens.append(report.tokens)]
+
+        def step() -> None:
+            train(training, hooks, embedding_gradients, one_step(training))
+
+    for _ in sys.stdin:
+        print(json.dumps({"seconds": timed(step), "tokens": sum(tokens[-1:])}), flush=True)
+    return 0
+
+
+def has_accelerator(args: argparse.Namespace) -> bool:
+    """Whether both sides would take one."""
+    return args.device != "cpu" and torch.accelerator.is_available()
 
 
 def peer_step(
@@ -293,7 +339,7 @@ def measure_memory(scratch: Path, args: argparse.Namespace) -> list[dict[str, An
     found = []
     for batch in args.batches:
         words = [sys.executable, __file__, "--child", str(folder), "--batches", str(batch)]
-        words += ["--mini-batch", "128", "--device", args.device, "--precision", args.precision]
+        words += ["--tokens", "16384", "--device", args.device, "--precision", args.precision]
         words += ["--threads", str(args.threads)] if args.threads else []
         done = subprocess.run(words, check=True, capture_output=True, text=True)
         found.append(json.loads(done.stdout.splitlines()[-1]))
@@ -330,8 +376,8 @@ def speed_table(speed: dict[str, Any]) -> str:
         ("stage 1, mE5-small shape", "sentence-transformers", "ours", "ratio (range)", "target"),
         ("---",) * 5,
         (
-            f"{pairs} pairs ({speed['tokens']:,} tokens), mini-batch {speed['mini_batch']}, "
-            f"{speed['precision']}, {speed['device']}",
+            f"{pairs} pairs ({speed['tokens']:,} tokens), mini-batches of {speed['mini_batch']} texts / "
+            f"{speed['our_tokens']:,} tokens, {speed['precision']}, {speed['device']}",
             f"{pairs / theirs:.2f} pairs/s",
             f"{pairs / mine:.2f} pairs/s",
             f"**{statistics.median(ratios):.2f}x** ({min(ratios):.2f}-{max(ratios):.2f})",

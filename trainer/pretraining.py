@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from array import array
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -14,6 +13,7 @@ from torch import Tensor
 from me5 import Role
 from trainer.contrastive import ContrastiveConfig, ContrastiveOptim
 from trainer.data.mixture import PairBatch, PairMixture
+from trainer.data.packed import PackedRows
 from trainer.data.pairs import PairStream
 from trainer.errors import ConfigError
 from trainer.losses.bank import PassageBank
@@ -93,24 +93,21 @@ class PairObjective:
         size = len(batch.pairs) // self.processes.count
         own = batch.pairs[self.processes.index * size : (self.processes.index + 1) * size]
         source = batch.source
-        queries = self._tokenize([pair.query for pair in own], Role(source.query_role))
-        passages = self._tokenize(
-            [pair.passage for pair in own], Role(source.passage_role), [pair.title for pair in own]
-        )
+        ids = PackedRows()
+        self._tokenize(ids, [pair.query for pair in own], Role(source.query_role))
+        titles = [pair.title for pair in own]
+        self._tokenize(ids, [pair.passage for pair in own], Role(source.passage_role), titles)
         self._drawn += 1
         data = PairData(pair_keys(batch), number=self._drawn - 1)
-        return Batch(source.name, len(batch.pairs), queries + passages, data=data)
+        return Batch(source.name, len(batch.pairs), ids, data=data)
 
     def _tokenize(
-        self, texts: Sequence[str], role: Role, titles: Sequence[str] | None = None
-    ) -> list[Sequence[int]]:
-        """Token ids, packed; what the tokenizer gives is far larger, so only a part exists at a time."""
-        packed: list[Sequence[int]] = []
+        self, ids: PackedRows, texts: Sequence[str], role: Role, titles: Sequence[str] | None = None
+    ) -> None:
+        """Add token ids; what the tokenizer gives is far larger, so only a part exists at a time."""
         for start in range(0, len(texts), TOKENIZED_TEXTS):
             part = slice(start, start + TOKENIZED_TEXTS)
-            ids = self.model.tokenize(texts[part], role, titles and titles[part])
-            packed += [array("i", row) for row in ids]
-        return packed
+            ids.extend(self.model.tokenize(texts[part], role, titles and titles[part]))
 
     def loss(self, embeddings_BD: Tensor, batch: Batch) -> Loss:
         """InfoNCE among all pairs of all processes."""

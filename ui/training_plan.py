@@ -12,6 +12,7 @@ PASSES = 3
 MIN_STEPS, MAX_STEPS = 40, 2_000
 CHECKPOINTS = 10
 MEASUREMENTS = 5
+CPU_MINI_BATCH = 1_024  # tokens, which the caches of a processor hold; measured in benchmarks/train.md
 STATIC_RATE, STATIC_TEMPERATURE = 1e-3, 0.05
 """Best of 2e-5, 1e-3, 1e-2 and of 0.01, 0.05 for the built-in model: 60 steps of 256 on 4 000 question pairs
 took nDCG@10 of 200 others from 94.7 to 95.9; 1e-2 at 0.01 took it to 82.0."""
@@ -88,7 +89,7 @@ class Settings:
     max_tokens: int = 256
     both_directions: bool = True
     precision: Literal["fp32", "bf16"] = "fp32"
-    mini_batch_tokens: int = 4_096
+    mini_batch_tokens: int = CPU_MINI_BATCH
     evaluate_every: int = 0
     new_pieces: int = 0
     keep: int = 2
@@ -136,7 +137,7 @@ def preset(purpose: Purpose, body: Body, pairs: int, *, has_gpu: bool | None = N
         temperature=STATIC_TEMPERATURE if is_static else 0.01,
         max_tokens=min(body.max_tokens, 256 if purpose.key == "search" else 128),
         precision="bf16" if gpu else "fp32",
-        mini_batch_tokens=16_384 if gpu or is_static else 4_096,
+        mini_batch_tokens=16_384 if gpu or is_static else CPU_MINI_BATCH,
         evaluate_every=max(1, steps // MEASUREMENTS),
         new_pieces=min(MAX_PIECES, pairs // PAIRS_PER_PIECE) if purpose.key == "language" else 0,
     )

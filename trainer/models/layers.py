@@ -1,9 +1,10 @@
-"""The two layers that training on a processor spends its time in, computed with less effort.
+"""The layers that training on a processor spends its time in, computed with less effort.
 
 Products go through oneDNN, which PyTorch keeps for narrower types: on processors for which MKL has no fast
 code, AMD's among them, they take half the time in the same float32. And the gradient of an embedding table
 is added to the rows that were read; PyTorch makes a gradient of the size of the table, 384 MB for the
 vocabulary of XLM-R, in every mini-batch. Gradients are those of PyTorch up to rounding (tested).
+Dropout has a file of its own, ``trainer.models.dropout``.
 """
 
 from __future__ import annotations
@@ -13,6 +14,8 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
+from trainer.models.dropout import FastDropout, take_attention
+
 
 def speed_up(body: nn.Module) -> None:
     """Exchange the layers of a body on the processor; weights, names and hooks stay, and so does the file."""
@@ -21,6 +24,9 @@ def speed_up(body: nn.Module) -> None:
             module.__class__ = FastLinear
         elif type(module) is nn.Embedding and module.max_norm is None:
             module.__class__ = RowEmbedding
+        elif type(module) is nn.Dropout:
+            module.__class__ = FastDropout
+    take_attention(body)
 
 
 class FastLinear(nn.Linear):

@@ -6,7 +6,6 @@ What a batch is and what is good is the objective's business (``trainer.runs.obj
 from __future__ import annotations
 
 from collections.abc import Sequence
-from itertools import count
 
 import torch
 from torch import Tensor
@@ -18,7 +17,6 @@ from trainer.runs.loop import Gradients, Training, memory_told
 from trainer.runs.objective import Batch
 
 MAX_TEXTS = 4_096  # per mini-batch, however short they are
-TIDIED_AFTER = 4  # mini-batches: each has another shape, and what one leaves free may not fit the next
 
 
 def embedding_gradients(training: Training) -> Gradients:
@@ -38,11 +36,9 @@ def backward(training: Training, batch: Batch) -> Gradients:
     lengths = [len(row) for row in batch.ids]
     mini_batches = plan_batches(lengths, policy)
     order_B = torch.tensor([position for rows in mini_batches for position in rows], device=processes.device)
-    numbers = count(1)
 
     def embed(rows: Sequence[int]) -> Tensor:
-        if next(numbers) % TIDIED_AFTER == 0:
-            give_back_memory()
+        give_back_memory()  # each has another shape: what the one before left free may not fit
         with torch.autocast(processes.device.type, dtype=torch.bfloat16, enabled=runtime.precision == "bf16"):
             return training.model.embed([batch.ids[row] for row in rows])
 
