@@ -2,9 +2,9 @@
 
 Kinds of pairs with a text and its translation: ``parallel``, ``everyday`` (short sentences), ``string`` (of
 programs) and ``word`` (of dictionaries). A batch holds one kind, so that its negatives are of that kind too.
-Others: ``question`` (a question and the passage that answers it), ``title`` (a title and its text) and
+Others: ``question`` (a question and the passage that answers it), ``title`` (a title and its text),
 ``section`` (a sentence or title in one language and the section that holds its translation in another, found
-by looking for the parallel text inside the passages).
+by looking for the parallel text inside the passages) and ``cloze`` (a sentence and the passage it is from).
 """
 
 from __future__ import annotations
@@ -18,6 +18,7 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
+from trainer.builtin.cloze import cloze_pairs
 from trainer.builtin.data import (
     Parallel,
     Titled,
@@ -86,6 +87,9 @@ class Corpus:
     held_out: dict[str, Pairs] = field(default_factory=lambda: defaultdict(Pairs))
     rows_used: dict[str, int] = field(default_factory=dict)
     _numbers: dict[str, int] = field(default_factory=dict)
+
+    def __contains__(self, text: str) -> bool:
+        return text in self._numbers
 
     def number(self, text: str, language: str) -> int:
         """The number of a text, new or known. The first language seen stays."""
@@ -159,24 +163,39 @@ def _add_translation(corpus: Corpus, row: Parallel, kind: SourceKind, config: Bu
 
 def _add_question(corpus: Corpus, row: Titled, config: BuiltinConfig) -> None:
     group = "-".join((row.language, row.passage_language))
-    passage = corpus.number(f"{row.title}\n{row.passage}" if row.title else row.passage, row.passage_language)
-    target = corpus.held_out if is_held_out(row.passage, config.held_out_one_in) else corpus.train
+    text = f"{row.title}\n{row.passage}" if row.title else row.passage
+    held_out = is_held_out(row.passage, config.held_out_one_in)
+    if not held_out and text not in corpus:
+        _add_cloze(corpus, text, row.passage_language)
+    target = corpus.held_out if held_out else corpus.train
+    passage = corpus.number(text, row.passage_language)
     target["question"].add(corpus.number(row.question, row.language), passage, group)
 
 
 def _add_passage(corpus: Corpus, row: Titled, blocks: _Blocks, config: BuiltinConfig) -> None:
     if len(row.passage) < MIN_PASSAGE_CHARACTERS and len(row.passage) < 3 * len(row.title):
         return
+    held = {english: is_held_out(english, config.held_out_one_in) for english in blocks.find(row)}
+    title_held_out = is_held_out(row.title, config.held_out_one_in)
+    if row.passage not in corpus and not title_held_out and True not in held.values():
+        _add_cloze(corpus, row.passage, row.language)
     passage = corpus.number(row.passage, row.language)
     if row.title:
-        target = corpus.held_out if is_held_out(row.title, config.held_out_one_in) else corpus.train
+        target = corpus.held_out if title_held_out else corpus.train
         target["title"].add(corpus.number(row.title, row.language), passage, row.language)
-    for english in blocks.find(row.language, row.title, row.passage):
-        held_out = is_held_out(english, config.held_out_one_in)
+    if row.language == ENGLISH:
+        return
+    for english, held_out in held.items():
         if held_out and len(english.split()) < MIN_QUERY_WORDS:
             continue
         target = corpus.held_out if held_out else corpus.train
         target["section"].add(corpus.number(english, ENGLISH), passage, row.language)
+
+
+def _add_cloze(corpus: Corpus, passage: str, language: str) -> None:
+    for sentence, rest in cloze_pairs(passage):
+        pair = corpus.number(sentence, language), corpus.number(rest, language)
+        corpus.train["cloze"].add(*pair, language)
 
 
 class _Blocks:
@@ -189,15 +208,16 @@ class _Blocks:
     def add(self, row: Parallel) -> None:
         if row.left_language != ENGLISH:
             return
-        known = self._english[row.right_language]
-        if row.right in known:
-            return
-        known[row.right] = row.left
-        if len(row.right) >= MIN_BLOCK_CHARACTERS:
-            self._anchors[row.right_language][row.right[:ANCHOR_CHARACTERS]].append(row.right)
+        for language, text in ((row.right_language, row.right), (ENGLISH, row.left)):
+            known = self._english[language]
+            if text not in known:
+                known[text] = row.left
+                if len(text) >= MIN_BLOCK_CHARACTERS:
+                    self._anchors[language][text[:ANCHOR_CHARACTERS]].append(text)
 
-    def find(self, language: str, title: str, passage: str) -> Iterator[str]:
+    def find(self, row: Titled) -> Iterator[str]:
         """The English of the title and of each block that the passage holds."""
+        language, title, passage = row.language, row.title, row.passage
         known = self._english.get(language)
         if known is None:
             return

@@ -25,7 +25,7 @@ from trainer.config import DistillationConfig
 log = logging.getLogger(__name__)
 
 LANGUAGE = "en"
-NOT_TAUGHT = ("string", "word")  # kinds of pairs too short for a sentence encoder to say much about
+NOT_TAUGHT = ("string", "word", "cloze")  # too short for a sentence encoder to say much about, or too long
 AXES_FROM = 8  # the principal axes come from one text in so many
 BLOCK = 8_192
 

@@ -66,8 +66,13 @@ def attention(  # noqa: PLR0917  # the interface of transformers
     """
     from transformers.integrations.sdpa_attention import sdpa_attention_forward
 
-    is_plain = key.shape == query.shape and not options.get("is_causal", getattr(module, "is_causal", True))
-    if not is_plain or options.get("position_bias") is not None or not _is_fast(query, dropout):
+    is_plain = (
+        key.shape == query.shape
+        and (attention_mask is None or attention_mask.dtype == torch.bool)
+        and not options.get("is_causal", getattr(module, "is_causal", True))
+        and options.get("position_bias") is None
+    )
+    if not is_plain or not _is_fast(query, dropout):
         result: tuple[Tensor, None] = sdpa_attention_forward(
             module, query, key, value, attention_mask, dropout=dropout, scaling=scaling, **options
         )

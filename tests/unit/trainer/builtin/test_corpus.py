@@ -2,6 +2,7 @@ import json
 
 import pytest
 
+from trainer.builtin.cloze import cloze_pairs
 from trainer.builtin.corpus import build_corpus, sample_for_tokenizer
 from trainer.builtin.data import is_held_out
 from trainer.config import BuiltinConfig, SourceConfig
@@ -95,6 +96,42 @@ def test_a_section_without_known_text_makes_no_pair(build):
         passages=[{"lang": "de", "title": "", "text": passage, "source": "good"}],
     )
     assert not corpus.train["section"].left and not corpus.held_out["section"].left
+
+
+LONG = "Der erste Satz ist lang genug. Auch der zweite Satz zählt mit. Zuletzt noch ein dritter Satz hier."
+
+
+def test_a_passage_gives_a_sentence_with_it_and_one_without_it(build):
+    assert not is_held_out("Titel", 50)
+    corpus = build(passages=[{"lang": "de", "title": "Titel", "text": LONG, "source": "good"}])
+    (inside, whole), (outside, rest) = texts_of(corpus, corpus.train["cloze"])
+    assert whole == LONG and inside in LONG
+    assert outside in LONG and outside not in rest and outside != inside
+    assert sorted(rest.split() + outside.split()) == sorted(LONG.split())
+    assert corpus.train["cloze"].group == ["de", "de"]
+
+
+def test_the_question_of_a_passage_is_asked_and_its_sentences_too(build):
+    row = {"lang": "de", "question": "Was zählt?", "title": "", "passage": LONG, "passage_lang": "de"}
+    corpus = build(questions=[row, row | {"question": "Und was noch?"}])
+    kept = not is_held_out(LONG, 50)
+    assert len(corpus.train["cloze"].left) == (2 if kept else 0)  # once, however many questions
+
+
+def test_no_sentence_is_taken_from_a_passage_with_text_that_is_held_out(build):
+    english = next(text for n in range(999) if is_held_out(text := f"Sentence number {n} of four words.", 50))
+    passage = f"{LONG} {GERMAN}"
+    for language, held in (("de", passage), ("en", f"{LONG} {english}")):
+        corpus = build(
+            [("en", "de", english, GERMAN)],
+            passages=[{"lang": language, "title": "Titel", "text": held, "source": "good"}],
+        )
+        assert corpus.train["title"].left and not corpus.train["cloze"].left
+
+
+@pytest.mark.parametrize("passage", ["", "Kurz.", "x" * 5_000, "。" * 90, "短い。" * 3])
+def test_a_passage_without_sentences_of_its_own_gives_none(passage):
+    assert not list(cloze_pairs(passage))
 
 
 def test_the_tokenizer_sample_lifts_small_languages(build):
