@@ -9,8 +9,8 @@ processor, as the Train tab does. Each side has a process of its own, with the a
 round runs one step of both, one after the other, so that a busy machine slows both; the ratio is the median
 over rounds. That both compute the same is checked before.
 
-Memory: a small model (2 layers of 128, 86,000 pieces), two steps per batch size, each in its own process; the
-figure is the most memory that the process had (and the accelerator, where there is one).
+Memory: a small model (2 layers of 128, the built-in tokenizer), two steps per batch size, each in its own
+process; the figure is the most memory that the process had (and the accelerator, where there is one).
 """
 
 import argparse
@@ -67,7 +67,7 @@ class Shape:
 
 
 SMALL = Shape(layers=12, hidden=384, heads=12, vocabulary=250_037)
-TINY = Shape(layers=2, hidden=128, heads=2, vocabulary=120_000)
+TINY = Shape(layers=2, hidden=128, heads=2, vocabulary=0)  # as many as the tokenizer has
 
 
 def main(argv: Sequence[str] | None = None) -> int:
@@ -137,10 +137,11 @@ def write_pairs(path: Path, count: int) -> None:
 
 def write_model(folder: Path, shape: Shape, dropout: float) -> Path:
     """A model folder with random weights that both sides load."""
+    from tokenizers import Tokenizer
     from transformers import BertConfig, BertModel
 
     config = BertConfig(
-        vocab_size=shape.vocabulary,
+        vocab_size=max(shape.vocabulary, Tokenizer.from_file(str(TOKENIZER)).get_vocab_size()),
         hidden_size=shape.hidden,
         num_hidden_layers=shape.layers,
         num_attention_heads=shape.heads,
