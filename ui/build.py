@@ -16,10 +16,12 @@ CONCURRENT = 8
 """Requests that may be answered at once; the library is thread-safe."""
 TITLE = "mE5 Search"
 REMEMBER_TAB = """() => {
+  if ('%(tab)s' === 'search' && window.me5Arriving) return void (window.me5Arriving = false);
   const url = new URL(window.location);
-  url.searchParams.set('tab', '%s');
+  url.searchParams.set('tab', '%(tab)s');
   window.history.replaceState(null, '', url);
 }"""
+"""Gradio also tells of the tab that it opens first, at times after the one of the address has been opened."""
 REMEMBER_COLLECTION = """(collection) => {
   const url = new URL(window.location);
   url.searchParams.set('collection', collection || '');
@@ -28,6 +30,7 @@ REMEMBER_COLLECTION = """(collection) => {
 
 HEAD = """<script>
 window.me5Tab = new URLSearchParams(window.location.search).get('tab');
+window.me5Arriving = ![null, 'search'].includes(window.me5Tab);
 window.me5OpenTab = (tab) => {
   const button = document.querySelector(`#tab-${CSS.escape(tab)}-button`);
   if (button) return button.click();
@@ -65,7 +68,7 @@ def build(services: Services) -> gr.Blocks:
             with gr.Tab("Evaluate", id="evaluate", elem_id="tab-evaluate") as fourth:
                 evaluate.build(services, frame)
         for handle in (first, second, between, third, fourth):
-            handle.select(None, js=REMEMBER_TAB % handle.id, api_visibility="private")
+            handle.select(None, js=REMEMBER_TAB % {"tab": handle.id}, api_visibility="private")
         parallel.wire_training(parallel_tab, training, train_tab)
         _wire_news(services, frame, search_tab, library_tab)
         _wire_welcome(services, frame, search_tab)
