@@ -53,6 +53,7 @@ TOKENIZER = ROOT / "me5" / "builtin" / "tokenizer.json"
 MAX_TOKENS = 128  # of a text in stage 1
 TEMPERATURE = 0.01
 LEARNING_RATE = 1e-5
+MEMORY_TOKENS = 16_384  # of a mini-batch in the test of memory
 GIB = 2**30
 
 
@@ -219,14 +220,19 @@ def measure_speed(scratch: Path, args: argparse.Namespace) -> dict[str, Any]:
     }
 
 
+def child_command(folder: Path, tokens: int, args: argparse.Namespace) -> list[str]:
+    """This script for one side or one batch, on the device and with the precision of the whole."""
+    words = [sys.executable, __file__, "--child", str(folder), "--tokens", str(tokens)]
+    words += ["--device", args.device, "--precision", args.precision]
+    return words + (["--threads", str(args.threads)] if args.threads else [])
+
+
 class Side:
     """A child process that trains one side, a step whenever it is asked."""
 
     def __init__(self, name: str, folder: Path, args: argparse.Namespace) -> None:
-        words = [sys.executable, __file__, "--side", name, "--child", str(folder), "--pairs", str(args.pairs)]
-        words += ["--mini-batch", str(args.mini_batch), "--tokens", str(args.tokens)]
-        words += ["--device", args.device, "--precision", args.precision]
-        words += ["--threads", str(args.threads)] if args.threads else []
+        words = child_command(folder, args.tokens, args)
+        words += ["--side", name, "--pairs", str(args.pairs), "--mini-batch", str(args.mini_batch)]
         self._process = subprocess.Popen(
             words, stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True
         )
@@ -339,9 +345,7 @@ def measure_memory(scratch: Path, args: argparse.Namespace) -> list[dict[str, An
     settle_memory()  # as ``app.py train`` does before torch is imported; the children inherit it
     found = []
     for batch in args.batches:
-        words = [sys.executable, __file__, "--child", str(folder), "--batches", str(batch)]
-        words += ["--tokens", "16384", "--device", args.device, "--precision", args.precision]
-        words += ["--threads", str(args.threads)] if args.threads else []
+        words = [*child_command(folder, MEMORY_TOKENS, args), "--batches", str(batch)]
         done = subprocess.run(words, check=True, capture_output=True, text=True)
         found.append(json.loads(done.stdout.splitlines()[-1]))
         print(f"batch {batch}: {found[-1]}", file=sys.stderr)
