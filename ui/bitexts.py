@@ -81,13 +81,19 @@ class Bitexts:
 
     # -- how they come and go ---------------------------------------------------------------------------
 
-    def settle(self) -> None:
-        """Move what runs have found into the catalog."""
+    def settle(self) -> list[Job]:
+        """Move what runs have found into the catalog.
+
+        Returns:
+            The runs as they were before, the newest first: the pairs of each that is done are in the catalog.
+        """
         with self._changing:
-            for job in self.runs.all():
+            jobs = self.runs.all()
+            for job in jobs:
                 pairs = job.folder / "pairs.jsonl"
                 if job.state == "done" and pairs.is_file():
                     self._take_over(job, pairs)
+        return jobs
 
     def _take_over(self, job: Job, pairs: Path) -> None:
         said = read_json(job.folder / "result.json")

@@ -20,9 +20,8 @@ def add_endpoints(bitexts: Bitexts) -> None:
 
     def parallel_texts() -> list[dict[str, Any]]:
         """All parallel texts and runs, the newest first."""
-        bitexts.settle()
+        jobs = {one.id: one for one in bitexts.settle()}
         known = {one.id: one for one in bitexts.all()}
-        jobs = {one.id: one for one in bitexts.runs.all()}
         return [
             _to_json(bitexts, known.get(one), jobs.get(one)) for one in sorted({*known, *jobs}, reverse=True)
         ]

@@ -68,8 +68,8 @@ def draw(
     ``said`` is what the filters say, ``seen`` the fingerprint of the last drawing.
     """
     bitexts = tab.bitexts
-    bitexts.settle()
-    known, jobs = bitexts.all(), bitexts.runs.all()
+    jobs = bitexts.settle()
+    known = bitexts.all()
     view = shown_view(view, known, jobs)
     bitext = next((one for one in known if one.id == view), None)
     job = next((one for one in jobs if one.id == view), None)

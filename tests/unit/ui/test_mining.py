@@ -28,6 +28,7 @@ from ui.bitext_exports import export, pairs_of, write_training_pairs
 from ui.bitexts import Bitexts, estimated_precision
 from ui.mining import MiningRefusedError, Request, read_pairs_file, write_pairs_file
 from ui.mining_job import _read_side, main
+from ui.tabs.parallel_page import draw
 
 WANTED = Request("", "", "", "builtin")
 CONTRACT: dict[str, Any] = {
@@ -100,6 +101,27 @@ def test_a_run_is_kept_as_files_and_its_pairs_move_into_the_catalog(
     [found] = bitexts.all()
     assert (found.kind, found.source_language, found.threshold) == ("mined", "de", 1.0)
     assert [pair.source for pair in pairs_of(bitexts.catalog, found, "accepted")] == ["Guten Morgen."]
+
+
+def test_a_run_that_ends_while_the_page_is_drawn_is_shown_by_the_next_drawing(
+    bitexts: Bitexts, launched: list[Path], sides: tuple[Path, Path], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    job = bitexts.runs.start_files(*sides, WANTED)
+    look = bitexts.runs.all
+
+    def end_after_a_look() -> list[mining.Job]:
+        found = look()
+        if found[0].state == "running":
+            finish(job)
+        return found
+
+    monkeypatch.setattr(bitexts.runs, "all", end_after_a_look)
+    tab: Any = SimpleNamespace(bitexts=bitexts, outputs=[None] * 10)
+    said = ("", "", "", "best", "")
+    *_, timer, seen = draw(tab, job.id, "", 0, *said)
+    assert timer.active  # so there is a next drawing
+    _, line, _, results, *_, timer, _ = draw(tab, job.id, seen, 0, *said)
+    assert (line, results.visible, timer.active) == ("", True, False)
 
 
 def test_one_run_at_a_time(bitexts: Bitexts, launched: list[Path], sides: tuple[Path, Path]) -> None:
