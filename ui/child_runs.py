@@ -67,8 +67,22 @@ def start(folder: Path, module: str, *words: str) -> None:
         write_json(result, {"state": "running", **said})
 
 
-def state_of(said: Mapping[str, Any], asked_at: float) -> State:
-    """The state that ``result.json`` says, checked against the processes there are."""
+def look_at(folder: Path, asked_at: float) -> tuple[dict[str, Any], State]:
+    """What ``result.json`` says, and the state of the run, checked against the processes there are.
+
+    Args:
+        folder: of the run.
+        asked_at: when it was asked for, in seconds since 1970.
+    """
+    said = read_json(folder / "result.json")
+    state = _state_of(said, asked_at)
+    if state == "interrupted":  # or it has ended well since that was read
+        said = read_json(folder / "result.json")
+        state = _state_of(said, asked_at)
+    return said, state
+
+
+def _state_of(said: Mapping[str, Any], asked_at: float) -> State:
     state = said.get("state")
     if state in ("done", "failed", "cancelled"):
         return state

@@ -207,12 +207,13 @@ class Evaluations:
             request = to_request(read_json(folder / "request.json"))
         except (TypeError, ValueError):
             return None
-        result, progress = read_json(folder / "result.json"), read_json(folder / "progress.json")
+        result, state = child_runs.look_at(folder, request.created_at)
+        progress = read_json(folder / "progress.json")
         return Evaluation(
             id=evaluation_id,
             folder=folder,
             request=request,
-            state=child_runs.state_of(result, request.created_at),
+            state=state,
             current=int(result.get("current") or 0),
             started_at=result.get("started_at") or request.created_at,
             finished_at=result.get("finished_at"),

@@ -249,12 +249,13 @@ class MiningRuns:
             request = to_request(read_json(folder / "request.json"))
         except (TypeError, ValueError):
             return None
-        said, progress = read_json(folder / "result.json"), read_json(folder / "progress.json")
+        said, state = child_runs.look_at(folder, request.created_at)
+        progress = read_json(folder / "progress.json")
         return Job(
             job_id,
             folder,
             request,
-            child_runs.state_of(said, request.created_at),
+            state,
             str(progress.get("phase") or ""),
             progress.get("share"),
             float(said.get("started_at") or request.created_at),

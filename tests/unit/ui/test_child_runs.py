@@ -35,7 +35,7 @@ def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
 
 
 def state(folder: Path) -> str:
-    return child_runs.state_of(read_json(folder / "result.json"), 0.0)
+    return child_runs.look_at(folder, 0.0)[1]
 
 
 def family(folder: Path) -> list[psutil.Process]:
@@ -89,11 +89,27 @@ def test_what_the_process_has_said_before_the_page_is_kept(
 def test_states_without_a_process(tmp_path: Path) -> None:
     own = {"pid": os.getpid(), "process_created_at": psutil.Process().create_time()}
     running = {"state": "running", **own}
-    assert child_runs.state_of(running, 0.0) == "running"
-    assert child_runs.state_of(running | {"process_created_at": 1.0}, 0.0) == "interrupted"
-    assert child_runs.state_of({"state": "running", "pid": "x"}, 0.0) == "interrupted"
-    assert child_runs.state_of({}, time.time()) == "running"
-    assert child_runs.state_of({}, 0.0) == "interrupted"
+    assert child_runs.look_at(tmp_path, time.time()) == ({}, "running")  # just asked for
+    assert child_runs.look_at(tmp_path, 0.0) == ({}, "interrupted")
+    for said, state in (
+        (running, "running"),
+        (running | {"process_created_at": 1.0}, "interrupted"),
+        ({"state": "running", "pid": "x"}, "interrupted"),
+    ):
+        write_json(tmp_path / "result.json", said)
+        assert child_runs.look_at(tmp_path, 0.0) == (said, state)
+
+
+def test_a_process_that_ends_well_while_it_is_looked_at_did_not_break_off(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def end(*_: object, **__: object) -> bool:
+        write_json(tmp_path / "result.json", {"state": "done"})
+        return False
+
+    monkeypatch.setattr(child_runs, "is_alive", end)
+    write_json(tmp_path / "result.json", {"state": "running", "pid": 1})
+    assert child_runs.look_at(tmp_path, 0.0) == ({"state": "done"}, "done")
 
 
 def test_folders_have_names_of_their_own_and_the_newest_comes_first(tmp_path: Path) -> None:
