@@ -147,6 +147,7 @@ def test_two_dropped_files_become_a_tmx(
         expect(page.locator(f"#parallel-{side}")).to_contain_text(path.stem)
     page.locator("#parallel-start").click()
     expect(page.locator("#parallel-run .job.running")).to_be_visible()
+    page.wait_for_url(lambda url: "bitext=new" not in url)  # the address follows what is shown
     page.reload()
     expect(page.locator(ROWS).first).to_be_visible()
     rows = page.locator(ROWS)
