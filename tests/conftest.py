@@ -10,9 +10,13 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import pytest
+from hypothesis import settings
 
 if TYPE_CHECKING:
     from me5.encoder import Encoder
+
+settings.register_profile("patient", deadline=None)  # an example may load a library on a busy machine
+settings.load_profile("patient")
 
 SAMPLE_TEXTS = (
     "The library opens at nine in the morning. Rivers carry silt to the sea, and cities grow along them.",

@@ -30,7 +30,7 @@ ROWS_AT_ONCE = 1_024
 TOP_CODE = 127
 _MOST_DIGITS = 32
 _SAMPLE_ROWS = 2_048
-_CLIPPED_SHARE = 1e-5  # of coordinates; fewer makes the steps coarser for all, more makes outliers loose
+_CLIPPED_SHARE = 1e-4  # of coordinates; fewer makes the steps coarser for all, more makes outliers loose
 _ROUNDING = 2.0**-24
 
 Vectors = NDArray[np.float32]
@@ -47,19 +47,11 @@ class Extent:
 
 
 @dataclass(frozen=True)
-class CodedSide:
-    """One side as codes [N, W], and how far each row's own part of the bound may lie above the truth [N]."""
-
-    codes: NDArray[np.int8]
-    slack: NDArray[np.int32]
-
-
-@dataclass(frozen=True)
 class CodedPair:
-    """``rows.codes @ columns.codes.T`` times ``unit`` plus ``base`` is at least the float32 score."""
+    """Codes [N, W] and [M, W]: ``rows @ columns.T`` times ``unit`` plus ``base`` is at least the score."""
 
-    rows: CodedSide
-    columns: CodedSide
+    rows: NDArray[np.int8]
+    columns: NDArray[np.int8]
     unit: float
     base: float
 
@@ -230,7 +222,7 @@ def _with_digits(
     rounding += rounding_slack(dimensions, 6 * extents[0].norm * extents[1].norm)
     x_slack = x.error * y_norm + rounding / 2
     y_slack = y.error * float(x.coded_norm.max()) + rounding / 2
-    sides, digits, base = [], [], float(extents[0].mean.astype(np.float64) @ extents[1].mean)
+    digits, base = [], float(extents[0].mean.astype(np.float64) @ extents[1].mean)
     for shift, slack in ((x.shift, x_slack), (y.shift, y_slack)):
         parts = np.ceil((shift.astype(np.float64) + slack) / unit)
         middle = np.rint((parts.max() + parts.min()) / 2)
@@ -246,9 +238,7 @@ def _with_digits(
         first = own.shape[-1]
         tail[:, :first] = own
         tail[:, first : first + other.shape[-1]] = other
-    for codes, slack in ((x_codes, x_slack), (y_codes, y_slack)):
-        sides.append(CodedSide(codes[:, :width], np.ceil(slack / unit).astype(np.int32)))
-    return CodedPair(sides[0], sides[1], unit, base)
+    return CodedPair(x_codes[:, :width], y_codes[:, :width], unit, base)
 
 
 def _digits(parts_N: NDArray[np.float64]) -> tuple[NDArray[np.int8], NDArray[np.int8]] | None:

@@ -1,7 +1,7 @@
 """Tiles of numbers that no score exceeds, and the floors that turn them into candidates.
 
 A pair can be among the k best of its row only if its upper bound reaches the row's floor, which stands for
-the k-th best score so far. ``seed_floors`` finds a first floor in the bounds themselves.
+the k-th best score so far. ``seed_scores`` finds a first one among the pairs with the greatest bounds.
 """
 
 from __future__ import annotations
@@ -13,6 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from me5.fused.codes import CodedPair, Extent, Map, NewCodes, Vectors, encode_sides, rounding_slack
+from me5.fused.scores import scores_of_pairs
 
 logger = logging.getLogger(__name__)
 
@@ -41,9 +42,6 @@ class Screen(Protocol):
     def floors(self, scores: NDArray[np.float32]) -> NDArray[Any]:
         """The bound that every pair of at least this score reaches."""
 
-    def lower(self, bounds_RC: NDArray[Any], rows: slice, columns: slice) -> NDArray[Any]:
-        """Numbers that are no greater than the ``floors`` of the scores themselves."""
-
 
 class Float32Screen:
     """Scores by a plain float32 product; the spread is its rounding."""
@@ -71,9 +69,6 @@ class Float32Screen:
     def floors(self, scores: NDArray[np.float32]) -> Vectors:
         return scores - self._slack
 
-    def lower(self, bounds_RC: NDArray[Any], rows: slice, columns: slice) -> NDArray[Any]:
-        return bounds_RC - 3 * self._slack
-
 
 class Int8Screen:
     """Bounds from int8 codes (``me5.fused.codes``), in whole steps of the product's unit."""
@@ -84,10 +79,10 @@ class Int8Screen:
         self._coded = coded
 
     def load_rows(self, rows: slice) -> NDArray[np.int8]:
-        return np.ascontiguousarray(self._coded.rows.codes[rows])
+        return np.ascontiguousarray(self._coded.rows[rows])
 
     def load_columns(self, columns: slice) -> NDArray[np.int8]:
-        return np.ascontiguousarray(self._coded.columns.codes[columns])
+        return np.ascontiguousarray(self._coded.columns[columns])
 
     def bounds(self, rows: NDArray[Any], columns: NDArray[Any], out: NDArray[Any]) -> NDArray[Any]:
         import torch
@@ -99,11 +94,6 @@ class Int8Screen:
     def floors(self, scores: NDArray[np.float32]) -> NDArray[np.int32]:
         steps = np.floor((scores.astype(np.float64) - self._coded.base) / self._coded.unit)
         return np.clip(steps, -(2.0**31), 2.0**31 - 1).astype(np.int32)
-
-    def lower(self, bounds_RC: NDArray[Any], rows: slice, columns: slice) -> NDArray[Any]:
-        # A bound lies above its score by at most twice both slacks, and a step for each rounding up or down.
-        of_rows, of_columns = self._coded.rows.slack[rows], self._coded.columns.slack[columns]
-        return bounds_RC - 2 * of_columns - (2 * of_rows[:, None] + 4)
 
 
 def choose_screen(
@@ -144,15 +134,24 @@ def has_fast_int8() -> bool:
     return np.array_equal(product, wide @ wide.T)
 
 
-def seed_floors(lower_RC: NDArray[Any], k: int) -> NDArray[Any]:
-    """A floor at or below the k-th best score of each row, from the greatest of groups of lower bounds."""
+def seed_scores(bounds_RC: NDArray[Any], x_RD: Vectors, y_CD: Vectors, k: int) -> Vectors:
+    """A score that k pairs of each row reach: of those with the greatest bounds of k groups of columns."""
+    import torch
+
+    rows, columns = bounds_RC.shape
     groups = max(_GROUPS, 2 * k)
-    per_group = lower_RC.shape[1] // groups
+    per_group = columns // groups
     if per_group == 0:
-        return np.full(len(lower_RC), _lowest(lower_RC.dtype))
-    tops_RG = lower_RC[:, : groups * per_group].reshape(len(lower_RC), groups, per_group).max(axis=2)
-    floors_R: NDArray[Any] = np.partition(tops_RG, groups - k, axis=1)[:, groups - k]
-    return floors_R
+        return np.full(rows, -np.inf, dtype=np.float32)
+    grouped = bounds_RC[:, : groups * per_group].reshape(rows, groups, per_group)
+    lies_by_row = bounds_RC.flags.c_contiguous  # where it does not, numpy is the quicker one
+    tops_RG = torch.from_numpy(grouped).amax(dim=2).numpy() if lies_by_row else grouped.max(axis=2)
+    chosen_RK = np.sort(np.argpartition(tops_RG, groups - k, axis=1)[:, groups - k :], axis=1)
+    inside_RK = grouped[np.arange(rows)[:, None], chosen_RK].argmax(axis=2)
+    pairs_RK = np.arange(rows)[:, None] * columns + chosen_RK * per_group + inside_RK
+    scores_RK = scores_of_pairs(x_RD, y_CD, pairs_RK.ravel()).reshape(rows, k)
+    seeds_R: Vectors = scores_RK.min(axis=1)
+    return seeds_R
 
 
 def pairs_by_row(bounds_RC: NDArray[Any], floors_R: NDArray[Any]) -> NDArray[np.int64]:
@@ -189,7 +188,3 @@ def pairs_by_column(bounds_RC: NDArray[Any], floors_C: NDArray[Any]) -> NDArray[
                 (groups[which] * _GROUP_ROWS + inside % _GROUP_ROWS) * columns + own_columns[which]
             )
     return np.flatnonzero(bounds_RC >= floors_C)
-
-
-def _lowest(number_type: np.dtype[Any]) -> float:
-    return -np.inf if np.issubdtype(number_type, np.floating) else np.iinfo(number_type).min

@@ -1,16 +1,19 @@
 """One pass over the tiles of X Yᵀ that feeds the lists of the rows and of the columns.
 
-Rows go by strips, a strip goes over all columns in rounds that grow: after each round the rows' floors rise,
-so that few candidates are looked at. A thread owns a tile of columns for a whole strip and raises their
-floors as it goes down the strip's blocks of rows. Tiles are small enough for the cache and never kept.
+Rows go by strips. A thread owns a tile of columns for a whole strip and goes down the strip's blocks of
+rows; what it computes is small enough for the cache and never kept. Floors rise, so that few candidates are
+looked at: the rows' whenever twice as many tiles are swept, the columns' whenever twice as many rows are
+seen. Until then candidates wait for their scores: one call for many costs least. A floor that another
+thread has not raised yet lets through more, never less.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator, Sequence
-from concurrent.futures import Future, ThreadPoolExecutor, as_completed
+from collections import deque
+from collections.abc import Callable, Generator, Iterable, Iterator
+from concurrent.futures import Future, ThreadPoolExecutor
+from contextlib import closing
 from dataclasses import dataclass
-from functools import partial
 from typing import Any, TypeVar
 
 import numpy as np
@@ -19,9 +22,13 @@ from numpy.typing import NDArray
 from me5.fused.best import Best, Entries, Floats, Integers
 from me5.fused.codes import Vectors, blocks
 from me5.fused.scores import scores_of_pairs
-from me5.fused.screens import Screen, pairs_by_column, pairs_by_row, seed_floors
+from me5.fused.screens import Screen, pairs_by_column, pairs_by_row, seed_scores
 
 BLOCK_ROWS = 512
+_MOST_WAITING = 1 << 18
+"""Candidates that wait for their scores, or for their lists, before they are taken together."""
+
+_AHEAD = 3  # tiles per thread that may be ready before their turn
 T = TypeVar("T")
 
 
@@ -41,7 +48,7 @@ class Workers:
     def __init__(self, threads: int) -> None:
         import torch
 
-        self._torch = torch
+        self._torch, self._threads = torch, threads
         self._threads_before = torch.get_num_threads()
         self._pool = ThreadPoolExecutor(
             threads, "neighbours", initializer=torch.set_num_threads, initargs=(1,)
@@ -59,16 +66,20 @@ class Workers:
         """``work`` of every part, in order."""
         return self._pool.map(work, parts)
 
-    def finish(self, jobs: Sequence[Callable[[], int]], after_each: Callable[[int], None]) -> None:
-        """Run all; ``after_each`` hears in this thread what each returned, and may raise to stop."""
-        futures: list[Future[int]] = [self._pool.submit(job) for job in jobs]
+    def in_order(self, work: Callable[[slice], T], parts: Iterable[slice]) -> Generator[T]:
+        """Like ``map``, a few parts ahead; closed early, it waits for what has begun and leaves the rest."""
+        ahead: deque[Future[T]] = deque()
         try:
-            for future in as_completed(futures):
-                after_each(future.result())
+            for part in parts:
+                ahead.append(self._pool.submit(work, part))
+                if len(ahead) > _AHEAD * self._threads:
+                    yield ahead.popleft().result()
+            while ahead:
+                yield ahead.popleft().result()
         finally:
-            for future in futures:
+            for future in ahead:
                 future.cancel()
-            for future in futures:
+            for future in ahead:
                 if not future.cancelled():
                     future.exception()  # wait: none may write once this returns
 
@@ -82,65 +93,85 @@ class Strip:
         self._y_MD, self._rows, self._columns = y_MD, rows, columns
         self._screen, self._plan = screen, plan
         self._blocks = blocks(rows.stop - rows.start, BLOCK_ROWS)
+        self._pauses = _pauses(rows)
         self._vectors_RD = np.require(x_ND[rows], np.float32, ["C", "W"])
         self._screened = screen.load_rows(rows)
         k = columns.scores.shape[1]
         self.best = Best.empty(rows.stop - rows.start, k, columns.ids.dtype.type)
 
     def sweep(self, workers: Workers, after_tile: Callable[[int], None]) -> None:
-        """Go over all columns; ``after_tile`` hears how many pairs each tile had."""
+        """Go over all columns; ``after_tile`` hears how many pairs each tile had, and may raise to stop."""
         tiles = blocks(len(self._y_MD), self._plan.tile_columns)
-        done, size = 0, self._plan.threads
-        while done < len(tiles):
-            batch = tiles[done : done + size]
-            found: list[list[Entries]] = [[] for _ in batch]
-            jobs = [partial(self._sweep_into, found, place, tile) for place, tile in enumerate(batch)]
-            workers.finish(jobs, after_tile)
-            self._merge_rows(found, workers)
-            done, size = done + len(batch), max(self._plan.threads, done + len(batch))
-
-    def _merge_rows(self, found: list[list[Entries]], workers: Workers) -> None:
-        def merge(rows: slice) -> None:
-            own = [tile[rows.start // BLOCK_ROWS] for tile in found]
-            self.best.part(rows).add(*(np.concatenate(column) for column in zip(*own, strict=True)))
-
-        for _ in workers.map(merge, self._blocks):
-            pass
-
-    def _sweep_into(self, found: list[list[Entries]], place: int, tile: slice) -> int:
-        found[place] = self._sweep_tile(tile)
-        return len(self._vectors_RD) * (tile.stop - tile.start)
+        found: list[Entries] = []
+        merged = 0
+        with closing(workers.in_order(self._sweep_tile, tiles)) as swept:
+            for number, (tile, entries) in enumerate(zip(tiles, swept, strict=True), 1):
+                found += entries
+                if number in (2 * merged, len(tiles)) or not merged or _count(found) > _MOST_WAITING:
+                    self.best.add(*(np.concatenate(column) for column in zip(*found, strict=True)))
+                    found, merged = [], number
+                after_tile(len(self._vectors_RD) * (tile.stop - tile.start))
 
     def _sweep_tile(self, tile: slice) -> list[Entries]:
-        """Candidates of the rows, by block; those of the columns go into their lists at once."""
+        """Candidates of the rows, in parts; those of the columns go into their lists at once."""
         screen, columns = self._screen, self._columns.part(tile)
         screened_C = screen.load_columns(tile)
         vectors_CD = np.require(self._y_MD[tile], np.float32, ["C", "W"])
         out = np.empty(BLOCK_ROWS * len(vectors_CD), dtype=screen.number_type)
-        found = []
+        last_R = self.best.last.copy()  # another thread raises it meanwhile
+        floors_R = None if np.isneginf(last_R).any() else screen.floors(last_R)
+        found: list[Entries] = []
+        by_row, by_column, start = [], [], 0
         for block in self._blocks:
             vectors_RD = self._vectors_RD[block]
             bounds_RC = screen.bounds(self._screened[block], screened_C, out)
-            best = self.best.part(block)
-            pairs = pairs_by_row(bounds_RC, self._floors(best, bounds_RC, block, tile, by_row=True))
-            rows, ids, scores = _candidates(pairs, vectors_RD, vectors_CD, best.last, by_row=True)
-            found.append(_thinned(rows, ids + tile.start, scores, best))
-            pairs = pairs_by_column(bounds_RC, self._floors(columns, bounds_RC, block, tile, by_row=False))
-            rows, ids, scores = _candidates(pairs, vectors_RD, vectors_CD, columns.last, by_row=False)
-            columns.add(ids, rows + (self._rows.start + block.start), scores)
+            if block.start == start:
+                floors_C = screen.floors(_seeded(columns, bounds_RC.T, vectors_CD, vectors_RD))
+            if floors_R is None:
+                seeds = _seeded(self.best.part(block), bounds_RC, vectors_RD, vectors_CD)
+                own_floors = screen.floors(seeds)
+            else:
+                own_floors = floors_R[block]
+            above = (block.start - start) * len(vectors_CD)
+            by_row.append(pairs_by_row(bounds_RC, own_floors) + above)
+            by_column.append(pairs_by_column(bounds_RC, floors_C) + above)
+            if block.stop in self._pauses or sum(map(len, by_row + by_column)) > _MOST_WAITING:
+                rows = slice(start, block.stop)
+                found.append(self._score_rows(np.concatenate(by_row), rows, tile, vectors_CD))
+                self._score_columns(np.concatenate(by_column), rows, columns, vectors_CD)
+                by_row, by_column, start = [], [], block.stop
         return found
 
-    def _floors(
-        self, best: Best, bounds_RC: NDArray[Any], block: slice, tile: slice, *, by_row: bool
-    ) -> NDArray[Any]:
-        """Bounds that newcomers to these lists reach; from the tile itself while the lists are not full."""
-        floors = self._screen.floors(best.last)
-        if np.isneginf(best.last).any():
-            rows = slice(self._rows.start + block.start, self._rows.start + block.stop)
-            lower_RC = self._screen.lower(bounds_RC, rows, tile)
-            seeds = seed_floors(lower_RC if by_row else lower_RC.T, best.scores.shape[1])
-            floors = np.maximum(floors, seeds)
-        return floors
+    def _score_rows(self, pairs: NDArray[np.int64], part: slice, tile: slice, y_CD: Vectors) -> Entries:
+        best = self.best.part(part)
+        rows, ids, scores = _candidates(pairs, self._vectors_RD[part], y_CD, best.last, by_row=True)
+        rows, ids, scores = _thinned(rows, ids + tile.start, scores, best)
+        return rows + part.start, ids, scores
+
+    def _score_columns(self, pairs: NDArray[np.int64], part: slice, columns: Best, y_CD: Vectors) -> None:
+        rows, ids, scores = _candidates(pairs, self._vectors_RD[part], y_CD, columns.last, by_row=False)
+        columns.add(ids, rows + (self._rows.start + part.start), scores)
+
+
+def _pauses(rows: slice) -> set[int]:
+    """How far into a strip its columns' floors rise: wherever twice as many rows are seen, and at its end."""
+    count = rows.stop - rows.start
+    ends, end = {count}, max(BLOCK_ROWS, rows.start)
+    while end < count:
+        ends.add(end)
+        end += rows.start + end
+    return ends
+
+
+def _count(entries: list[Entries]) -> int:
+    return sum(len(rows) for rows, _, _ in entries)
+
+
+def _seeded(best: Best, bounds_RC: NDArray[Any], x_RD: Vectors, y_CD: Vectors) -> Floats:
+    """The scores that newcomers to lists must reach; from the tile itself while the lists are not full."""
+    if not np.isneginf(best.last).any():
+        return best.last
+    return np.maximum(best.last, seed_scores(bounds_RC, x_RD, y_CD, best.scores.shape[1]))
 
 
 def _candidates(

@@ -125,7 +125,7 @@ def _window(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> 
 @pytest.mark.usefixtures("_window")
 class TestLaws:
     @given(document=documents, target=st.integers(10, 60))
-    @settings(max_examples=150, deadline=None, suppress_health_check=[])
+    @settings(max_examples=150, suppress_health_check=[])
     def test_chunks_cover_the_text_without_gaps_within_the_limit(self, document, target) -> None:
         blocks, counter = blocks_of(document), FakeCounter()
         chunks = list(iter_chunks(blocks, counter, ChunkSettings(target_tokens=target), title="A title"))
@@ -142,7 +142,7 @@ class TestLaws:
         ],
         overlap=20,
     )
-    @settings(max_examples=100, deadline=None)
+    @settings(max_examples=100)
     def test_overlap_repeats_whole_pieces_and_always_moves_on(self, document, overlap) -> None:
         blocks, counter = blocks_of(document), FakeCounter()
         chunks = list(iter_chunks(blocks, counter, ChunkSettings(target_tokens=40, overlap_tokens=overlap)))
@@ -153,7 +153,7 @@ class TestLaws:
             assert len(counter.token_spans([repeated])[0]) <= overlap
 
     @given(document=documents)
-    @settings(max_examples=50, deadline=None)
+    @settings(max_examples=50)
     def test_the_same_blocks_give_the_same_chunks(self, document) -> None:
         blocks, counter = blocks_of(document), FakeCounter()
         assert list(iter_chunks(blocks, counter)) == list(iter_chunks(iter(blocks), counter))
@@ -167,7 +167,7 @@ def encoder(request: pytest.FixtureRequest) -> Encoder:
 
 
 @given(document=documents, target=st.integers(12, 90))
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=60)
 def test_no_token_is_lost_with_real_tokenizers(encoder: Encoder, document, target) -> None:
     blocks, title = blocks_of(document), "A title"
     sizes = ChunkSettings(target_tokens=target, max_tokens=min(encoder.max_tokens, 96))
@@ -179,7 +179,7 @@ def test_no_token_is_lost_with_real_tokenizers(encoder: Encoder, document, targe
 
 
 @given(text=st.one_of(texts, st.text()))
-@settings(max_examples=300, deadline=None)
+@settings(max_examples=300)
 def test_sentences_cover_the_text_without_gaps(text: str) -> None:
     spans = sentence_spans(text)
     assert "".join(text[start:end] for start, end in spans) == text

@@ -87,14 +87,14 @@ def written_and_read(form: str, given_pairs: list[Pair]) -> list[Pair]:
 
 
 @pytest.mark.parametrize("form", ALL_FIELDS)
-@settings(max_examples=20, deadline=None)
+@settings(max_examples=20)
 @given(given_pairs=st.lists(pairs, max_size=4))
 @example([Pair(a, b, source_language="en", target_language="fr") for a in TRICKY for b in ("", a)])
 def test_every_field_comes_back(form: str, given_pairs: list[Pair]) -> None:
     assert list(map(comparable, written_and_read(form, given_pairs))) == list(map(comparable, given_pairs))
 
 
-@settings(max_examples=20, deadline=None)
+@settings(max_examples=20)
 @given(sentences=st.lists(st.tuples(texts, texts), max_size=6))
 @example([(a, a) for a in TRICKY])
 def test_moses_gives_the_sentences_back(sentences: list[tuple[str, str]]) -> None:

@@ -115,7 +115,7 @@ keys = st.one_of(
 )
 
 
-@settings(max_examples=25, deadline=None)
+@settings(max_examples=25)
 @given(
     meta=st.lists(st.tuples(keys, st.one_of(st.just("block"), st.text(max_size=5))), max_size=5),
     text=st.text(max_size=9),

@@ -32,7 +32,7 @@ def assert_valid(path: Path) -> None:
     assert schema.validate(etree.parse(path)), schema.error_log
 
 
-@settings(max_examples=25, deadline=None)
+@settings(max_examples=25)
 @given(
     texts=st.lists(st.text(max_size=9), min_size=4, max_size=4),
     meta=st.lists(
