@@ -73,7 +73,7 @@ def build(services: Services) -> gr.Blocks:
         _wire_news(services, frame, search_tab, library_tab)
         _wire_welcome(services, frame, search_tab)
         _wire_load(page, services, frame, search_tab)
-        train.wire_load(page, third, [first, second, between, fourth], frame, train_tab)
+        train.wire_load(page, third, frame, train_tab)
     return page.queue(default_concurrency_limit=CONCURRENT)
 
 

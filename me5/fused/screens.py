@@ -20,8 +20,8 @@ logger = logging.getLogger(__name__)
 Screening = Literal["auto", "int8", "float32"]
 _WORTH_CODING = 1 << 24  # pairs; below, the codes take longer than they save
 _GROUPS = 32
-_GROUP_COLUMNS = 64
-_GROUP_ROWS = 16
+GROUP_COLUMNS = 64
+_GROUP_ROWS = 32
 _RARE = 8  # groups in one with a hit; above that, comparing everything is quicker
 
 
@@ -162,14 +162,14 @@ def pairs_by_row(bounds_RC: NDArray[Any], floors_R: NDArray[Any]) -> NDArray[np.
     import torch
 
     rows, columns = bounds_RC.shape
-    if columns % _GROUP_COLUMNS == 0:
-        grouped = bounds_RC.reshape(rows, -1, _GROUP_COLUMNS)
+    if columns % GROUP_COLUMNS == 0:
+        grouped = bounds_RC.reshape(rows, -1, GROUP_COLUMNS)
         tops_RG = torch.from_numpy(grouped).amax(dim=2).numpy()
         hits = np.flatnonzero(tops_RG >= floors_R[:, None])
         if len(hits) < tops_RG.size // _RARE:
-            chosen = bounds_RC.reshape(-1, _GROUP_COLUMNS)[hits]
+            chosen = bounds_RC.reshape(-1, GROUP_COLUMNS)[hits]
             inside = np.flatnonzero(chosen >= floors_R[hits // tops_RG.shape[1], None])
-            return hits[inside // _GROUP_COLUMNS] * _GROUP_COLUMNS + inside % _GROUP_COLUMNS
+            return hits[inside // GROUP_COLUMNS] * GROUP_COLUMNS + inside % GROUP_COLUMNS
     return np.flatnonzero(bounds_RC >= floors_R[:, None])
 
 

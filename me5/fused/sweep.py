@@ -22,7 +22,7 @@ from numpy.typing import NDArray
 from me5.fused.best import Best, Entries, Floats, Integers
 from me5.fused.codes import Vectors, blocks
 from me5.fused.scores import scores_of_pairs
-from me5.fused.screens import Screen, pairs_by_column, pairs_by_row, seed_scores
+from me5.fused.screens import GROUP_COLUMNS, Screen, pairs_by_column, pairs_by_row, seed_scores
 
 BLOCK_ROWS = 512
 _MOST_WAITING = 1 << 18
@@ -101,7 +101,7 @@ class Strip:
 
     def sweep(self, workers: Workers, after_tile: Callable[[int], None]) -> None:
         """Go over all columns; ``after_tile`` hears how many pairs each tile had, and may raise to stop."""
-        tiles = blocks(len(self._y_MD), self._plan.tile_columns)
+        tiles = blocks(len(self._y_MD), _tile_columns(len(self._y_MD), self._plan))
         found: list[Entries] = []
         merged = 0
         with closing(workers.in_order(self._sweep_tile, tiles)) as swept:
@@ -151,6 +151,12 @@ class Strip:
     def _score_columns(self, pairs: NDArray[np.int64], part: slice, columns: Best, y_CD: Vectors) -> None:
         rows, ids, scores = _candidates(pairs, self._vectors_RD[part], y_CD, columns.last, by_row=False)
         columns.add(ids, rows + (self._rows.start + part.start), scores)
+
+
+def _tile_columns(columns: int, plan: Plan) -> int:
+    """About as many as planned, so that every thread gets the same number of tiles."""
+    tiles = plan.threads * max(1, round(columns / (plan.threads * plan.tile_columns)))
+    return -(-columns // (tiles * GROUP_COLUMNS)) * GROUP_COLUMNS
 
 
 def _pauses(rows: slice) -> set[int]:

@@ -65,7 +65,13 @@ element.addEventListener('pointerout', (event) => {
   const plot = event.target.closest('.plot');
   if (plot && !plot.contains(event.relatedTarget)) plot.querySelectorAll('.cross, .tip').forEach((one) => (one.hidden = true));
 });
-document.addEventListener('visibilitychange', () => {
-  if (!document.hidden && element.querySelector('.runs')) trigger('look', {});
-});
+// The list follows the runs while somebody sees it; runs also start elsewhere, as in a terminal.
+if (element.closest('#train-runs')) {
+  const look = () => {
+    if (!element.isConnected) return clearInterval(looking);
+    if (!document.hidden && element.offsetParent !== null) trigger('look', {});
+  };
+  const looking = setInterval(look, 2000);
+  document.addEventListener('visibilitychange', look);
+}
 watch('value', show);

@@ -31,7 +31,6 @@ from ui.training_order import Order
 from ui.training_pairs import Draft
 from ui.training_plan import PURPOSES, Settings
 
-POLL_SECONDS = 2.0
 NEW, COMPARE = "new", "compare:"
 REMEMBER_RUN = """(view) => {
   const url = new URL(window.location);
@@ -62,7 +61,6 @@ class TrainTab:
     view: gr.Textbox
     draft: gr.Textbox
     seen: gr.State
-    timer: gr.Timer
 
     @property
     def wanted(self) -> list[Any]:
@@ -82,8 +80,7 @@ def build(services: Services, frame: Frame, training: Training) -> TrainTab:
     form = build_form()
     view = gr.Textbox("", visible="hidden", label="Shown", elem_id="train-view")
     draft = gr.Textbox("", visible="hidden", label="Pairs", elem_id="train-draft")
-    timer = gr.Timer(POLL_SECONDS, active=False)
-    tab = TrainTab(training, runs, page, form, view, draft, gr.State(""), timer)
+    tab = TrainTab(training, runs, page, form, view, draft, gr.State(""))
     _wire_view(frame, tab)
     _wire_actions(services, frame, tab)
     _wire_pairs(frame, tab)
@@ -91,24 +88,22 @@ def build(services: Services, frame: Frame, training: Training) -> TrainTab:
     return tab
 
 
-def wire_load(blocks: gr.Blocks, handle: gr.Tab, others: list[gr.Tab], frame: Frame, tab: TrainTab) -> None:
-    """Follow the runs while the tab is open; a fresh page takes run and pairs from its address."""
+def wire_load(blocks: gr.Blocks, handle: gr.Tab, frame: Frame, tab: TrainTab) -> None:
+    """Draw when the tab opens; a fresh page takes run and pairs from its address."""
 
     def arrive(collection: str, request: gr.Request) -> tuple[Any, ...]:
         wanted = dict(request.query_params)
         view, draft = wanted.get("run", ""), tab.training.drafts.find(wanted.get("pairs", ""))
-        if wanted.get("tab") != "train":
-            return gr.Timer(active=False), view, draft.id if draft else "", *[gr.skip()] * len(tab.outputs)
-        drawn = draw(tab.training, view, collection, "")
-        return gr.Timer(active=True), view, draft.id if draft else "", *drawn
+        drawn: Any = [gr.skip()] * len(tab.outputs)
+        if wanted.get("tab") == "train":
+            drawn = draw(tab.training, view, collection, "")
+        return view, draft.id if draft else "", *drawn
 
     def enter(view: str, collection: str) -> tuple[Any, ...]:
-        return gr.Timer(active=True), *draw(tab.training, view, collection, "")
+        return draw(tab.training, view, collection, "")
 
-    blocks.load(guarded(arrive), frame.collection, [tab.timer, tab.view, tab.draft, *tab.outputs], **HIDDEN)
-    handle.select(guarded(enter), [tab.view, frame.collection], [tab.timer, *tab.outputs], **HIDDEN)
-    for other in others:
-        other.select(lambda: gr.Timer(active=False), None, tab.timer, **HIDDEN)
+    blocks.load(guarded(arrive), frame.collection, [tab.view, tab.draft, *tab.outputs], **HIDDEN)
+    handle.select(guarded(enter), [tab.view, frame.collection], tab.outputs, **HIDDEN)
 
 
 def draw(training: Training, view: str, collection: str, seen: str) -> tuple[Any, ...]:
@@ -172,7 +167,6 @@ def _wire_view(frame: Frame, tab: TrainTab) -> None:
     def choose(event: gr.EventData) -> str:
         return str(event.run)
 
-    tab.timer.tick(guarded(again), inputs, tab.outputs, **HIDDEN)
     tab.runs.look(guarded(again), inputs, tab.outputs, **HIDDEN)
     frame.news.change(guarded(again), inputs, tab.outputs, **HIDDEN)
     tab.runs.open(guarded(choose), None, tab.view, **HIDDEN).then(

@@ -205,7 +205,7 @@ def test_the_plan_fits_the_memory() -> None:
 
 def test_progress_rises_to_one() -> None:
     heard: list[float] = []
-    both_ways(*crowded(600, 5000), progress=heard.append)
+    both_ways(*crowded(600, 9000), progress=heard.append)
     assert heard == sorted(heard)
     assert heard[0] == 0
     assert heard[-1] == 1
