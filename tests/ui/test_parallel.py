@@ -248,7 +248,9 @@ def test_the_sample_is_cancelled_breaks_off_and_goes_on(
 def test_a_quick_look_takes_some_sentences_only(filled_server: str, open_page: Callable[..., Any]) -> None:
     page = open_page(f"{filled_server}/?tab=parallel&bitext=new")
     page.locator("#parallel-options button").first.click()
-    page.get_by_label("Draw so many sentences").fill("25")
+    sample = page.get_by_label("Draw so many sentences")
+    expect(sample).to_have_value("0")  # what is typed before that is lost
+    sample.fill("25")
     page.locator("#parallel-sample").click()
     expect(page.locator(ROWS).first).to_be_visible()
     expect(page.locator("#parallel-heading")).to_contain_text(
