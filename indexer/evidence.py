@@ -13,6 +13,7 @@ import numpy as np
 import regex
 from numpy.typing import NDArray
 
+from indexer import clitics
 from indexer.lexical import fold
 from indexer.segmentation import sentence_spans
 
@@ -35,6 +36,7 @@ _INSIDE_WORD = regex.compile(rf"(?V1)[[{_LETTERS}]--[{_UNSPACED_SCRIPTS}]]")
 _MIN_PREFIX = 4  # an inflected form matches by its stem when the stem has at least so many letters
 _STEM_CREDIT = 0.7
 
+
 Encode = Callable[[Sequence[str]], NDArray[np.float32]]
 
 
@@ -48,12 +50,14 @@ class Term:
         stem: the beginning that inflected forms share; empty when only the whole word counts (numbers, short
             words, scripts without spaces).
         unspaced: whether it counts anywhere rather than as a whole word.
+        core: the word without its article, in scripts that write articles and prepositions on to words.
     """
 
     text: str
     weight: float
     stem: str
     unspaced: bool
+    core: str = ""
 
 
 def query_terms(query: str) -> list[Term]:
@@ -75,7 +79,13 @@ def query_terms(query: str) -> list[Term]:
         _add_word(weights, word[position:])
     total = sum(weights.values())
     return [
-        Term(text, weight / total, "" if unspaced else _stem(text), unspaced)
+        Term(
+            text,
+            weight / total,
+            "" if unspaced else _stem(text),
+            unspaced,
+            "" if unspaced else clitics.core(text),
+        )
         for (text, unspaced), weight in weights.items()
     ]
 
@@ -100,7 +110,14 @@ def reweighted(terms: Sequence[Term], idf: Mapping[str, float]) -> list[Term]:
 
 def present(terms: Sequence[Term], folded: str) -> list[Term]:
     """The terms that may occur in a folded text: a quick look before ``coverage`` of its parts."""
-    return [term for term in terms if (term.stem or term.text) in folded]
+    return [term for term in terms if _least(term) in folded]
+
+
+def _least(term: Term) -> str:
+    """What every text has in which the term is found."""
+    if term.core:
+        return _stem(term.core) or term.core
+    return term.stem or term.text
 
 
 def coverage(terms: Sequence[Term], folded: str) -> float:
@@ -118,6 +135,11 @@ def contains(term: Term, folded: str) -> bool:
 def _found(term: Term, folded: str) -> float:
     if contains(term, folded):
         return 1.0
+    if term.core:
+        if clitics.stands_in(term.core, folded, whole=True):
+            return 1.0
+        stem = _stem(term.core)
+        return _STEM_CREDIT if stem and clitics.stands_in(stem, folded, whole=False) else 0.0
     return _STEM_CREDIT if term.stem and _stands_alone(term.stem, folded, whole=False) else 0.0
 
 

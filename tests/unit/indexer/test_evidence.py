@@ -15,6 +15,7 @@ from indexer.evidence import (
     contains,
     coverage,
     is_heading,
+    present,
     query_terms,
     reweighted,
 )
@@ -172,3 +173,24 @@ def test_reweighted_terms_follow_rarity() -> None:
     terms = reweighted(query_terms("where is Haddad"), {"where": 0.1, "is": 0.0, "haddad": 1.0})
     assert sum(term.weight for term in terms) == pytest.approx(1.0)
     assert coverage(terms, "salim haddad was a bus driver") > 0.85
+
+
+@pytest.mark.parametrize(
+    ("query", "text", "share"),
+    [
+        ("لقاح", "يجب ألا يأخذوا اللقاح اليوم", 1.0),
+        ("للأطفال", "يصاب بعض الأطفال", 1.0),
+        ("المكتبة", "في مكتبة المدينة", 1.0),
+        ("مكتبة", "ذهب إلى المكتبات", 0.7),
+        ("معلم", "وبالمعلمين", 0.7),
+        ("تاب", "هذا كتاب", 0.0),
+        ("ספרייה", "הם נפגשו בספרייה", 1.0),
+        ("הספרייה", "ספרייה חדשה", 1.0),
+        ("לכה", "המלכה באה", 0.0),
+        ("port", "airport", 0.0),
+    ],
+)
+def test_articles_and_prepositions_that_are_written_on_do_not_hide_a_word(
+    query: str, text: str, share: float
+) -> None:
+    assert coverage(present(query_terms(query), fold(text)), fold(text)) == pytest.approx(share)
