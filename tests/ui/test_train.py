@@ -180,6 +180,23 @@ def test_from_pairs_to_a_model_in_use(
 
 
 @pytest.mark.browser
+def test_an_open_page_without_runs_sees_one_that_starts_elsewhere(
+    fresh_server: str, open_page: OpenPage, pairs: Path, tiny_model_dir: Path
+) -> None:
+    from gradio_client import Client
+
+    page = open_page(f"{fresh_server}/?tab=train")
+    expect(page.locator("#train-start")).to_be_visible()
+    client = Client(fresh_server, verbose=False)
+    found = upload(client, pairs)
+    run = client.predict(
+        found["pairs"], "translation", str(tiny_model_dir), "Elsewhere", SETTINGS, api_name="/train_start"
+    )
+    expect(page.locator("#train-runs")).to_contain_text("Elsewhere")
+    ended(client, run["run"])
+    client.close()
+
+
 def test_a_failed_run_says_why_and_two_runs_are_compared(
     filled_server: str, client: Any, open_page: OpenPage, pairs: Path, tiny_model_dir: Path
 ) -> None:

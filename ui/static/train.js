@@ -65,11 +65,11 @@ element.addEventListener('pointerout', (event) => {
   const plot = event.target.closest('.plot');
   if (plot && !plot.contains(event.relatedTarget)) plot.querySelectorAll('.cross, .tip').forEach((one) => (one.hidden = true));
 });
-// The list follows the runs while somebody sees it; runs also start elsewhere, as in a terminal.
+// The list follows the runs while its tab is seen, also an empty one: runs start elsewhere too, as in a terminal.
 if (element.closest('#train-runs')) {
   const look = () => {
     if (!element.isConnected) return clearInterval(looking);
-    if (!document.hidden && element.offsetParent !== null) trigger('look', {});
+    if (!document.hidden && element.closest('#tab-train').offsetParent !== null) trigger('look', {});
   };
   const looking = setInterval(look, 2000);
   document.addEventListener('visibilitychange', look);
