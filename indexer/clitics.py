@@ -10,7 +10,7 @@ from functools import lru_cache
 
 import regex
 
-_LETTERS = r"\p{L}\p{M}\p{N}"
+LETTERS = r"\p{L}\p{M}\p{N}"  # re's \w leaves out the vowel signs of Indic scripts
 _MIN_CORE = 3
 
 
@@ -58,5 +58,5 @@ def _pattern(core: str, *, whole: bool) -> regex.Pattern[str]:
     script = _script_of(core)
     assert script is not None
     before = script.long if len(core) > _MIN_CORE else script.short
-    after = rf"(?![{_LETTERS}])" if whole else ""
-    return regex.compile(rf"(?<![{_LETTERS}]){before}{regex.escape(core)}{after}")
+    after = rf"(?![{LETTERS}])" if whole else ""
+    return regex.compile(rf"(?<![{LETTERS}]){before}{regex.escape(core)}{after}")

@@ -14,6 +14,7 @@ import regex
 from numpy.typing import NDArray
 
 from indexer import clitics
+from indexer.clitics import LETTERS
 from indexer.lexical import fold
 from indexer.segmentation import sentence_spans
 
@@ -28,14 +29,12 @@ _MAX_HEADING = 80  # characters; half of it where a character is a syllable or w
 _HEADING_MARK = regex.compile(r"#{1,6}\s|={2,6}\s")
 _SENTENCE_END = regex.compile(r"[\p{Sentence_Terminal}…‥:;,、，；：।॥།።][\p{Pe}\p{Pf}\p{Po}]*$")
 
-_LETTERS = r"\p{L}\p{M}\p{N}"  # re's \w leaves out the vowel signs of Indic scripts
-_WORD = regex.compile(rf"[{_LETTERS}]+")
+_WORD = regex.compile(rf"[{LETTERS}]+")
 _UNSPACED_SCRIPTS = r"\u0e00-\u0eff\u1000-\u109f\u1780-\u17ff\u3040-\u30ff\u3400-\u9fff\uf900-\ufaff"
 _UNSPACED = re.compile(rf"[{_UNSPACED_SCRIPTS}]+")
-_INSIDE_WORD = regex.compile(rf"(?V1)[[{_LETTERS}]--[{_UNSPACED_SCRIPTS}]]")
+_INSIDE_WORD = regex.compile(rf"(?V1)[[{LETTERS}]--[{_UNSPACED_SCRIPTS}]]")
 _MIN_PREFIX = 4  # an inflected form matches by its stem when the stem has at least so many letters
 _STEM_CREDIT = 0.7
-
 
 Encode = Callable[[Sequence[str]], NDArray[np.float32]]
 

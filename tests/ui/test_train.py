@@ -197,6 +197,7 @@ def test_an_open_page_without_runs_sees_one_that_starts_elsewhere(
     client.close()
 
 
+@pytest.mark.browser
 def test_a_failed_run_says_why_and_two_runs_are_compared(
     filled_server: str, client: Any, open_page: OpenPage, pairs: Path, tiny_model_dir: Path
 ) -> None:
