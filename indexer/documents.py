@@ -33,7 +33,7 @@ class Block:
 
 @dataclass(frozen=True)
 class ReadInfo:
-    """What a reader learned about a file besides its text."""
+    """What a reader learned about a file besides its text. ``title`` is empty where the file states none."""
 
     file_type: str
     title: str

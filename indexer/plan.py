@@ -16,10 +16,12 @@ class Decision:
     """What to do, and the document as the catalog should know it then.
 
     ``add`` and ``change`` mean reading; a document of ``change`` has a complete pass already.
+    ``is_retitled``: the title was the old name of the file, and is now the new one.
     """
 
     action: Literal["skip", "rename", "add", "change"]
     document: DocumentRecord
+    is_retitled: bool = False
 
 
 class Planner:
@@ -63,11 +65,11 @@ class Planner:
         if known is None:
             taken_over = self._take_gone(content_hash)
             if taken_over is not None:
-                return Decision("rename", self._at_place(taken_over, file, path, content_hash))
+                return _renaming(taken_over, self._at_place(taken_over, file, path, content_hash))
             return Decision("add", self._new(file, path, content_hash))
         moved = self._at_place(known, file, path, content_hash)
         if known.content_hash == content_hash and _is_complete(known) and not self._force:
-            return Decision("rename" if path != known.path else "skip", moved)
+            return _renaming(known, moved) if path != known.path else Decision("skip", moved)
         reading = replace(moved, state="pending", error=None, pending_hash=content_hash)
         return Decision("change" if known.generation else "add", reading)
 
@@ -138,6 +140,10 @@ class Planner:
                 return candidate
             attempt += 1
             name = f"{path}\0{attempt}"
+
+
+def _renaming(before: DocumentRecord, after: DocumentRecord) -> Decision:
+    return Decision("rename", after, is_retitled=before.title != after.title)
 
 
 def _is_complete(record: DocumentRecord) -> bool:

@@ -8,7 +8,7 @@ from dataclasses import dataclass, replace
 from itertools import islice
 from uuid import UUID, uuid5
 
-from indexer import language
+from indexer import language, titles
 from indexer.catalog import ChunkRecord, DocumentRecord, PassResult
 from indexer.chunking import ChunkSettings, TokenCounter, fit_title, iter_chunks
 from indexer.documents import Chunk, SparseVector
@@ -16,7 +16,7 @@ from indexer.errors import IndexerError, JobError
 from indexer.plan import Decision, Planner, stem
 from indexer.points import sparse_of
 from indexer.readers import ReadLimits
-from indexer.readers.worker import read_file
+from indexer.readers.worker import Reading, read_file
 from indexer.scan import FoundFile
 
 GROUP_CHUNKS = 128
@@ -86,6 +86,8 @@ def read_all(files: Sequence[FoundFile], planner: Planner, options: ReadOptions)
             reason = f"{file.path} cannot be opened: {error.strerror}. Check that it is there and readable."
             yield Failed(file, None, reason)
             continue
+        if decision.is_retitled:
+            decision = _named_by_content(file, decision, options)
         if decision.action in ("skip", "rename"):
             yield Begun(file, decision)
             continue
@@ -97,13 +99,21 @@ def read_all(files: Sequence[FoundFile], planner: Planner, options: ReadOptions)
             yield Failed(file, decision.document, str(error))
 
 
+def _named_by_content(file: FoundFile, decision: Decision, options: ReadOptions) -> Decision:
+    """``decision`` about a renamed file whose title was its name, with the title that the file has anyway.
+
+    Both may be the same words, and nothing but the file tells where they came from.
+    """
+    with read_file(file.source, options.limits, cancelled=options.cancelled) as reading:
+        title = _title(reading, decision.document)
+    return replace(decision, document=replace(decision.document, title=title))
+
+
 def _read(file: FoundFile, decision: Decision, options: ReadOptions) -> Iterator[Event]:
     tokens, settings = options.tokens, options.settings
     with read_file(file.source, options.limits, cancelled=options.cancelled) as reading:
-        info = reading.info
-        document = replace(
-            decision.document, title=_title(info.title, file, decision.document), file_type=info.file_type
-        )
+        title = _title(reading, decision.document)
+        document = replace(decision.document, title=title, file_type=reading.info.file_type)
         yield Begun(file, replace(decision, document=document))
         chunks = iter_chunks(reading, tokens, settings, title=fit_title(document.title, tokens, settings))
         is_empty = True
@@ -142,10 +152,13 @@ def prepare(document: DocumentRecord, chunks: Sequence[Chunk]) -> Group:
     return Group(document.id, records, sparse_of(document, records), sum(len(t.encode()) for t in texts))
 
 
-def _title(title: str, file: FoundFile, document: DocumentRecord) -> str:
-    """The title that the reader found, else the name of the file as it was given."""
-    cleaned = _storable(" ".join(title.split()))
-    return stem(document.path) if cleaned in ("", file.source.stem) else cleaned
+def _title(reading: Reading, document: DocumentRecord) -> str:
+    """The title that the content gives, else the name of the file as it was given."""
+    head = reading.head(titles.HEAD_CHARS)
+    info = reading.info
+    is_log = document.path.lower().endswith(".log")
+    found = titles.find_title(info.title, head, info.file_type, is_log=is_log)
+    return _storable(found) or stem(document.path)
 
 
 def _storable(text: str) -> str:

@@ -3,7 +3,9 @@
 import io
 import re
 import unicodedata
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
+from functools import partial
+from itertools import chain, islice
 
 from indexer.readers import encoding
 from indexer.readers.pieces import Facts, Headings, Piece, Reading, Source
@@ -19,6 +21,9 @@ CUTS = (
 HEADING = re.compile(r" {0,3}(#{1,6})[ \t]+(.+?)(?:[ \t]+#+)?[ \t]*$")
 UNDERLINE = re.compile(r" {0,3}(=+|-+)[ \t]*$")
 FENCE = re.compile(r" {0,3}(`{3,}|~{3,})")
+MAX_FRONT_LINES = 100
+FRONT_KEY = re.compile(r"[\w.\"'-]+\s*[:=]")
+FRONT_TITLE = re.compile(r"title\s*[:=]\s*(.*[^\W_].*)", re.IGNORECASE)
 
 
 def cut_point(text: str, limit: int) -> int:
@@ -62,13 +67,23 @@ def read_text(source: Source) -> Reading:
 
 
 def read_markdown(source: Source) -> Reading:
-    """Like plain text, cut at headings, which become the section. Fenced code is left alone."""
+    """Like plain text, cut at headings, which become the section. Fenced code is left alone.
+
+    Data before the text, between lines of ``---`` or ``+++``, holds no headings but may state the title.
+    """
     guess = encoding.detect_source(source)
     yield Facts(encoding=guess)
     headings, buffer, fence, titled = Headings(), io.StringIO(), "", False
     previous = ""
     with encoding.open_text(source, guess) as stream:
-        while line := stream.readline(BLOCK_CHARS):
+        lines = iter(partial(stream.readline, BLOCK_CHARS), "")
+        start = list(islice(lines, MAX_FRONT_LINES))
+        front = start[: _front_matter(start)]
+        if stated := next(filter(None, map(FRONT_TITLE.match, front)), None):
+            titled = True
+            yield Facts(title=stated[1].strip().strip("\"'"))
+        buffer.writelines(front)
+        for line in chain(start[len(front) :], lines):
             heading = None if fence else _heading(line, previous)
             if opened := FENCE.match(line):
                 mark = opened[1]
@@ -93,6 +108,14 @@ def read_markdown(source: Source) -> Reading:
             buffer.write(line)
             previous = line
     yield from _cut(buffer.getvalue(), headings.section)
+
+
+def _front_matter(lines: Sequence[str]) -> int:
+    """How many of the first lines are data about the page, as site generators have it."""
+    mark = lines[0].strip() if lines else ""
+    if mark not in ("---", "+++") or len(lines) < 2 or not FRONT_KEY.match(lines[1]):
+        return 0
+    return next((n for n, line in enumerate(lines[1:], start=2) if line.strip() == mark), 0)
 
 
 def _heading(line: str, previous: str) -> tuple[int, str, bool] | None:

@@ -81,7 +81,7 @@ class Reading:
             self._begin()
         return ReadInfo(
             file_type=self._facts["file_type"],
-            title=self._facts.get("title") or self.path.stem,
+            title=self._facts.get("title", ""),
             encoding=self._facts.get("encoding"),
             pages=self._facts.get("pages"),
             warnings=tuple(self._warnings),
@@ -97,6 +97,25 @@ class Reading:
             raise self._error
         for batch in self._batches:
             yield from batch
+
+    def head(self, min_chars: int) -> list[Block]:
+        """The first blocks, until they hold so many characters; iterating gives them all the same.
+
+        ``info`` then knows what the reader said up to there. An error waits for the iteration.
+        """
+        if self._batches is None:
+            self._begin()
+        assert self._batches is not None
+        while self._error is None and self._offset < min_chars:
+            try:
+                batch = next(self._batches, None)
+            except (ReadError, JobError) as error:
+                self._error = error
+                break
+            if batch is None:
+                break
+            self._early += batch
+        return list(self._early)
 
     def __enter__(self) -> Self:
         return self

@@ -55,7 +55,7 @@ def test_golden_files_cover_every_format() -> None:
         ("ru-ar.rtf", "Rights", "rtf", None, None),
         ("ru.eml", "Права человека", "eml", "koi8-r", None),
         ("mixed.md", "Rights", "md", "utf-8", None),
-        ("ru.koi8-r.txt", "ru.koi8-r", "txt", "koi8-r", None),
+        ("ru.koi8-r.txt", "", "txt", "koi8-r", None),
     ],
 )
 def test_info_is_there_before_the_blocks(process, name, title, file_type, encoding, pages) -> None:
@@ -63,6 +63,24 @@ def test_info_is_there_before_the_blocks(process, name, title, file_type, encodi
         info = reading.info
         assert (info.title, info.file_type, info.encoding, info.pages) == (title, file_type, encoding, pages)
         assert "".join(block.text for block in reading)
+
+
+def test_the_head_is_read_ahead_with_what_is_said_about_it(process: ReaderProcess, tmp_path: Path) -> None:
+    text = "Words before.\n\n# Heading\n\n" + "A sentence.\n" * 20_000
+    (tmp_path / "a.md").write_text(text)
+    with process.read(tmp_path / "a.md") as reading:
+        assert reading.info.title == ""
+        head = reading.head(1000)
+        assert [block.section for block in head[:2]] == [None, "Heading"]
+        assert reading.info.title == "Heading"
+        assert reading.head(10) == head
+        assert "".join(block.text for block in reading) == text
+    (tmp_path / "short.txt").write_text("Short.")
+    assert [block.text for block in process.read(tmp_path / "short.txt").head(1000)] == ["Short."]
+    broken = process.read(GOLDEN / "locked.pdf")
+    assert broken.head(1000) == []
+    with pytest.raises(ReadError, match="needs a password"):
+        list(broken)
 
 
 def test_an_unread_attachment_is_a_warning(process: ReaderProcess) -> None:

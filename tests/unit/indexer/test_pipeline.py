@@ -144,6 +144,40 @@ def test_a_renamed_file_keeps_its_vectors(
     assert len({document.id for document in library.documents()}) == 4
 
 
+def test_a_title_from_the_content_outlives_a_renaming(library: Library, documents: Path) -> None:
+    text = "Tea garden\n\nThe tea is brewed twice. It takes a quarter of an hour.\n"
+    for name in ("cay-bahcesi.txt", "Tea garden.txt"):  # the second is called as its title is
+        (documents / name).write_text(text + name, encoding="utf-8")
+    page = "<title>Pier</title><p>Ships moor here.</p>"
+    (documents / "Pier.html").write_text(page, encoding="utf-8")
+    library.add([documents])
+    assert by_name(library)["cay-bahcesi.txt"].title == "Tea garden"
+    (documents / "cay-bahcesi.txt").rename(documents / "a.txt")
+    (documents / "Tea garden.txt").rename(documents / "b.txt")
+    (documents / "Pier.html").rename(documents / "c.html")
+    (documents / "harbour.txt").rename(documents / "port.txt")
+    assert library.add([documents], prune=True).renamed == 4
+    found = by_name(library)
+    assert [found[name].title for name in ("a.txt", "b.txt", "c.html", "port.txt")] == [
+        "Tea garden", "Tea garden", "Pier", "port",
+    ]  # fmt: skip
+
+
+def test_a_title_follows_its_file(library: Library, documents: Path) -> None:
+    path = documents / "harbour.txt"
+    for text, title in (
+        ("The old harbour\n\nIt was built in 1894.\n", "The old harbour"),
+        ("The new harbour\n\nIt was built in 1994.\n", "The new harbour"),
+        ("It was built in 1994.\n", "harbour"),
+    ):
+        path.write_text(text, encoding="utf-8")
+        library.add([documents])
+        assert by_name(library)["harbour.txt"].title == title
+    (documents / "harbour.log").write_text("Server started\n\nIt was built in 1994.\n", encoding="utf-8")
+    library.add([documents])
+    assert by_name(library)["harbour.log"].title == "harbour"
+
+
 def test_one_bad_file_is_recorded_and_the_rest_goes_on(library: Library, documents: Path) -> None:
     (documents / "broken.docx").write_bytes(b"this is no zip file")
     (documents / "empty.txt").write_bytes(b"")

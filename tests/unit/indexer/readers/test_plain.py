@@ -79,3 +79,27 @@ def test_markdown_title_is_the_first_heading(tmp_path: Path) -> None:
         if isinstance(item, Facts) and item.title
     ]
     assert titles == ["First"]
+
+
+@pytest.mark.parametrize(
+    ("front", "expected"),
+    [
+        ('---\ntitle: "The ferry: a day"\ntags: [sea]\n# a remark\n---\n', "The ferry: a day"),
+        ("+++\ndraft = true\ntitle = 'Чай'\n+++\n", "Чай"),
+        ("---\ntags: sea\ntitle: >\n  folded\n---\n", "Heading"),
+    ],
+)
+def test_data_before_the_text_states_the_title_and_holds_no_heading(
+    tmp_path: Path, front: str, expected: str
+) -> None:
+    path = tmp_path / "a.md"
+    path.write_text(f"{front}\n# Heading\n\ntext\n", encoding="utf-8")
+    items = list(read_markdown(Source("a.md", path=path)))
+    assert next(item.title for item in items if isinstance(item, Facts) and item.title) == expected
+    pieces = [(item.section, item.text) for item in items if isinstance(item, Piece)]
+    assert pieces == [(None, f"{front}\n"), ("Heading", "# Heading\n\ntext\n")]
+
+
+def test_a_line_across_the_page_opens_no_data() -> None:
+    for text in ("---\n\n# One\n\n---\n", "---\nname: x\n\n# One\n"):
+        assert [piece.section for piece in read(read_markdown, text.encode(), "a.md")] == [None, "One"]
