@@ -4,7 +4,7 @@ from typing import Any
 
 import gradio as gr
 
-from ui import api, markup_library
+from ui import api, markup_library, markup_search
 from ui.frame import Frame, look, script
 from ui.guard import guarded
 from ui.services import DEFAULT_COLLECTION, Services
@@ -128,7 +128,7 @@ def _wire_news(
         [frame.collection, library_tab.words, library_tab.order],
         [
             frame.counts, library_tab.languages, library_tab.table, search_tab.welcome, search_tab.ask,
-            search_tab.languages, search_tab.file_types, search_tab.folders,
+            search_tab.questions, search_tab.languages, search_tab.file_types, search_tab.folders,
         ],
         **hidden,
     )  # fmt: skip
@@ -144,6 +144,7 @@ def _draw(services: Services, collection: str, words: str, order: tuple[str, boo
         library.draw_table(services, collection, words, order),
         gr.Column(visible=not has_something),
         gr.Column(visible=has_something),
+        markup_search.questions(services.sample_questions(documents)),
         *search.filter_choices(search.collection_facets(documents)),
     )
 

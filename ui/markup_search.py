@@ -6,6 +6,7 @@ from collections.abc import Mapping, Sequence
 from indexer.documents import ChunkInfo, Hit, SearchResult
 from ui import formatting as fmt
 from ui.languages import language_name
+from ui.services import SampleQuestion
 
 FACET_CHIPS = 8
 
@@ -101,6 +102,26 @@ def chips(counts: Mapping[str, int], chosen: Sequence[str]) -> str:
         for code in codes
     ]
     return f'<span class="chips">{"".join(buttons)}</span>'
+
+
+def questions(samples: Sequence[SampleQuestion]) -> str:
+    """Questions to click, each in its own language and direction; nothing where there are none."""
+    if not samples:
+        return ""
+    return (
+        '<div class="questions" role="group" aria-label="Sample questions"><p>Try a question. '
+        f"Each is answered in another language.</p>{''.join(map(_question, samples))}</div>"
+    )
+
+
+def _question(sample: SampleQuestion) -> str:
+    words = fmt.text(sample.question)
+    asked, answered = language_name(sample.language), language_name(sample.language_of_document)
+    return (
+        f'<button type="button" class="question" data-question="{words}" dir="auto"'
+        f"{fmt.lang_attribute(sample.language)} "
+        f'title="{fmt.text(f"Asked in {asked}, answered in {answered}")}">{words}</button>'
+    )
 
 
 def preview(passages: Sequence[ChunkInfo], chosen_id: str, evidence: tuple[int, int] | None) -> str:

@@ -2,12 +2,14 @@
 
 import csv
 import io
+import json
 import re
 import shutil
 import time
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, fields
 from datetime import UTC, datetime, timedelta
+from functools import lru_cache
 from pathlib import Path
 from typing import TYPE_CHECKING, Literal, cast
 
@@ -30,7 +32,9 @@ Added = Literal["", "day", "week", "month", "year"]
 
 DEFAULT_COLLECTION = "library"
 SAMPLE_COLLECTION = "library"
-SAMPLES = Path(__file__).resolve().parent.parent / "examples" / "library"
+EXAMPLES = Path(__file__).resolve().parent.parent / "examples"
+SAMPLES = EXAMPLES / "library"
+SAMPLE_QUESTIONS = EXAMPLES / "first_questions.jsonl"
 ADDED_DAYS: dict[str, int] = {"day": 1, "week": 7, "month": 31, "year": 366}
 ACTIVE = ("queued", "running")
 MAX_QUERIES = 2000
@@ -57,6 +61,16 @@ class Filters:
         after = (now or datetime.now(UTC)) - timedelta(days=days) if days else None
         documents = (self.document_id,) if self.document_id else ()
         return Where(self.languages, self.file_types, self.folders, documents, added_after=after)
+
+
+@dataclass(frozen=True)
+class SampleQuestion:
+    """A question that ``document``, a path below SAMPLES, answers in another language."""
+
+    question: str
+    language: str
+    document: str
+    language_of_document: str
 
 
 @dataclass
@@ -180,6 +194,11 @@ class Services:
             )
         return self.library.jobs.submit_add([SAMPLES], collection, label="the sample library")
 
+    def sample_questions(self, documents: Sequence[DocumentInfo]) -> list[SampleQuestion]:
+        """Questions to begin with: those whose sample document is among ``documents`` and can be found."""
+        findable = {document.stored_path for document in documents if document.chunks}
+        return [one for one in read_sample_questions() if str(SAMPLES / one.document) in findable]
+
     def running_jobs(self) -> list[JobInfo]:
         """Jobs that run or wait, oldest first, whoever started them."""
         return sorted(
@@ -260,6 +279,16 @@ class Services:
 def _ended_at(job: JobInfo) -> datetime:
     assert job.finished_at is not None
     return job.finished_at if job.finished_at.tzinfo else job.finished_at.replace(tzinfo=UTC)
+
+
+@lru_cache(maxsize=1)
+def read_sample_questions() -> tuple[SampleQuestion, ...]:
+    """The questions that come with the sample library; none where the examples are not installed."""
+    if not SAMPLE_QUESTIONS.is_file():
+        return ()
+    rows = map(json.loads, SAMPLE_QUESTIONS.read_text(encoding="utf-8").splitlines())
+    names = [one.name for one in fields(SampleQuestion)]
+    return tuple(SampleQuestion(**{name: row[name] for name in names}) for row in rows)
 
 
 def read_queries(path: Path) -> list[str]:

@@ -23,6 +23,8 @@ def read_questions(name: str) -> list[dict[str, Any]]:
 
 QUESTIONS = read_questions("questions.jsonl")
 OFF_TOPIC = read_questions("off_topic.jsonl")
+FIRST = read_questions("first_questions.jsonl")
+PARALLEL = read_questions("parallel_questions.jsonl")
 
 
 @pytest.fixture(scope="module")
@@ -85,6 +87,24 @@ def test_questions_find_their_documents_across_languages(library: Library) -> No
     ranks = [rank_of(library, question, mode="hybrid") for question in QUESTIONS]
     top_3 = sum(rank <= 3 for rank in ranks) / len(ranks)
     assert top_3 >= MIN_TOP_3, sorted(zip(ranks, (q["question"] for q in QUESTIONS), strict=True))
+
+
+def test_the_questions_to_begin_with_are_known_ones_in_six_languages() -> None:
+    known = {(one["question"], one["document"], one["answer_contains"]) for one in QUESTIONS}
+    for one in PARALLEL:
+        known |= {(words, one["document"], one["answer_contains"]) for words in one["questions"].values()}
+    assert {(one["question"], one["document"], one["answer_contains"]) for one in FIRST} <= known
+    assert (
+        len(FIRST) == len({one["language"] for one in FIRST}) == len({one["document"] for one in FIRST}) == 6
+    )
+    assert {"en", "de", "ar", "zh"} <= {one["language"] for one in FIRST}
+    assert all(one["language"] != one["language_of_document"] for one in FIRST)
+    assert all((FOLDER / one["document"]).is_file() for one in FIRST)
+
+
+def test_the_questions_to_begin_with_find_their_documents(library: Library) -> None:
+    ranks = [rank_of(library, question, mode="hybrid") for question in FIRST]
+    assert sum(rank <= 3 for rank in ranks) >= 4, ranks
 
 
 def test_hybrid_is_not_worse_than_meaning_alone(library: Library) -> None:

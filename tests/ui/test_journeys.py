@@ -43,6 +43,40 @@ def test_from_an_empty_library_to_an_answer(
     expect(card).to_have_attribute("aria-current", "true")
 
 
+def test_the_sample_library_comes_with_questions(empty_collection: str, open_page: OpenPage) -> None:
+    page = open_page(empty_collection)
+    page.locator("#try-samples").click()
+    questions = page.locator("#questions .question")
+    expect(questions).to_have_count(6, timeout=60_000)
+    expect(page.locator("#jobs .job.done")).to_contain_text("added", timeout=60_000)
+    directions = questions.evaluate_all("all => all.map((one) => getComputedStyle(one).direction)")
+    assert sorted(directions) == ["ltr"] * 5 + ["rtl"]
+    asked = questions.nth(4).inner_text()
+    questions.nth(4).focus()
+    page.keyboard.press("Enter")
+    expect(page.locator(QUERY)).to_have_value(asked)
+    expect(page.locator(QUERY)).to_be_focused()
+    expect(page.locator(".card").first).to_be_attached()
+    expect(page.locator("#questions")).to_be_hidden()
+    page.fill(QUERY, "")
+    asked = questions.first.inner_text()
+    questions.first.click()
+    expect(page.locator(QUERY)).to_have_value(asked)
+    page.wait_for_url("**q=How*")
+    phone = open_page(page.url, 390, 844)
+    expect(phone.locator(QUERY)).to_have_value(asked)
+    expect(phone.locator("#questions")).to_be_hidden()
+    phone.fill(QUERY, "")
+    expect(phone.locator("#questions .question").last).to_be_visible()
+    assert phone.evaluate("document.documentElement.scrollWidth") <= 390
+
+
+def test_other_documents_come_without_questions(filled_server: str, open_page: OpenPage) -> None:
+    page = open_page(filled_server)
+    expect(page.locator("#counts")).to_contain_text("4 documents")
+    expect(page.locator("#questions")).to_be_hidden()
+
+
 def test_a_reload_and_a_second_tab_show_the_same(filled_server: str, open_page: OpenPage) -> None:
     page = open_page(filled_server)
     ask(page, "bees")

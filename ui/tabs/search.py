@@ -46,6 +46,7 @@ class SearchTab:
 
     welcome: gr.Column
     ask: gr.Column
+    questions: gr.HTML
     languages: gr.Dropdown
     file_types: gr.Dropdown
     folders: gr.Dropdown
@@ -83,6 +84,9 @@ def build(services: Services, frame: Frame) -> SearchTab:
                 elem_id="query",
             )
             button = gr.Button("Search", variant="primary", scale=0, min_width=110, elem_id="search-button")
+        questions = gr.HTML(
+            "", js_on_load=script("questions.js"), apply_default_css=False, elem_id="questions"
+        )
         status = gr.HTML("", js_on_load=script("status.js"), apply_default_css=False, elem_id="status")
         filters = _filters()
         with gr.Row(elem_id="found"):
@@ -128,12 +132,14 @@ def build(services: Services, frame: Frame) -> SearchTab:
         [control.input for control in filters],
         search, **common, show_progress="minimal", api_name="search_filtered", api_visibility="undocumented",
     )  # fmt: skip
+    _wire_questions(questions, query, narrow, search, common)
     _wire_status(status, filters[1], narrow, search, common)
     _wire_cards(services, results, preview, page)
     _wire_narrowing(results, narrow, search, common)
     _wire_exports(services, frame, exports, kept, "results")
     return SearchTab(
-        welcome, ask, filters[1], filters[2], filters[3], query, search, inputs, outputs, drop, samples
+        welcome, ask, questions, filters[1], filters[2], filters[3], query, search, inputs, outputs, drop,
+        samples,
     )  # fmt: skip
 
 
@@ -161,6 +167,17 @@ def _answer(
     hint = markup.preview_hint() if any_hits else ""
     choices = filter_choices(result.facets)
     return [result], shown, markup.cards(result), hint, "", gr.Row(visible=any_hits), *choices
+
+
+def _wire_questions(
+    questions: gr.HTML, query: gr.Textbox, narrow: gr.State, search: Any, common: dict[str, Any]
+) -> None:
+    def to_box(event: gr.EventData) -> tuple[str, tuple[str, str]]:
+        return str(event.question), ("", "")
+
+    questions.ask(
+        guarded(to_box), outputs=[query, narrow], show_progress="hidden", api_visibility="private"
+    ).then(search, **common, js=REMEMBER, show_progress="minimal", api_visibility="private")  # fmt: skip
 
 
 def _wire_status(

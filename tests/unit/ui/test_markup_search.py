@@ -8,6 +8,7 @@ import pytest
 
 from indexer.documents import Chunk, ChunkInfo, SearchResult, Where
 from ui import markup_search as markup
+from ui.services import SampleQuestion
 
 
 class Tags(HTMLParser):
@@ -142,3 +143,20 @@ def test_many_table_counts_answers(result: SearchResult) -> None:
     html = markup.many_table([result, replace(result, hits=(), query="<b>?")])
     assert "1 of 2 questions found something" in html and "<b>" not in html
     Tags(html)
+
+
+def test_sample_questions_are_buttons_in_their_own_language_and_direction() -> None:
+    html = markup.questions(
+        [SampleQuestion("لماذا؟", "ar", "a.html", "el"), SampleQuestion("Why?", "en", "b.txt", "fa")]
+    )
+    assert Tags(html).names.count("button") == html.count('type="button"') == html.count('dir="auto"') == 2
+    assert 'data-question="لماذا؟"' in html and 'lang="ar"' in html
+    assert 'title="Asked in Arabic, answered in Greek"' in html
+    assert markup.questions([]) == ""
+
+
+def test_sample_questions_let_no_markup_through() -> None:
+    hostile = '"><img src=x onerror=alert(1)>'
+    html = markup.questions([SampleQuestion(hostile, hostile, hostile, hostile)])
+    assert set(Tags(html).names) == {"div", "p", "button"}
+    assert html.count("&lt;img") == 5  # twice as the question, as two languages in words and once as a tag

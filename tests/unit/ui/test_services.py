@@ -1,5 +1,6 @@
 """What the page may do with a library."""
 
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
@@ -8,7 +9,7 @@ import pytest
 
 from indexer.documents import Where
 from indexer.errors import CollectionError, IndexerError, ReadError
-from ui.services import Filters, Services, read_queries, to_filters
+from ui.services import SAMPLES, Filters, Services, read_queries, read_sample_questions, to_filters
 
 
 def test_filters_become_the_restriction_of_the_library() -> None:
@@ -153,3 +154,15 @@ def test_uploads_are_dropped_once_the_library_has_them_and_other_files_are_not(
         path.write_text("text")
     services.add_uploads([upload, mine], "library")
     assert mine.exists() and not upload.exists()
+
+
+def test_sample_questions_are_offered_while_their_documents_can_be_found(
+    services: Services, fake_library: Any
+) -> None:
+    others = fake_library.documents("library")
+    assert services.sample_questions(others) == []
+    samples = read_sample_questions()
+    documents = [replace(others[0], stored_path=str(SAMPLES / one.document)) for one in samples]
+    assert services.sample_questions([*others, *documents]) == list(samples)
+    documents[2:] = [replace(document, chunks=0) for document in documents[2:]]
+    assert services.sample_questions(documents) == list(samples[:2])
