@@ -113,7 +113,7 @@ def pairing(arguments: argparse.Namespace, encoder: Encoder) -> int:
             found = pair_documents(
                 [TextDocument(f"a{n}", pieces[n].source) for n in ours],
                 [TextDocument(f"b{n}", pieces[n].target) for n in theirs],
-                lambda texts: encoder.encode(texts, Role.QUERY),
+                lambda texts: encoder.encode(texts, Role.BITEXT),
             ).pairs
             right = sum(1 for pair in found if ours[pair.source] == theirs[pair.target])
             name, both = path.name.split(".")[0], len({*ours} & {*theirs})
@@ -181,7 +181,7 @@ def measure(document: Document, encoder: Encoder, max_block: int, skip_share: fl
     """Strict F1 of the three alignments in per cent, and the processor seconds of the best."""
 
     def encode(texts: Sequence[str]) -> NDArray[np.float32]:
-        return encoder.encode(texts, Role.QUERY)
+        return encoder.encode(texts, Role.BITEXT)
 
     def aligned(block: int) -> list[BeadSpans]:
         settings = AlignmentSettings(max_block=block, skip_share=skip_share)

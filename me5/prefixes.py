@@ -1,4 +1,4 @@
-"""The two roles of a text and the exact string that the model reads for each.
+"""The roles of a text and the exact string that the model reads for each.
 
 The words ``query: `` and ``passage: `` are English for every language: the models were trained so.
 """
@@ -6,12 +6,16 @@ The words ``query: `` and ``passage: `` are English for every language: the mode
 from enum import StrEnum
 from typing import Protocol
 
+BITEXT_INSTRUCTION = "Retrieve parallel sentences."
+"""What instruct models are told of both sides of a pair (arXiv:2402.05672, table of instructions)."""
+
 
 class Role(StrEnum):
-    """What a text is for: it asks, or it answers."""
+    """What a text is for: it asks, it answers, or its translation is looked for."""
 
     QUERY = "query"
     PASSAGE = "passage"
+    BITEXT = "bitext"
 
 
 class PrefixRules(Protocol):
@@ -22,13 +26,27 @@ class PrefixRules(Protocol):
     @property
     def passage_prefix(self) -> str: ...
     @property
+    def bitext_prefix(self) -> str | None: ...
+    @property
     def instruct_template(self) -> str | None: ...
+    @property
+    def default_instruction(self) -> str | None: ...
 
 
 def prefix_of(rules: PrefixRules, role: Role, instruction: str | None = None) -> str:
-    """Everything that stands before the text: a fixed prefix, or the instruction on the query side."""
+    """Everything that stands before the text: a fixed prefix, or the instruction of queries.
+
+    Sentences of a bitext have the model's own words for them; a model without reads the instruction for
+    parallel sentences where it takes one, else the prefix of queries. The default instruction of a model is
+    for search: only another one replaces these words.
+    """
     if role is Role.PASSAGE:
         return rules.passage_prefix
+    takes_own = rules.instruct_template is not None and instruction not in (None, rules.default_instruction)
+    if role is Role.BITEXT and not takes_own:
+        if rules.bitext_prefix is not None:
+            return rules.bitext_prefix
+        instruction = BITEXT_INSTRUCTION
     if rules.instruct_template is not None and instruction is not None:
         return rules.instruct_template.replace("{task}", instruction).replace("{text}", "")
     return rules.query_prefix

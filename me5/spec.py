@@ -23,7 +23,10 @@ class ModelSpec:
 
     ``dimension`` is that of the vectors, ``max_tokens`` counts special tokens, ``languages`` are BCP-47
     codes of the languages it was made for, ``parameters`` counts embeddings too. ``path`` is set for a
-    model that lies in a folder and is not fetched.
+    model that lies in a folder and is not fetched. ``bitext_prefix`` stands before both sides of a bitext;
+    None takes the prefix of queries, or the instruction for parallel sentences. Collections hold no such
+    vectors, so it is no part of the contract. ``neutral`` is the digest of the language-neutral map that
+    belongs to the model.
     """
 
     name: str
@@ -36,6 +39,7 @@ class ModelSpec:
     max_tokens: int = 512
     query_prefix: str = ""
     passage_prefix: str = ""
+    bitext_prefix: str | None = None
     instruct_template: str | None = None
     default_instruction: str | None = None
     languages: tuple[str, ...] = ()
@@ -43,6 +47,7 @@ class ModelSpec:
     parameters: int | None = None
     published: tuple[PublishedScore, ...] = ()
     path: Path | None = None
+    neutral: str | None = None
     note: str = ""
 
     @property
@@ -58,4 +63,5 @@ class ModelSpec:
             normalize=self.normalize,
             max_tokens=self.max_tokens,
             dimension=self.dimension,
+            neutral=self.neutral,
         )

@@ -2,8 +2,8 @@
 
 A file holds the rows that are done, float32, one after the other; a note beside it says what of them is safe
 on disk and of which texts and model it is. Of a side of mining that is one list of texts, known from the
-start: other texts or another model start it anew. Alignment asks for one batch of texts after the other;
-each is found again by its texts.
+start: other texts, another model or other words before them start it anew. Alignment asks for one batch of
+texts after the other; each is found again by its texts.
 """
 
 import errno
@@ -20,13 +20,10 @@ from numpy.typing import NDArray
 
 from indexer.errors import DiskFullError
 from indexer.store.disk import check_reserve
-from me5.prefixes import Role
+from me5.prefixes import Role, prefix_of
 
 if TYPE_CHECKING:
     from me5.encoder import Encoder
-
-INSTRUCTION = "Retrieve parallel sentences."
-"""What instruct models are told, on both sides (arXiv:2402.05672, table of instructions)."""
 
 BLOCK = 4_096
 RESERVE_BYTES = 256 * 1024**2
@@ -34,9 +31,8 @@ RESERVE_BYTES = 256 * 1024**2
 
 
 def encode_sentences(texts: Sequence[str], encoder: "Encoder") -> NDArray[np.float32]:
-    """Unit vectors of sentences of either side: both are queries, and both have the instruction."""
-    takes_instruction = getattr(encoder.spec, "instruct_template", None) is not None
-    return encoder.encode(texts, Role.QUERY, instruction=INSTRUCTION if takes_instruction else None)
+    """Unit vectors of sentences of either side, with the model's words for bitext before both."""
+    return encoder.encode(texts, Role.BITEXT)
 
 
 def encode_side(
@@ -216,7 +212,8 @@ def _told_of_full_disk(folder: Path, rows: int) -> Iterator[None]:
 
 
 def _fingerprint(texts: Sequence[str], encoder: "Encoder") -> str:
-    digest = hashlib.blake2b(encoder.contract.digest.encode(), digest_size=16)
+    words = prefix_of(encoder.spec, Role.BITEXT)  # no part of the contract
+    digest = hashlib.blake2b(f"{encoder.contract.digest} {words!r}".encode(), digest_size=16)
     for text in texts:
         data = text.encode("utf-8", "surrogatepass")
         digest.update(len(data).to_bytes(4, "little"))

@@ -46,7 +46,17 @@ class FakeEncoder:
             max_tokens=self.max_tokens,
             dimension=self.dimension,
         )
-        self.spec = SimpleNamespace(name=name)
+        self.spec = SimpleNamespace(
+            name=name,
+            query_prefix="query: ",
+            passage_prefix="passage: ",
+            bitext_prefix=None,
+            instruct_template=None,
+            default_instruction=None,
+            normalize=True,
+            layers=0,
+        )
+        self.neutral = None
         self.before_encode = before_encode
         self.texts_seen = 0
 

@@ -3,7 +3,6 @@
 import errno
 from collections.abc import Sequence
 from pathlib import Path
-from types import SimpleNamespace
 from typing import Any
 
 import numpy as np
@@ -20,15 +19,11 @@ TEXTS = [f"sentence {number} of the harbour" for number in range(10)]
 class Recording:
     """Remembers how it was called."""
 
-    dimension = 4
+    def __init__(self) -> None:
+        self.calls: list[tuple[list[str], Role]] = []
 
-    def __init__(self, template: str | None = None) -> None:
-        self.spec = SimpleNamespace(name="recording", instruct_template=template)
-        self.contract = SimpleNamespace(digest="1")
-        self.calls: list[tuple[list[str], Role, str | None]] = []
-
-    def encode(self, texts: Sequence[str], role: Role, *, instruction: str | None = None) -> Any:
-        self.calls.append((list(texts), role, instruction))
+    def encode(self, texts: Sequence[str], role: Role) -> Any:
+        self.calls.append((list(texts), role))
         return np.ones((len(texts), 4), dtype=np.float32) / 2
 
 
@@ -38,16 +33,10 @@ def small_blocks(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(vectors, "RESERVE_BYTES", 0)
 
 
-def test_sentences_are_queries_without_instruction() -> None:
+def test_sentences_have_the_words_for_bitext() -> None:
     encoder: Any = Recording()
     encode_sentences(["a", "b"], encoder)
-    assert encoder.calls == [(["a", "b"], Role.QUERY, None)]
-
-
-def test_instruct_models_are_told_the_task() -> None:
-    encoder: Any = Recording("Instruct: {task}\nQuery: {text}")
-    encode_sentences(["a"], encoder)
-    assert encoder.calls == [(["a"], Role.QUERY, "Retrieve parallel sentences.")]
+    assert encoder.calls == [(["a", "b"], Role.BITEXT)]
 
 
 def encode(encoder: Any, texts: Sequence[str], folder: Path | None, stop_at: int | None = None) -> Any:
@@ -86,6 +75,24 @@ def test_other_texts_or_another_model_begin_anew(
     seen: list[str] = []
     encode(fake_encoder_class("second", before_encode=seen.extend), other, tmp_path)
     assert seen == other
+
+
+def test_vectors_of_other_words_are_not_mixed(
+    tmp_path: Path, fake_encoder_class: Any, small_blocks: None
+) -> None:
+    seen: list[str] = []
+    encoder = fake_encoder_class(before_encode=seen.extend)
+    batches = tmp_path / "batches"
+    encode(encoder, TEXTS, tmp_path)
+    KeptBatches(encoder, batches)(TEXTS)
+    encoder.spec.bitext_prefix = "query: "  # the same string: found
+    encode(encoder, TEXTS, tmp_path)
+    KeptBatches(encoder, batches)(TEXTS)
+    assert seen == [*TEXTS, *TEXTS]
+    encoder.spec.bitext_prefix = ""
+    encode(encoder, TEXTS, tmp_path)
+    KeptBatches(encoder, batches)(TEXTS)
+    assert seen == 2 * [*TEXTS, *TEXTS]
 
 
 def test_memory_and_disk_give_the_same(tmp_path: Path, fake_encoder: Any, small_blocks: None) -> None:
