@@ -1,12 +1,12 @@
-"""Everything that is claimed of the built-in model, measured from its files on text it never trained on.
+"""Everything that is claimed of a model that ships, measured from its files on text it never trained on.
 
     python benchmarks/builtin.py [MODEL] --data FOLDER --tatoeba tatoeba-v1.tar.xz --out report.json
 
 MODEL is a model folder or name (default: builtin), loaded by me5's ``Encoder``. FOLDER holds the training
-files of the recipe; the evaluation sets are made from what the recipe holds out, checked for leaks, and kept
-in ``--sets`` (minutes once; every model of the recipe uses the same file). Prints Markdown, writes JSON with
-``--out``, where parts that are skipped stay as an earlier run on the same files left them. Without ``--data``
-and ``--tatoeba`` it measures what needs neither.
+files of the recipe of ``fast``; the evaluation sets are made from what that recipe holds out, checked for
+leaks, and kept in ``--sets`` (minutes once; every model uses the same file). Prints Markdown, writes JSON
+with ``--out``, where parts that are skipped stay as an earlier run on the same files left them. Without
+``--data`` and ``--tatoeba`` it measures what needs neither.
 """
 
 import argparse
@@ -32,10 +32,12 @@ from encode import synthetic_texts, timed, write_small_shape
 
 import me5
 from me5 import Role, load_encoder
+from me5.neutral import FILE_NAME as NEUTRAL_FILE
+from me5.packed import TOKENIZER_FILE, tokenizer_file
 from trainer.builtin.evaluation import XTREME_36, evaluate_tatoeba, mean_to_english
 from trainer.builtin.measuring.across import mean_mrr, measure_multiway
 from trainer.builtin.measuring.building import build_sets, sets_fingerprint
-from trainer.builtin.measuring.figures import Model
+from trainer.builtin.measuring.figures import Encode, Model
 from trainer.builtin.measuring.report import summary, tables
 from trainer.builtin.measuring.same_language import measure_rankings
 from trainer.builtin.measuring.sentences import measure_similarity, measure_tatoeba
@@ -101,10 +103,11 @@ def evaluation_sets(config: BuiltinConfig, tatoeba: Path | None, path: Path) -> 
 
 
 def model_digest(folder: Path) -> str:
-    """16 hex digits of the weights and the tokenizer."""
+    """16 hex digits of the weights, the tokenizer and the language-neutral map."""
     digest = hashlib.sha256()
-    for name in ("model.safetensors", "tokenizer.json"):
-        digest.update((folder / name).read_bytes())
+    for name in ("model.safetensors", "tokenizer.json", TOKENIZER_FILE, NEUTRAL_FILE):
+        if (folder / name).is_file():
+            digest.update((folder / name).read_bytes())
     return digest.hexdigest()[:16]
 
 
@@ -136,13 +139,14 @@ def measure(folder: Path, parts: Sequence[str], sets: Sets | None, tatoeba: Path
 
 def actions(folder: Path, sets: Sets | None, tatoeba: Path | None) -> dict[str, Callable[[], Any]]:
     """What can be measured with what there is, by part."""
-    model = as_model(load_encoder(str(folder), device="cpu"))
+    encoder = load_encoder(str(folder), device="cpu")
+    model = as_model(encoder)
     possible: dict[str, Callable[[], Any]] = {}
     if tatoeba is not None:
         leaking = None if sets is None else sets.tatoeba_leaks
-        possible["tatoeba"] = lambda: measure_tatoeba(tatoeba, model.query, leaking)
+        possible["tatoeba"] = lambda: measure_tatoeba(tatoeba, paired(encoder), leaking)
     if sets is not None:
-        pieces = {"words": word_pieces(), "pieces": model_pieces(folder / "tokenizer.json")}
+        pieces = {"words": word_pieces(), "pieces": model_pieces(tokenizer_file(folder))}
         possible["rankings"] = lambda: measure_rankings(sets.rankings, model, pieces)
         possible["across"] = lambda: {one.name: measure_multiway(one, model) for one in sets.multiway}
         possible["similarity"] = lambda: measure_similarity(sets.similarity, model.query)
@@ -159,6 +163,11 @@ def as_model(encoder: me5.Encoder) -> Model:
     return Model(encoder.encode, lambda texts: encoder.encode(texts, Role.PASSAGE))
 
 
+def paired(encoder: me5.Encoder) -> Encode:
+    """Sentences with the model's words for bitext."""
+    return lambda texts: encoder.encode(texts, Role.BITEXT)
+
+
 @contextmanager
 def part_timed(part: str, seconds: dict[str, float]) -> Iterator[None]:
     """Note how long a part takes."""
@@ -171,19 +180,24 @@ def part_timed(part: str, seconds: dict[str, float]) -> Iterator[None]:
 def measure_precision(folder: Path, sets: Sets, tatoeba: Path) -> dict[str, dict[str, dict[str, float]]]:
     """Means of Tatoeba and across languages, in percent, of other number formats, beside fp32."""
     exact = load_encoder(str(folder), device="cpu", precision="fp32")
-    rounded = load_encoder(str(folder), device="cpu", engine="torch", precision="bf16")
-    models = {
-        "fp32": as_model(exact),
-        "bf16": as_model(rounded),
-        "int8 vectors": Model(
+    encoders = {
+        "fp32": exact,
+        "bf16": load_encoder(str(folder), device="cpu", engine="torch", precision="bf16"),
+    }
+    if exact.spec.layers:
+        encoders["int8"] = load_encoder(str(folder), device="cpu", precision="int8")
+    models = {name: (as_model(one), paired(one)) for name, one in encoders.items()}
+    models["int8 vectors"] = (
+        Model(
             lambda texts: as_int8(exact.encode(texts)),
             lambda texts: as_int8(exact.encode(texts, Role.PASSAGE)),
         ),
-    }
+        lambda texts: as_int8(exact.encode(texts, Role.BITEXT)),
+    )
     found: dict[str, dict[str, dict[str, float]]] = {}
     base: dict[str, float] = {}
-    for name, model in models.items():
-        scores = evaluate_tatoeba(tatoeba, model.query)
+    for name, (model, encode_pairs) in models.items():
+        scores = evaluate_tatoeba(tatoeba, encode_pairs)
         values = {
             "Tatoeba, all": mean_to_english(scores),
             "Tatoeba, XTREME": mean_to_english(scores, [one for one in XTREME_36 if one in scores]),

@@ -9,8 +9,8 @@ processor, as the Train tab does. Each side has a process of its own, with the a
 round runs one step of both, one after the other, so that a busy machine slows both; the ratio is the median
 over rounds. That both compute the same is checked before.
 
-Memory: a small model (2 layers of 128, the built-in tokenizer), two steps per batch size, each in its own
-process; the figure is the most memory that the process had (and the accelerator, where there is one).
+Memory: a small model (2 layers of 128, the tokenizer of the model fast), two steps per batch size, each in
+its own process; the figure is the most memory that the process had (and the accelerator, where there is one).
 """
 
 import argparse
@@ -49,7 +49,7 @@ from trainer.runs.processes import Processes
 from trainer.runs.settings import RuntimeConfig, StepPlan
 
 ROOT = Path(__file__).resolve().parent.parent
-TOKENIZER = ROOT / "me5" / "builtin" / "tokenizer.json"
+TOKENIZER = ROOT / "me5" / "fast" / "tokenizer.json"
 MAX_TOKENS = 128  # of a text in stage 1
 TEMPERATURE = 0.01
 LEARNING_RATE = 1e-5

@@ -160,7 +160,7 @@ def test_two_processes_equal_one_with_the_joint_batch(recipe: Path) -> None:
     [
         ("groups=[none.jsonl]", "none.jsonl does not exist"),
         ("start.model=./no-such-model", "There is no model folder"),
-        ("start.model=builtin", "has no layers"),
+        ("start.model=fast", "has no layers"),
         ("optim.warmup_steps=13", "the run has 12 steps"),
         ("optim.group_size=1", "group_size is 1"),
         ("optim.speed=1", "Unknown name 'speed'"),
@@ -266,7 +266,7 @@ def test_a_killed_teacher_goes_on_where_it_was(scoring: Path, monkeypatch: pytes
     ("override", "message"),
     [
         ("groups=none.jsonl", "none.jsonl does not exist"),
-        ("model=builtin", "so its scores would be random"),
+        ("model=fast", "so its scores would be random"),
         ("max_tokens=2", "max_tokens is 2"),
         ("out={groups}", "the file of the groups itself"),
         ("cache={groups}", "is no score cache"),

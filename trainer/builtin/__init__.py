@@ -1,1 +1,1 @@
-"""The model that ships in ``me5/builtin``: static piece embeddings, trained on a CPU."""
+"""The model that ships in ``me5/fast``: static piece embeddings, trained on a CPU."""

@@ -30,9 +30,9 @@ pipeline_tag: sentence-similarity
 tags: [multilingual, sentence-similarity, feature-extraction, static-embeddings]
 ---
 
-# me5-search built-in model
+# me5-search fast model
 
-The model that me5-search uses when no other is chosen. It turns a short text in any of more than a hundred
+The model that me5-search has for millions of sentences. It turns a short text in any of more than a hundred
 languages into a unit vector of {dimension} numbers; texts that say the same in different languages get
 similar vectors.
 
@@ -45,7 +45,7 @@ form of a `BertModel` with no layers, whose LayerNorm is linear by construction,
 ```python
 from sentence_transformers import SentenceTransformer
 
-model = SentenceTransformer("me5/builtin")
+model = SentenceTransformer("me5/fast")
 scores = (
     model.encode(["how do trees drink?"], prompt_name="query")
     @ model.encode(["Bäume nehmen Wasser über die Wurzeln auf."], prompt_name="passage").T
@@ -64,7 +64,7 @@ Text is lower-cased; at most 512 pieces count.
 - It knows words by their company in translations, not facts; negation and numbers weigh little.
 - It has seen much software documentation, and learns the biases and mistakes of its sources. Part of the
   documentation was translated by a machine.
-- A larger mE5 model is better at everything but speed and size.
+- A model of mE5 is better at everything but speed; the one in `me5/builtin` is no larger.
 """
 
 

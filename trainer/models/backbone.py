@@ -21,6 +21,8 @@ from me5 import InstructionError, Role, resolve_spec
 from me5.engines import pad
 from me5.engines.torch_engine import load_backbone, pool_states
 from me5.folders import read_folder
+from me5.loading import model_folder
+from me5.packed import tokenizer_file
 from me5.pooling import Pooling
 from me5.prefixes import join_title, prefix_of
 from me5.tokenization import Tokenization
@@ -37,12 +39,16 @@ TOKENIZER_FILES = ("tokenizer.json", "tokenizer_config.json", "special_tokens_ma
 
 @dataclass(frozen=True)
 class Prefixes:
-    """The strings before a text; what ``me5.prefixes`` asks for, and the instruction of last resort."""
+    """The strings before a text; what ``me5.prefixes`` asks for, and the instruction of last resort.
+
+    Pairs are trained as queries, so a trained model has no other words for bitext, whatever its base has.
+    """
 
     query_prefix: str = "query: "
     passage_prefix: str = "passage: "
     instruct_template: str | None = None
     default_instruction: str | None = None
+    bitext_prefix: str | None = None
 
     def before(self, role: Role, instruction: str | None = None) -> str:
         """What stands before a text; a model without a template reads no instruction."""
@@ -207,9 +213,9 @@ def build_model(start: StartConfig, *, max_tokens: int, seed: int) -> TextModel:
         return _fresh_model(start, start.shape, max_tokens, seed)
     assert start.model is not None
     spec = resolve_spec(start.model)
-    folder = spec.path or _fetch(spec.model_id, spec.revision)
+    folder = model_folder(start.model)
     facts = read_folder(folder)
-    if facts.dense or not spec.normalize:
+    if facts.steps != ("normalize",) or not spec.normalize:
         raise ConfigError(
             f"start.model is {start.model!r}; expected a model of pooled unit vectors. "
             "Models with dense heads cannot be trained by this recipe; take another."
@@ -219,16 +225,17 @@ def build_model(start: StartConfig, *, max_tokens: int, seed: int) -> TextModel:
     if start.dropout is not None:
         _set_dropout(body, start.dropout)
     limit = min(spec.max_tokens, facts.max_tokens)
-    tokenizer_file, pad_id = folder / "tokenizer.json", facts.pad_id
+    own_tokenizer = tokenizer_file(folder)
+    tokenizer, pad_id = own_tokenizer, facts.pad_id
     if start.tokenizer is not None:
-        tokenizer_file = find_tokenizer(start.tokenizer)
-        pad_id = replace_vocabulary(body, folder / "tokenizer.json", tokenizer_file, seed)
+        tokenizer = find_tokenizer(start.tokenizer)
+        pad_id = replace_vocabulary(body, own_tokenizer, tokenizer, seed)
     if start.lora is not None:
         body = AdaptedBody(body, start.lora, seed=seed)
     known = Prefixes(spec.query_prefix, spec.passage_prefix, spec.instruct_template, spec.default_instruction)
     return TextModel(
         body,
-        tokenizer_file,
+        tokenizer,
         pad_id=pad_id,
         max_tokens=min(max_tokens, limit),
         model_max_tokens=limit,
@@ -301,9 +308,3 @@ def _set_dropout(body: nn.Module, share: float) -> None:
     for module in body.modules():
         if isinstance(module, nn.Dropout):
             module.p = share
-
-
-def _fetch(model_id: str, revision: str | None) -> Path:
-    from me5.hub import fetch_model
-
-    return fetch_model(model_id, revision)

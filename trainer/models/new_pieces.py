@@ -9,7 +9,8 @@ from pathlib import Path
 from typing import Any
 
 from me5 import resolve_spec
-from me5.hub import fetch_model
+from me5.loading import model_folder
+from me5.packed import tokenizer_file
 from trainer.data.sources import PairSource
 from trainer.errors import ConfigError
 from trainer.models.pieces import EXTENDABLE
@@ -35,7 +36,7 @@ def learn_pieces(start: StartConfig, sources: Sequence[PairSource], folder: Path
     """
     assert start.model is not None
     spec = resolve_spec(start.model)
-    base_file = (spec.path or fetch_model(spec.model_id, spec.revision)) / "tokenizer.json"
+    base_file = tokenizer_file(model_folder(start.model))
     base = open_tokenizer(base_file)
     kind = type(base.model).__name__
     if kind not in EXTENDABLE:

@@ -23,40 +23,54 @@ from trainer.models.vocabulary import find_tokenizer, open_tokenizer
 logger = logging.getLogger(__name__)
 
 
-@dataclass(frozen=True)
-class TokenizerRecipe:
-    """The whole recipe of a tokenizer.
+@dataclass(frozen=True, kw_only=True)
+class TextSample:
+    """A sample of the texts of pair sources, balanced over languages.
 
     ``rows`` of each source are read, and ``sample_texts`` different texts of them are drawn: a language with
     n texts weighs n ** ``exponent``. ``languages`` names the columns with the language of a row, one for both
-    sides or one for each; none given, a source counts as a language. With ``base`` (a tokenizer.json or a
-    folder with one) all its tokens stay and up to ``new_pieces`` are added.
+    sides or one for each; none given, a source counts as a language.
     """
 
-    stage: Literal["tokenizer"]
-    out: str
     sources: tuple[PairSource, ...]
-    vocab_size: int = 64_000
-    coverage: float = 0.9995
-    specials: Specials = "bert"
-    base: str | None = None
-    new_pieces: int = 4_000
     languages: tuple[str, ...] = ()
     exponent: float = 0.5
     rows: int = 1_000_000
     sample_texts: int = 1_000_000
     max_characters: int = 1_000
-    max_tokens: int = 512  # that the model reads; goes into tokenizer_config.json
     seed: int = 13
 
     def __post_init__(self) -> None:
+        require(len(self.languages) <= 2, "languages", self.languages, "at most two columns")
+        require(0 <= self.exponent <= 1, "exponent", self.exponent, "a number in [0, 1]")
+        for name in ("rows", "sample_texts", "max_characters"):
+            require(getattr(self, name) >= 1, name, getattr(self, name), "at least 1")
+
+
+@dataclass(frozen=True, kw_only=True)
+class TokenizerRecipe(TextSample):
+    """The whole recipe of a tokenizer, learned from a ``TextSample``.
+
+    With ``base`` (a tokenizer.json or a folder with one) all its tokens stay and up to ``new_pieces`` are
+    added.
+    """
+
+    stage: Literal["tokenizer"]
+    out: str
+    vocab_size: int = 64_000
+    coverage: float = 0.9995
+    specials: Specials = "bert"
+    base: str | None = None
+    new_pieces: int = 4_000
+    max_tokens: int = 512  # that the model reads; goes into tokenizer_config.json
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
         require(self.stage == "tokenizer", "stage", self.stage, "tokenizer")
         require(bool(self.sources), "sources", self.sources, "at least one source")
         require(0 < self.coverage <= 1, "coverage", self.coverage, "a number in (0, 1]")
         require(self.specials in SPECIAL_TOKENS, "specials", self.specials, " or ".join(SPECIAL_TOKENS))
-        require(len(self.languages) <= 2, "languages", self.languages, "at most two columns")
-        require(0 <= self.exponent <= 1, "exponent", self.exponent, "a number in [0, 1]")
-        for name in ("vocab_size", "new_pieces", "rows", "sample_texts", "max_characters", "max_tokens"):
+        for name in ("vocab_size", "new_pieces", "max_tokens"):
             require(getattr(self, name) >= 1, name, getattr(self, name), "at least 1")
 
 
@@ -95,7 +109,7 @@ def run_tokenizer(config: TokenizerRecipe, *, resume: bool) -> Path:
     return out
 
 
-def sample_texts(config: TokenizerRecipe) -> list[str]:
+def sample_texts(config: TextSample) -> list[str]:
     """Different texts of all sources, drawn by language; the same for the same seed.
 
     Raises:
@@ -120,7 +134,7 @@ def sample_texts(config: TokenizerRecipe) -> list[str]:
     return [text for (_, _, text), is_kept in zip(rows, kept, strict=True) if is_kept] or [rows[0][2]]
 
 
-def _texts(source: PairSource, config: TokenizerRecipe) -> Iterator[tuple[str, str]]:
+def _texts(source: PairSource, config: TextSample) -> Iterator[tuple[str, str]]:
     """Language and text of both sides of every pair; the title counts as part of the passage."""
     for row in islice(read_rows(source), config.rows):
         codes = [_language(row, column, source) for column in config.languages] or [source.name]

@@ -8,6 +8,7 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
+from me5.packed import tokenizer_file
 from trainer.errors import ConfigError
 
 PAD_TOKENS = ("<pad>", "[PAD]")
@@ -21,7 +22,7 @@ def find_tokenizer(name: str) -> Path:
         ConfigError: there is none.
     """
     path = Path(name).expanduser()
-    path = path / "tokenizer.json" if path.is_dir() else path
+    path = tokenizer_file(path) if path.is_dir() else path
     if not path.is_file():
         raise ConfigError(
             f"start.tokenizer: {path} does not exist; expected a tokenizer.json. Correct the path."

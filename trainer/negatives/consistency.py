@@ -42,10 +42,10 @@ class FilterConfig:
     out: str  # folder: NAME.jsonl for every source, and report.json
     sources: tuple[PairSource, ...]
     stage: str = "filter"
-    model: str = "builtin"
+    model: str = "fast"
     instruction: str | None = None
     device: Literal["auto", "cpu", "cuda", "mps"] = "auto"
-    precision: Literal["auto", "fp32", "bf16", "fp16"] = "auto"
+    precision: Literal["auto", "fp32", "bf16", "fp16", "int8"] = "auto"
     languages: Mapping[str, str] = field(default_factory=dict)
     top_k: int = 2
     pool_size: int = 1_000_000

@@ -65,10 +65,10 @@ class NegativesConfig:
     sources: tuple[PairSource, ...]
     stage: str = "negatives"
     pools: tuple[PairSource, ...] = ()  # further passages; only their ``passage`` and ``title`` count
-    model: str = "builtin"
+    model: str = "fast"
     instruction: str | None = None
     device: Literal["auto", "cpu", "cuda", "mps"] = "auto"
-    precision: Literal["auto", "fp32", "bf16", "fp16"] = "auto"
+    precision: Literal["auto", "fp32", "bf16", "fp16", "int8"] = "auto"
     languages: Mapping[str, str] = field(default_factory=dict)
     same_language_only: bool = False
     max_queries: int = 0

@@ -23,10 +23,13 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor, nn
 
-from me5 import MODELS, ModelFormatError, resolve_spec
+from me5 import MODELS, ModelFormatError
 from me5.batching import BatchPolicy, plan_batches
 from me5.engines import pad
+from me5.engines.torch_engine import load_backbone
 from me5.folders import FolderFacts, content_hash
+from me5.loading import model_folder as encoder_folder
+from me5.packed import TOKENIZER_FILE, is_packed, plain_config, tokenizer_file
 from me5.runtime import RuntimeChoice, choose_runtime
 from trainer.errors import TrainingError
 from trainer.reranker.pair_tokens import PairTokenization, PairTokens
@@ -66,7 +69,7 @@ class CrossEncoder:
         limit = _positions(config)
         stated = _read_json(folder / "tokenizer_config.json").get("model_max_length") or limit
         self.tokenization = PairTokenization(
-            folder / "tokenizer.json",
+            tokenizer_file(folder),
             max_tokens=int(min(limit, stated if max_tokens is None else max_tokens)),
             pad_id=int(config.pad_token_id or 0),
         )
@@ -212,8 +215,7 @@ def model_folder(name: str) -> Path:
     match = HUB_ID.fullmatch(name)
     if match is not None and name not in {spec.model_id for spec in MODELS.values()}:
         return fetch_model(match["id"], match["revision"])
-    spec = resolve_spec(name)
-    return spec.path or fetch_model(spec.model_id, spec.revision)
+    return encoder_folder(name)
 
 
 def load_classifier(folder: Path, *, fresh_head_seed: int | None = None) -> nn.Module:
@@ -274,6 +276,8 @@ def _load(folder: Path, *, labels: int | None, seed: int) -> tuple[nn.Module, li
 
     transformers_logging.set_verbosity_error()
     transformers_logging.disable_progress_bar()
+    if is_packed(_read_json(folder / "config.json")):
+        return _load_packed(folder, labels=labels or 1, seed=seed), []
     try:
         config = AutoConfig.from_pretrained(folder, trust_remote_code=False)
         if labels is not None:
@@ -296,9 +300,24 @@ def _load(folder: Path, *, labels: int | None, seed: int) -> tuple[nn.Module, li
     return body, list(info["missing_keys"])
 
 
+def _load_packed(folder: Path, *, labels: int, seed: int) -> nn.Module:
+    """A fresh head on the encoder that a packed folder stands for."""
+    from transformers import BertConfig, BertForSequenceClassification
+
+    config = BertConfig(**plain_config(folder))
+    config.num_labels = labels
+    with torch.random.fork_rng():
+        torch.manual_seed(seed)
+        body = BertForSequenceClassification(config)
+    lost = body.bert.load_state_dict(load_backbone(folder).state_dict(), strict=False)
+    assert {name.split(".")[0] for name in lost.missing_keys} <= HEAD_MODULES and not lost.unexpected_keys
+    return body
+
+
 def _require_files(folder: Path) -> None:
-    for name in ("config.json", "tokenizer.json"):
-        if not (folder / name).is_file():
+    for names in (("config.json",), ("tokenizer.json", TOKENIZER_FILE)):
+        if not any((folder / name).is_file() for name in names):
+            name = names[0]
             raise ModelFormatError(
                 f"Model folder {folder} has no {name}. Expected config.json, tokenizer.json and safetensors "
                 "weights. Save model and fast tokenizer there with transformers `save_pretrained`."
@@ -326,6 +345,8 @@ def _names_segments(folder: Path) -> bool:
     """Whether transformers would give segments to this model, by the tokenizer's settings or its class."""
     import transformers
 
+    if is_packed(_read_json(folder / "config.json")):
+        return False  # it has no such settings, and the tokenizer of mE5 knows no segments
     settings = _read_json(folder / "tokenizer_config.json")
     kind = getattr(transformers, str(settings.get("tokenizer_class")), transformers.PreTrainedTokenizerFast)
     return "token_type_ids" in settings.get("model_input_names", kind.model_input_names)
@@ -353,7 +374,7 @@ def _facts(body: nn.Module) -> FolderFacts:
         pooling="cls",
         normalize=False,
         dimension=1,
-        dense=(),
+        steps=(),
         prompts={},
         name_hint="",
     )

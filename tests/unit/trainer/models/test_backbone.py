@@ -146,13 +146,27 @@ def test_a_start_that_cannot_work_is_refused(
 
 
 def test_a_model_of_word_vectors_alone_keeps_its_fast_engine(tmp_path: Path) -> None:
-    model = build_model(StartConfig(model="builtin"), max_tokens=32, seed=0)
+    model = build_model(StartConfig(model="fast"), max_tokens=32, seed=0)
     optimiser = torch.optim.SGD([p for p in model.body.parameters() if p.requires_grad], lr=1.0)
     vectors = model.embed(model.tokenize(TEXTS, Role.QUERY))
     vectors.prod(dim=0).sum().backward()
     optimiser.step()
     model.save(tmp_path / "model")
     trained = load_encoder(str(tmp_path / "model"))
-    assert trained.engine_name == load_encoder("builtin").engine_name
+    assert trained.engine_name == load_encoder("fast").engine_name
     assert not model.body.embeddings.position_embeddings.weight.any()
-    assert np.abs(trained.encode(TEXTS) - load_encoder("builtin").encode(TEXTS)).max() > 0
+    assert np.abs(trained.encode(TEXTS) - load_encoder("fast").encode(TEXTS)).max() > 0
+
+
+def test_a_packed_model_is_trained_from_its_weights_as_published() -> None:
+    model = build_model(StartConfig(model="builtin"), max_tokens=512, seed=0)
+    with torch.no_grad():
+        found = model.embed(model.tokenize(TEXTS[:2], Role.QUERY)).numpy()
+    encoder = load_encoder("builtin", device="cpu", engine="torch", precision="fp32", threads=1)
+    np.testing.assert_allclose(found, encoder.with_neutral(None).encode(TEXTS[:2]), atol=1e-5)
+    assert np.abs(found - encoder.encode(TEXTS[:2])).max() > 1e-2  # the language-neutral map is not trained
+
+
+def test_what_was_trained_as_queries_pairs_sentences_as_queries(tiny_model_dir: Path) -> None:
+    model = build_model(StartConfig(model=str(tiny_model_dir)), max_tokens=32, seed=0)
+    assert model.tokenize(["a ship"], Role.BITEXT) == model.tokenize(["a ship"], Role.QUERY)

@@ -29,7 +29,7 @@ def source(tmp_path: Path) -> PairSource:
 
 
 def recipe(source: PairSource, out: Path, **values: object) -> TokenizerRecipe:
-    return TokenizerRecipe("tokenizer", str(out), (source,), **values)
+    return TokenizerRecipe(stage="tokenizer", out=str(out), sources=(source,), **values)
 
 
 def test_small_languages_are_lifted(source: PairSource, tmp_path: Path) -> None:

@@ -2,16 +2,18 @@
 
 import json
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
 import torch
 
 from me5 import ModelFormatError, UnknownModelError
+from me5.engines.torch_engine import load_backbone
 from tests.support.rerankers import write_reranker_dir
 from trainer.errors import TrainingError
 from trainer.reranker import model as reranker
-from trainer.reranker.model import CrossEncoder, load_classifier, open_reranker
+from trainer.reranker.model import CrossEncoder, load_classifier, model_folder, open_reranker
 
 QUERIES = ["library hours", "Bibliothek", "河流", "a", "", "library " * 300]
 PASSAGES = [
@@ -122,8 +124,24 @@ def test_an_encoder_without_a_head_is_refused(tiny_model_dir: Path) -> None:
         ModelFormatError, match="without a classification head, so its scores would be random"
     ):
         open_reranker(str(tiny_model_dir))
-    with pytest.raises(ModelFormatError, match="without a classification head"):
-        open_reranker("builtin")
+    for shipped in ("builtin", "fast"):
+        with pytest.raises(ModelFormatError, match="without a classification head"):
+            open_reranker(shipped)
+
+
+def test_a_packed_encoder_gets_a_fresh_head() -> None:
+    folder = model_folder("builtin")
+    body: Any = load_classifier(folder, fresh_head_seed=3)
+    expected = load_backbone(folder).state_dict()
+    found = body.bert.state_dict()
+    assert all(torch.equal(found[name], tensor) for name, tensor in expected.items())
+    again: Any = load_classifier(folder, fresh_head_seed=3)
+    assert torch.equal(again.classifier.weight, body.classifier.weight)
+    model = CrossEncoder(folder, body, max_tokens=64)
+    assert not model.uses_segments and body.config.num_labels == 1
+    with torch.no_grad():
+        scores = model.score(model.tokenize(["Wo ist der Bahnhof?"] * 2, ["Am Markt.", "Das Meer ist weit."]))
+    assert scores.shape == (2,) and torch.isfinite(scores).all()
 
 
 def test_three_labels_are_refused(tmp_path: Path) -> None:

