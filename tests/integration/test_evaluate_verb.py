@@ -1,6 +1,7 @@
 """``app.py evaluate`` with a real model folder: table, JSON, comparison, errors."""
 
 import json
+import shutil
 
 import pytest
 
@@ -52,6 +53,16 @@ def test_json_of_several_tasks(data, static_model_dir, capsys):
         ("own", "retrieval", "nDCG@10"),
     ]
     bitext, sts, own = found["tasks"]
+    prefixes = [task["settings"]["prefix"] for task in found["tasks"]]
+    assert prefixes == [
+        {"both": "query: "},
+        {"both": "query: "},
+        {"query": "query: ", "passage": "passage: "},
+    ]
+    assert all(task["compare_settings"] is None for task in found["tasks"])
+    assert found["command"] == (
+        f"python app.py evaluate tatoeba sts.tsv own.csv --model {static_model_dir.name} --json"
+    )
     assert [(row["language"], row["items"], row["pool"]) for row in bitext["results"]] == [
         ("deu", 3, 3),
         ("fra", 2, 2),
@@ -93,10 +104,11 @@ def test_two_models_side_by_side(data, static_model_dir, capsys):
 
 def test_the_table_has_a_row_per_language(data, static_model_dir, capsys):
     code, out, err = evaluate(capsys, data / "tatoeba", "--model", static_model_dir, "--language", "fra")
-    title, header, *rows = out.splitlines()
+    title, header, row, settings = out.splitlines()
     assert code == 0 and err == "" and title.startswith("tatoeba: bitext")
-    assert header.split()[:3] == ["language", "n", "F1"] and len(rows) == 1
-    assert rows[0].startswith("fra") and "[" in rows[0]
+    assert header.split()[:3] == ["language", "n", "F1"]
+    assert row.startswith("fra") and "[" in row
+    assert settings == f"{static_model_dir}: `query: `, mean, fp32"
 
 
 @pytest.mark.parametrize(
@@ -145,3 +157,33 @@ def test_a_quick_look_measures_few_items(data, capsys):
     code, out, _ = evaluate(capsys, data / "tatoeba", "--model", "bm25:words", "--json", "--max-items", "2")
     assert code == 0
     assert [row["items"] for row in json.loads(out)["tasks"][0]["results"]] == [2, 2]
+
+
+def test_prefix_and_neutral_decide_the_vectors_and_are_recorded(
+    data, static_model_dir, capsys, tmp_path, monkeypatch
+):
+    sample = [(language, f"{word} {number}") for language, word in (("de", "Meer"), ("en", "sea"), ("fr", "mer"))
+              for number in range(4)]  # fmt: skip
+    monkeypatch.setattr("me5.neutral.bundled_sample", lambda: sample)
+    monkeypatch.setattr("me5.neutral.DIRECTIONS", 2)
+    model = tmp_path / "mine"
+    shutil.copytree(static_model_dir, model)
+    prompts = {"query": "query: ", "passage": "passage: ", "bitext": ""}
+    (model / "config_sentence_transformers.json").write_text(json.dumps({"prompts": prompts}))
+
+    def measured(*words):
+        code, out, _ = evaluate(capsys, data / "tatoeba", "--model", model, "--json", *words)
+        assert code == 0
+        found = json.loads(out)
+        task = found["tasks"][0]
+        return found["model"], task["settings"], task["compare_settings"], found["command"].split(" ", 5)[5]
+
+    name, own, _, _ = measured()
+    assert name == str(model) and own["prefix"] == {"both": ""} and own["neutral"] is None
+    _, query, _, command = measured("--prefix", "query")
+    assert query["prefix"] == {"both": "query: "} and command == "mine --prefix query --json"
+    name, neutral, other, command = measured("--neutral", "on", "--compare", model)
+    assert name == f"{model} (neutral)" and neutral["neutral"] and other["neutral"] is None
+    assert command == "mine --compare mine --neutral on --json"
+    _, _, other, command = measured("--compare", f"neutral:{model}")
+    assert other == neutral and command == "mine --compare neutral:mine --json"

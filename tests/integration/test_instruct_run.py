@@ -151,6 +151,9 @@ def test_a_blend_is_measured_like_a_model(
     for share, other in ((0, first), (1, second)):
         blended = measured(f"blend:{first}+{second}@{share}")
         assert blended["model"] == f"blend:{first}+{second}@{share}"
-        assert blended["tasks"] == measured(other)["tasks"]
+        assert blended["tasks"][0]["results"] == measured(other)["tasks"][0]["results"]
+        assert blended["tasks"][0]["settings"]["prefix"] == {
+            "both": "query:  + Instruct: Retrieve parallel sentences.\nQuery: "
+        }
     assert app.main(["evaluate", str(tmp_path / "t"), "--model", f"blend:{first}@0.5"]) == 1
     assert "names no blend" in capsys.readouterr().err

@@ -1,19 +1,30 @@
 """Writes ``docs/ledger.md``: every published number beside what this project measured.
 
-    python -m trainer.tasks.ledger
+    python app.py evaluate TASK… --model M --json > FILE
+    python -m trainer.tasks.ledger [FILE…]
 
-Published numbers come from :mod:`trainer.tasks.published`, measured ones from ``docs/measured.json``, a
-list of :class:`Measurement`: add one there and run the command. The words around the tables are in
+Published numbers come from :mod:`trainer.tasks.published`, measured ones from ``docs/measured.json``, which
+takes in the files first (:mod:`trainer.tasks.measured`). The words around the tables are in
 ``docs/templates/ledger.md``.
 """
 
 from __future__ import annotations
 
-import json
+import argparse
+import sys
 from collections.abc import Callable, Iterable, Sequence
-from dataclasses import dataclass, field
 from pathlib import Path
 
+from me5.prefixes import Role, prefix_of
+from me5.registry import MODELS
+from trainer.errors import DataError
+from trainer.tasks.measured import (
+    Measurement,
+    read_evaluation,
+    read_measurements,
+    with_new,
+    write_measurements,
+)
 from trainer.tasks.published import (
     BUCC,
     BUCC2,
@@ -30,11 +41,13 @@ from trainer.tasks.published import (
     mteb_english,
     published,
 )
+from trainer.tasks.settings import settings_words
 
 DOCS = Path(__file__).resolve().parents[2] / "docs"
-LEDGER, MEASURED, TEMPLATE = DOCS / "ledger.md", DOCS / "measured.json", DOCS / "templates" / "ledger.md"
+LEDGER, TEMPLATE = DOCS / "ledger.md", DOCS / "templates" / "ledger.md"
 NAMES = {
     "builtin": "builtin",
+    "fast": "fast",
     "bm25": "BM25",
     "mdpr": "mDPR",
     "mcontriever": "mContriever",
@@ -42,42 +55,14 @@ NAMES = {
     "cohere-multilingual-v3": "Cohere multilingual v3",
     "bge-large-en-v1.5": "BGE-large-en-v1.5",
 } | {name: f"mE5-{name}" for name in ME5}
+SHIPPED = ("builtin", "fast")
 NEEDS_WEIGHTS = "n"
 OTHER_REASONS = {
+    "builtin": "not measured yet",
+    "fast": "not measured yet",
     "cohere-multilingual-v3": "not measured here: a service, not weights",
     "bm25": "not measured here: needs the corpora",
 }
-
-
-@dataclass(frozen=True)
-class Measurement:
-    """One number measured here, in percent; ``benchmark`` is named where somebody published the same.
-
-    ``over`` is the number of languages it is the mean of, ``languages`` their values where they are kept.
-    """
-
-    task: str
-    metric: str
-    model: str
-    value: float
-    date: str
-    command: str
-    low: float | None = None
-    high: float | None = None
-    over: int = 1
-    benchmark: str | None = None
-    languages: dict[str, float] = field(default_factory=dict)
-
-    @property
-    def words(self) -> str:
-        """``49.1 [48.8, 49.5]``."""
-        interval = "" if self.low is None else f" [{self.low:.1f}, {self.high:.1f}]"
-        return f"{self.value:.1f}{interval}"
-
-
-def read_measurements(path: Path = MEASURED) -> list[Measurement]:
-    """The measurements of the project, in the order of the file."""
-    return [Measurement(**row) for row in json.loads(path.read_text(encoding="utf-8"))]
 
 
 def render(measured: Sequence[Measurement], template: str) -> str:
@@ -88,11 +73,25 @@ def render(measured: Sequence[Measurement], template: str) -> str:
     return text
 
 
-def main() -> int:
-    """Write the ledger."""
-    LEDGER.write_text(
-        render(read_measurements(), TEMPLATE.read_text(encoding="utf-8")), encoding="utf-8", newline="\n"
+def main(argv: Sequence[str] | None = None) -> int:
+    """Take evaluations in and write the ledger; 1 with a message where one cannot be read."""
+    parser = argparse.ArgumentParser(
+        prog="python -m trainer.tasks.ledger", description="Write docs/ledger.md."
     )
+    parser.add_argument(
+        "files", nargs="*", type=Path, metavar="FILE", help="output of `app.py evaluate … --json`, taken in"
+    )
+    args = parser.parse_args(argv)
+    measured = read_measurements()
+    try:
+        for path in args.files:
+            measured = with_new(measured, read_evaluation(path))
+    except DataError as error:
+        print(f"error: {error}", file=sys.stderr)  # noqa: T201 - a command
+        return 1
+    if args.files:
+        write_measurements(measured)
+    LEDGER.write_text(render(measured, TEMPLATE.read_text(encoding="utf-8")), encoding="utf-8", newline="\n")
     print(f"wrote {LEDGER}")  # noqa: T201 - a command prints its result
     return 0
 
@@ -101,13 +100,16 @@ def main() -> int:
 
 
 def _measured(measured: Sequence[Measurement]) -> list[str]:
-    heads = ("task", "languages", "metric", "model", "measured", "date")
+    heads = ("task", "languages", "metric", "model", "with", "measured", "date")
     rows = [
-        [one.task, f"{one.over}", one.metric, NAMES.get(one.model, one.model), one.words, one.date]
+        [
+            *(one.task, f"{one.over}", one.metric, _name(one.model)),
+            *(settings_words(one.settings) or "-", one.words, one.date),
+        ]
         for one in measured
     ]
     commands = dict.fromkeys(one.command for one in measured)
-    return [*_table(heads, rows, numbers=(1, 4)), "", "```", *commands, "```"]
+    return [*_table(heads, rows, numbers=(1, 5)), "", "```", *commands, "```"]
 
 
 def _english(measured: Sequence[Measurement]) -> list[str]:
@@ -151,10 +153,10 @@ def _bitext(measured: Sequence[Measurement]) -> list[str]:
         (TATOEBA, PAPER, 112), (TATOEBA, RESULTS, 112),
     )  # fmt: skip
     rows = []
-    for model in ("mcontriever", "labse", *ME5, "builtin"):
+    for model in ("mcontriever", "labse", *ME5, *SHIPPED):
         cells = [_one(model, benchmark, "F1", source, over=over) for benchmark, source, over in columns]
-        here = _here(measured, model, TATOEBA, "F1", 112)
-        rows.append([NAMES[model], *cells, here if here == NEEDS_WEIGHTS else f"Tatoeba {here}"])
+        found = _found(measured, model, TATOEBA, "F1", 112)
+        rows.append([NAMES[model], *cells, f"Tatoeba {found}" if found else _reason(model)])
     heads = (
         "BUCC (4), paper",
         "BUCC, results",
@@ -175,13 +177,33 @@ def _bucc_pairs(measured: Sequence[Measurement]) -> list[str]:
 
 
 def _tatoeba_languages(measured: Sequence[Measurement]) -> list[str]:
-    found = _find(measured, "builtin", TATOEBA, "F1", (112,))
-    own = found.languages if found else {}
+    models = (*SHIPPED, "small")
+    own = [[_per_language(measured, model, metric) for metric in ("F1", "accuracy")] for model in models]
     rows = [
-        [language, *_cells(TATOEBA, "F1", language), f"{own[language]:.1f}" if language in own else "-"]
+        [language, *_cells(TATOEBA, "F1", language), *(_pair(both, language) for both in own)]
         for language in _languages(TATOEBA)
     ]
-    return _table(("language", *_headings(), "builtin"), rows, numbers=(1, 2, 3, 4, 5))
+    heads = ("language", *_headings(), *SHIPPED, f"{NAMES['small']}, here")
+    return _table(heads, rows, numbers=range(1, len(heads)))
+
+
+def _per_language(measured: Sequence[Measurement], model: str, metric: str) -> dict[str, float]:
+    """As the model is published, with its own words for bitext; else with others."""
+    spec = MODELS[model]
+    words = {"both": prefix_of(spec, Role.BITEXT, spec.default_instruction)}
+    found = [
+        one
+        for one in measured
+        if (one.model, one.benchmark, one.metric, one.over) == (model, TATOEBA, metric, 112)
+    ]
+    found.sort(key=lambda one: one.settings is None or one.settings["prefix"] != words)
+    return found[0].languages if found else {}
+
+
+def _pair(both: Sequence[dict[str, float]], language: str) -> str:
+    """``57.1 / 62.0``."""
+    shown = [f"{values[language]:.1f}" if language in values else "-" for values in both]
+    return "-" if set(shown) == {"-"} else " / ".join(shown)
 
 
 def _others(measured: Sequence[Measurement]) -> list[str]:
@@ -253,18 +275,32 @@ def _cells(benchmark: str, metric: str, language: str) -> list[str]:
     return [f"{found[model].value:.1f}" if model in found else "-" for model in ME5]
 
 
-def _find(
-    measured: Sequence[Measurement], model: str, benchmark: str, metric: str, over: Sequence[int]
-) -> Measurement | None:
-    for one in measured:
-        if (one.model, one.benchmark, one.metric) == (model, benchmark, metric) and one.over in over:
-            return one
-    return None
-
-
 def _here(measured: Sequence[Measurement], model: str, benchmark: str, metric: str, *over: int) -> str:
-    found = _find(measured, model, benchmark, metric, over)
-    return OTHER_REASONS.get(model, NEEDS_WEIGHTS) if found is None else f"{found.words}, {found.date}"
+    return _found(measured, model, benchmark, metric, *over) or _reason(model)
+
+
+def _reason(model: str) -> str:
+    return OTHER_REASONS.get(model, NEEDS_WEIGHTS)
+
+
+def _found(measured: Sequence[Measurement], model: str, benchmark: str, metric: str, *over: int) -> str:
+    """Everything that was measured of a model, and with what."""
+    return "; ".join(
+        f"{one.words}{_with(one)}, {one.date}"
+        for one in measured
+        if (one.base, one.benchmark, one.metric) == (model, benchmark, metric) and one.over in over
+    )
+
+
+def _with(one: Measurement) -> str:
+    words = settings_words(one.settings)
+    return f" ({words})" if words else ""
+
+
+def _name(model: str) -> str:
+    """``mE5-small (neutral)`` of ``small (neutral)``."""
+    base, bracket, rest = model.partition(" (")
+    return f"{NAMES.get(base, base)}{bracket}{rest}"
 
 
 if __name__ == "__main__":

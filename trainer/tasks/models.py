@@ -3,30 +3,38 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from pathlib import Path
-from typing import TYPE_CHECKING, Any, Protocol
+from typing import TYPE_CHECKING, Any, Literal, Protocol
 
 import numpy as np
 from numpy.typing import NDArray
 
+from me5.loading import model_folder
+from me5.packed import tokenizer_file
+from me5.prefixes import BITEXT_INSTRUCTION, Role, prefix_of
 from trainer.errors import ConfigError
 from trainer.tasks.bm25 import NO_HIT, Bm25, Pieces, model_pieces, word_pieces
 
 if TYPE_CHECKING:
-    from me5 import Role
     from me5.blending import BlendedEncoder
     from me5.encoder import Encoder
 
 Hits = tuple[NDArray[np.float32], NDArray[np.int64]]
 Progress = Callable[[str, int, int], None]
 
+Prefix = Literal["query", "bitext"]
+
 # One sentence on every side of symmetric tasks for models that take instructions (unilm ``e5/utils.py``).
 INSTRUCTIONS = {
-    "bitext": "Retrieve parallel sentences.",
-    "mining": "Retrieve parallel sentences.",
+    "bitext": BITEXT_INSTRUCTION,
+    "mining": BITEXT_INSTRUCTION,
     "similarity": "Retrieve semantically similar text.",
     "classification": "Classify the given text.",
 }
+PAIRING = ("bitext", "mining")
+"""Kinds of tasks whose texts have the model's words for bitext."""
+NEUTRAL = "neutral:"
+BM25_PIECES = "fast"
+"""The model whose tokenizer ``bm25`` takes."""
 PASSAGES_AT_A_TIME = 50_000
 QUERIES_AT_A_TIME = 4_096
 
@@ -53,7 +61,15 @@ Opener = Callable[[str, Progress | None], Model]
 
 
 class EncoderModel:
-    """An encoder, with the roles of E5: query and passage in retrieval, query on both sides elsewhere."""
+    """An encoder, with the roles of E5: query and passage in retrieval, one role on both sides elsewhere.
+
+    Args:
+        name: what it is called in reports.
+        encoder: gives the vectors.
+        instruction: of queries, instead of the model's own.
+        progress: is told of every batch.
+        prefix: the role on both sides of symmetric tasks; None takes the words of the model for the task.
+    """
 
     def __init__(
         self,
@@ -62,23 +78,60 @@ class EncoderModel:
         *,
         instruction: str | None = None,
         progress: Progress | None = None,
+        prefix: Prefix | None = None,
     ) -> None:
         self.name = name
         self.encoder = encoder
         self._instruction = instruction
         self._progress = progress
+        self._prefix = prefix
         if instruction is not None and encoder.spec.instruct_template is None:
             raise ConfigError(
                 f"Model '{name}' takes no instruction, got {instruction!r}. Expected none. Leave out "
                 "--instruction, or name a model such as large-instruct."
             )
 
+    def settings(self, kind: str) -> dict[str, Any]:
+        """What decides the vectors of a task of this kind besides the weights, as JSON."""
+        encoders = _encoders(self.encoder)
+        first = encoders[0]
+        return {
+            "model_id": first.spec.model_id,
+            "revision": first.spec.revision,
+            "prefix": self._words(kind),
+            "pooling": first.spec.pooling,
+            "precision": first.runtime.precision,
+            "neutral": next((one.neutral.digest for one in encoders if one.neutral is not None), None),
+        }
+
+    def _words(self, kind: str) -> dict[str, str]:
+        """What stands before the texts, by role; ``both`` in a symmetric task. The hub has all of them."""
+        if kind in INSTRUCTIONS:
+            role = self._role(kind)
+            return {"both": self._before(role, self._sentence(kind, role))}
+        words = {str(role): self._before(role, self._instruction) for role in (Role.QUERY, Role.PASSAGE)}
+        return words | {"bitext": self._words("bitext")["both"]} if kind == "hub" else words
+
+    def _before(self, role: Role, instruction: str | None) -> str:
+        specs = [one.spec for one in _encoders(self.encoder)]
+        words = [prefix_of(spec, role, instruction or spec.default_instruction) for spec in specs]
+        return " + ".join(dict.fromkeys(words))
+
+    def _role(self, kind: str) -> Role:
+        if self._prefix is not None:
+            return Role(self._prefix)
+        return Role.BITEXT if kind in PAIRING else Role.QUERY
+
+    def _sentence(self, kind: str, role: Role) -> str | None:
+        """The instruction of a symmetric task; the words for bitext have one of their own."""
+        if self._instruction is not None or self.encoder.spec.instruct_template is None:
+            return self._instruction
+        return None if role is Role.BITEXT else INSTRUCTIONS[kind]
+
     def search(
         self, queries: Sequence[str], passages: Sequence[str], titles: Sequence[str] | None, k: int
     ) -> Hits:
         """Exact search; passage vectors are held ``PASSAGES_AT_A_TIME`` at a time."""
-        from me5 import Role
-
         queries_QD = self._encode(queries, Role.QUERY, instruction=self._instruction)
         scores_QK = np.empty((len(queries), 0), dtype=np.float32)
         numbers_QK = np.empty((len(queries), 0), dtype=np.int64)
@@ -104,13 +157,9 @@ class EncoderModel:
         )
 
     def vectors(self, texts: Sequence[str], kind: str) -> NDArray[np.float32]:
-        """Both sides of a symmetric task are queries."""
-        from me5 import Role
-
-        instruction = self._instruction
-        if instruction is None and self.encoder.spec.instruct_template is not None:
-            instruction = INSTRUCTIONS[kind]
-        return self._encode(texts, Role.QUERY, instruction=instruction)
+        """Both sides of a symmetric task have one role."""
+        role = self._role(kind)
+        return self._encode(texts, role, instruction=self._sentence(kind, role))
 
     def encode(self, texts: Sequence[str], role: Role) -> NDArray[np.float32]:
         """One side of a retrieval task; the instruction goes before queries only."""
@@ -155,35 +204,67 @@ def open_model(
     instruction: str | None = None,
     progress: Progress | None = None,
     openers: Mapping[str, Opener] | None = None,
+    prefix: Prefix | None = None,
+    neutral: bool | None = None,
 ) -> Model:
-    """A registry name, folder or hub id; ``blend:FIRST+SECOND@SHARE`` (see ``me5.blending``); ``bm25``,
-    ``bm25:MODEL`` (its tokenizer) or ``bm25:words``; or a name whose word before the colon is in ``openers``.
+    """Open what is measured.
+
+    Args:
+        name: a registry name, folder or hub id; ``neutral:NAME``; ``blend:FIRST+SECOND@SHARE`` (see
+            ``me5.blending``); ``bm25``, ``bm25:MODEL`` (its tokenizer) or ``bm25:words``; or a name whose
+            word before the colon is in ``openers``.
+        instruction, progress, prefix: see ``EncoderModel``.
+        openers: models that this package knows nothing of.
+        neutral: whether vectors are without their language; None as the model is published.
     """
-    import me5
-    from me5.blending import load_blend
-
     kind, _, tokenizer = name.partition(":")
+    is_encoder = kind not in ("bm25", "blend", *(openers or {}))
+    if instruction is not None and not is_encoder and kind != "blend":
+        raise ConfigError(f"Model {name!r} takes no instruction. Expected none. Leave out --instruction.")
+    if neutral is not None and not is_encoder:
+        raise ConfigError(
+            f"Model {name!r} is measured as it is, but --neutral is {'on' if neutral else 'off'}. Leave it "
+            "out, or name a model of vectors."
+        )
     if openers and kind in openers:
-        if instruction is not None:
-            raise ConfigError(f"Model {name!r} takes no instruction. Expected none. Leave out --instruction.")
         return openers[kind](name, progress)
+    if kind == "bm25":
+        pieces = (
+            word_pieces()
+            if tokenizer == "words"
+            else model_pieces(tokenizer_file(model_folder(tokenizer or BM25_PIECES)))
+        )
+        return Bm25Model(name, pieces)
     if kind == "blend":
-        return EncoderModel(name, load_blend(name), instruction=instruction, progress=progress)
-    if kind != "bm25":
-        return EncoderModel(name, me5.load_encoder(name), instruction=instruction, progress=progress)
-    if instruction is not None:
-        raise ConfigError("Model 'bm25' takes no instruction. Expected none. Leave out --instruction.")
-    if tokenizer == "words":
-        return Bm25Model(name, word_pieces())
-    return Bm25Model(name, model_pieces(_folder_of(tokenizer or "builtin") / "tokenizer.json"))
+        from me5.blending import load_blend
+
+        return EncoderModel(name, load_blend(name), instruction=instruction, progress=progress, prefix=prefix)
+    title, encoder = _open_encoder(name, neutral, progress)
+    return EncoderModel(title, encoder, instruction=instruction, progress=progress, prefix=prefix)
 
 
-def _folder_of(model: str) -> Path:
-    from me5.hub import fetch_model
-    from me5.registry import resolve_spec
+def _open_encoder(name: str, neutral: bool | None, progress: Progress | None) -> tuple[str, Encoder]:
+    """The encoder, and its name with what differs from the model as it is published."""
+    import me5
 
-    spec = resolve_spec(model)
-    return spec.path or fetch_model(spec.model_id, spec.revision)
+    if name.startswith(NEUTRAL):
+        name, neutral = name.removeprefix(NEUTRAL), neutral is not False
+    encoder = me5.load_encoder(name)
+    if neutral is None or neutral == (encoder.neutral is not None):
+        return name, encoder
+    if not neutral:
+        return f"{name} (not neutral)", encoder.with_neutral(None)
+    from me5.neutral import map_of
+
+    title = f"{name} (neutral)"
+    watch = None if progress is None else (lambda done, total: progress(title, done, total))
+    return title, encoder.with_neutral(map_of(encoder, on_progress=watch))
+
+
+def _encoders(encoder: Encoder | BlendedEncoder) -> list[Encoder]:
+    from me5.blending import BlendedEncoder
+
+    return [encoder.first, encoder.second] if isinstance(encoder, BlendedEncoder) else [encoder]
 
 
 def _nearest(queries_QD: NDArray[np.float32], passages_PD: NDArray[np.float32], k: int) -> Hits:

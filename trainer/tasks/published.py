@@ -123,8 +123,7 @@ ORDINARY_CAUSES = (
 )
 KNOWN_CAUSES: dict[tuple[str, str, Source | None], str] = {
     (TATOEBA, "small", PAPER): (
-        "the row of the report does not match the public checkpoint; public runs of it (68.9) are what a "
-        "reproduction meets"
+        "the row of the report is met with `query: ` on both sides, public runs (68.9) without any prefix"
     ),
     (BUCC, "small", PAPER): (
         "the row of the report does not match the public checkpoint; public runs of it (95.9) are what a "

@@ -2,8 +2,10 @@
 
 With ``--json`` standard output holds one object::
 
-    {"model", "compare" (name or null), "level", "resamples", "seed",
+    {"model", "compare" (name or null), "level", "resamples", "seed", "date", "command" (without folders),
      "tasks": [{"name" (as given), "task", "kind", "main_metric", "digest" (equal for equal items),
+                "settings": {"model_id", "revision", "prefix": {ROLE: words}, "pooling", "precision",
+                             "neutral" (digest of the map, or null)} or null, "compare_settings": the same,
                 "results": [{"language", "items", "pool", "notes",
                              "metrics": {NAME: {"value", "low", "high",
                                                 "compare": {"value", "low", "high", "difference",
@@ -11,6 +13,7 @@ With ``--json`` standard output holds one object::
                                                             "p_value", "test"} or null}}}],
                 "mean": one such object with "language": "mean", or null}]}
 
+``settings`` are those of encoders; ROLE is query and passage, or both where the sides are alike.
 With ``--keep-going`` a task that cannot be measured is ``{"name", "error"}`` instead.
 Values are shares (Spearman: a correlation), low and high the ends of the bootstrap interval. ``difference``
 is compare minus model. ``kind`` is retrieval, bitext, mining, similarity, classification or hub; for hub
@@ -24,8 +27,11 @@ from __future__ import annotations
 import argparse
 import json
 import math
+import re
+import shlex
 import sys
 from collections.abc import Mapping, Sequence
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -60,10 +66,21 @@ def add_verb(
         "--model",
         default=None,
         metavar="NAME",
-        help="registry name, folder, hub id, blend:FIRST+SECOND@SHARE, bm25, bm25:MODEL (its tokenizer) or "
-        "bm25:words (default: builtin)",
+        help="registry name, folder, hub id, neutral:NAME, blend:FIRST+SECOND@SHARE, bm25, bm25:MODEL (its "
+        "tokenizer) or bm25:words (default: builtin)",
     )
     parser.add_argument("--compare", metavar="NAME", help="a second model, tested against the first")
+    parser.add_argument(
+        "--neutral",
+        choices=("on", "off"),
+        help="whether the vectors of --model are language-neutral (default: as it is published; builtin is)",
+    )
+    parser.add_argument(
+        "--prefix",
+        choices=("query", "bitext"),
+        help="role on both sides of a task whose sides are alike (default: the model's words for the task: "
+        "bitext for pairs of translations, query elsewhere; the report of mE5 has query throughout)",
+    )
     parser.add_argument(
         "--split", metavar="NAME", help="qrels or gold to use (default: test, else dev, training)"
     )
@@ -102,10 +119,14 @@ def run_evaluate(args: argparse.Namespace) -> int:
     try:
         progress = _progress_file(args, options)
         show = _show if progress is None else (lambda name, done, total: progress.step(done, total))
+        common: dict[str, Any] = {"progress": show, "openers": args.openers, "prefix": args.prefix}
         model = open_model(
-            args.model or "builtin", instruction=args.instruction, progress=show, openers=args.openers
+            args.model or "builtin",
+            instruction=args.instruction,
+            neutral=None if args.neutral is None else args.neutral == "on",
+            **common,
         )
-        other = open_model(args.compare, progress=show, openers=args.openers) if args.compare else None
+        other = open_model(args.compare, **common) if args.compare else None
         for name in args.tasks:
             try:
                 found = _run(name, model, other, options, progress)
@@ -118,7 +139,7 @@ def run_evaluate(args: argparse.Namespace) -> int:
             if args.samples is not None:
                 _keep(found, args.samples)
             reports += found
-            entries += [{"name": name} | _task_json(report) for report in found]
+            entries += [{"name": name} | _task_json(report, model, other) for report in found]
         if progress is not None:
             progress.end()
     except TrainerError as error:
@@ -126,10 +147,13 @@ def run_evaluate(args: argparse.Namespace) -> int:
         print(f"error: {error}", file=sys.stderr)
         return 1
     _end_progress()
+    compared = None if other is None else other.name
     if args.json:
-        print(json.dumps(to_json(entries, model.name, args.compare, options), ensure_ascii=False, indent=2))
+        found_json = to_json(entries, model.name, compared, options)
+        found_json |= {"date": f"{datetime.now(UTC):%Y-%m-%d}", "command": command_of(args)}
+        print(json.dumps(found_json, ensure_ascii=False, indent=2))
     else:
-        print("\n\n".join(table(report, model.name, args.compare) for report in reports))
+        print("\n\n".join(_shown(report, model, other) for report in reports))
     return 0 if reports else 1
 
 
@@ -167,6 +191,30 @@ def _progress_file(args: argparse.Namespace, options: Options) -> ProgressFile |
     return ProgressFile(args.progress, None if total is None else both * total)
 
 
+def command_of(args: argparse.Namespace) -> str:
+    """The command that measures the same, with files by their names: where they lie says nothing."""
+    words = ["python", "app.py", "evaluate", *map(_bare_name, args.tasks)]
+    options = {
+        "--model": _bare_name(args.model or "builtin"),
+        "--compare": None if args.compare is None else _bare_name(args.compare),
+        "--neutral": args.neutral, "--prefix": args.prefix, "--split": args.split,
+        "--instruction": args.instruction, "--max-items": args.max_items or None,
+    }  # fmt: skip
+    for option, value in options.items():
+        words += [] if value is None else [option, str(value)]
+    for language in args.language:
+        words += ["--language", language]
+    return shlex.join([*words, "--json"])
+
+
+def _bare_name(word: str) -> str:
+    """A path without its folders, also within ``neutral:PATH`` or a blend; every other word as it is."""
+    if Path(word).exists():
+        return Path(word).name
+    parts = re.split("([:+@])", word)
+    return "".join(Path(part).name if Path(part).is_absolute() else part for part in parts)
+
+
 def _keep(reports: list[TaskReport], folder: Path) -> None:
     from trainer.tasks.kept import write_samples
 
@@ -192,15 +240,23 @@ def to_json(
     }
 
 
-def _task_json(report: TaskReport) -> dict[str, Any]:
+def _task_json(report: TaskReport, model: Model | None = None, other: Model | None = None) -> dict[str, Any]:
     return {
         "task": report.task,
         "kind": report.kind,
         "main_metric": report.main_metric,
         "digest": report.digest,
+        "settings": _settings(model, report.kind),
+        "compare_settings": _settings(other, report.kind),
         "results": [_row_json(row) for row in report.rows],
         "mean": None if report.mean is None else _row_json(report.mean),
     }
+
+
+def _settings(model: Model | None, kind: str) -> dict[str, Any] | None:
+    from trainer.tasks.models import EncoderModel
+
+    return model.settings(kind) if isinstance(model, EncoderModel) else None
 
 
 def _row_json(row: Row) -> dict[str, Any]:
@@ -240,6 +296,17 @@ def _finite(value: float) -> float | None:
 
 
 # -- for people ----------------------------------------------------------------------------------------------
+
+
+def _shown(report: TaskReport, model: Model, other: Model | None) -> str:
+    """The table, and under it what the figures were measured with."""
+    from trainer.tasks.settings import settings_words
+
+    lines = [table(report, model.name, None if other is None else other.name)]
+    for one in (model, other):
+        if one is not None and (words := settings_words(_settings(one, report.kind))):
+            lines.append(f"{one.name}: {words}")
+    return "\n".join(lines)
 
 
 def table(report: TaskReport, model: str, compared: str | None) -> str:

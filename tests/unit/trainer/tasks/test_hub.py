@@ -105,7 +105,7 @@ def test_benchmarks_and_languages_are_chosen_by_name(mteb, noting):
     assert found.language == "de-fr"
 
 
-def test_symmetric_tasks_are_queries_with_their_instruction(noting):
+def test_symmetric_tasks_have_one_role_and_their_instruction(noting):
     encoder = noting(instruct=True)
     adapter = MtebEncoder(EncoderModel("m", encoder))
     for kind in ("BitextMining", "STS"):
@@ -114,7 +114,7 @@ def test_symmetric_tasks_are_queries_with_their_instruction(noting):
         [{"text": ["a"]}], task_metadata=SimpleNamespace(type="Retrieval"), prompt_type=PromptType.document
     )
     assert [(role, instruction) for role, _, _, instruction in encoder.calls] == [
-        ("query", INSTRUCTIONS["bitext"]),
+        ("bitext", None),  # the model's own words
         ("query", INSTRUCTIONS["similarity"]),
         ("passage", None),
     ]

@@ -6,7 +6,8 @@ import pytest
 
 from me5.registry import MODELS
 from trainer.tasks import ledger
-from trainer.tasks.ledger import Measurement, read_measurements, render
+from trainer.tasks.ledger import render
+from trainer.tasks.measured import Measurement, read_measurements
 
 LEDGER = Path(__file__).resolve().parents[4] / "docs" / "ledger.md"
 NAMES = {
@@ -60,3 +61,48 @@ def test_a_measurement_fills_the_cell_of_its_model():
     cell = "| mE5-small | 60.8 | 92.4 | 60.84 / 92.36 | 59.3 / 91.24 | "
     assert f"{cell}n |" in before
     assert f"{cell}60.8, 2026-12-01 |" in after and row.command in after
+
+
+def tatoeba(model, value, prefix, neutral=None, metric="F1"):
+    settings = {"prefix": {"both": prefix}, "pooling": "mean", "precision": "bf16", "neutral": neutral}
+    return Measurement(
+        task="Tatoeba v1, X → eng", metric=metric, model=model, value=value, date="2026-12-01", over=112,
+        command="c", benchmark="Tatoeba", settings=settings, languages={"deu": value + 1},
+    )  # fmt: skip
+
+
+def test_a_model_measured_in_several_ways_is_shown_in_all_of_them():
+    rows = [
+        tatoeba("small", 65.3, "query: "),
+        tatoeba("small", 69.0, ""),
+        tatoeba("small", 73.0, "", metric="accuracy"),
+        tatoeba("small (neutral)", 71.0, "", neutral="12ab"),
+        tatoeba("builtin", 70.6, "query: ", neutral="34cd"),
+    ]
+    after = render(rows, ledger.TEMPLATE.read_text(encoding="utf-8"))
+    assert (
+        "| 68.94 | Tatoeba 65.3 (`query: `, mean, bf16), 2026-12-01; 69.0 (no prefix, mean, bf16), 2026-12-01; "
+        "71.0 (no prefix, mean, bf16, language-neutral), 2026-12-01 |"
+    ) in after
+    assert "| mE5-small (neutral) | no prefix, mean, bf16, language-neutral | 71.0 | 2026-12-01 |" in after
+    # By language: with the words of the model for bitext where that was measured, else with others.
+    assert "| deu | 97.4 | 97.1 | 99.1 | 99.3 | 71.6 / - | - | 70.0 / 74.0 |" in after
+
+
+def test_the_command_takes_evaluations_in(tmp_path, monkeypatch, capsys):
+    files = {"LEDGER": tmp_path / "ledger.md", "TEMPLATE": tmp_path / "template.md"}
+    for name, path in files.items():
+        monkeypatch.setattr(ledger, name, path)
+    taken = []
+    monkeypatch.setattr(ledger, "write_measurements", taken.extend)
+    files["TEMPLATE"].write_text("{{measured}}", encoding="utf-8")
+    row = tatoeba("small", 69.0, "")
+    monkeypatch.setattr(ledger, "read_measurements", lambda: [tatoeba("small", 68.0, "")])
+    monkeypatch.setattr(ledger, "read_evaluation", lambda path: [row])
+    assert ledger.main([]) == 0 and "| 68.0 |" in files["LEDGER"].read_text(encoding="utf-8")
+    assert not taken
+    assert ledger.main(["some.json"]) == 0
+    assert taken == [row] and "| 69.0 |" in files["LEDGER"].read_text(encoding="utf-8")
+    monkeypatch.undo()
+    assert ledger.main([str(tmp_path / "none.json")]) == 1
+    assert "is no evaluation" in capsys.readouterr().err
