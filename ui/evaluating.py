@@ -91,6 +91,13 @@ class Entry:
         """The row to show first: the mean over languages, or the only language."""
         return dict(self.report["mean"] or self.report["results"][0])
 
+    @property
+    def settings(self) -> str:
+        """Prefix, pooling and precision in words; empty for what has none and for old reports."""
+        from trainer.tasks.settings import settings_words
+
+        return settings_words(self.report.get("settings")).replace("`", '"')
+
     def score(self, row: Mapping[str, Any] | None = None) -> Mapping[str, Any]:
         """Value and interval of the main metric."""
         return dict((row or self.main)["metrics"][self.report["main_metric"]])
@@ -247,7 +254,7 @@ class Evaluations:
 
     def model_choices(self) -> list[tuple[str, str]]:
         """(label, word) of the models that can be measured here without being typed."""
-        from me5.registry import MODELS
+        from me5.registry import MODELS, SHIPPED
 
         own = [
             (f"{place.name} (trained here)", str(place))
@@ -259,9 +266,11 @@ class Evaluations:
             for place in sorted((self.data_dir / "runs").glob("*/model"))
             if (place / "config.json").is_file()
         ]
-        named = [(name if name == "builtin" else f"{name} (from the hub)", name) for name in MODELS]
+        named = [(name, name) for name in SHIPPED]
+        fetched = [(f"{name} (from the hub)", name) for name in MODELS if name not in SHIPPED]
+        neutral = [("small, language-neutral (from the hub)", "neutral:small")]
         words = [("This app, as its search page ranks", "product"), ("BM25, words in common", "bm25")]
-        return [*named[:1], *own, *runs, *words, *named[1:]]
+        return [*named, *own, *runs, *words, *fetched[:1], *neutral, *fetched[1:]]
 
     def task_choices(self) -> list[tuple[str, str]]:
         """(label, word) of the tasks that can be measured here without being typed."""
@@ -279,6 +288,8 @@ class Evaluations:
             return path.parent.name
         if path.is_absolute():
             return path.name
+        if model.startswith("neutral:"):
+            return f"{self.label(model.removeprefix('neutral:'))} (neutral)"
         return {"product": "this app", "bm25": "BM25", "bm25:words": "BM25 of words"}.get(model, model)
 
 

@@ -9,7 +9,7 @@ from ui.markup_evaluate import verdict_of
 
 COLUMNS = (
     "model", "task", "kind", "language", "items", "pool", "metric", "value", "low", "high", "published",
-    "source", "reason", "measured_at",
+    "source", "reason", "measured_at", "measured_with",
 )  # fmt: skip
 
 
@@ -29,7 +29,7 @@ def rows_to_export(entries: Sequence[Entry], labels: Mapping[str, str]) -> list[
                     labels[entry.model], report["task"], report["kind"], row["language"], row["items"],
                     row["pool"], metric, *(_percent(score[name]) for name in ("value", "low", "high")),
                     found.value if found else None, found.source if found else None,
-                    known.reason if known else None, at,
+                    known.reason if known else None, at, entry.settings or None,
                 )  # fmt: skip
                 rows.append(dict(zip(COLUMNS, values, strict=True)))
     return rows

@@ -58,6 +58,7 @@ def detail(entry: Entry, other: Entry | None, compared: "Tests", labels: Labels)
         facts.append(f"chosen from {fmt.number(max(row['pool'] for row in rows))}")
     moment = datetime.fromtimestamp(entry.measured_at, UTC)
     facts.append(f"measured {fmt.when(moment)}")
+    facts += _settings([one for one in (entry, other) if one is not None], labels)
     words = _published_words([one for one in (entry, other) if one is not None], labels)
     if other is not None:
         words.insert(0, _compared_words(entry, other, compared, labels))
@@ -68,6 +69,17 @@ def detail(entry: Entry, other: Entry | None, compared: "Tests", labels: Labels)
         f'<div class="ev-words">{told}</div>{_metrics(entry, other, labels)}'
         f"{_bars(entry, other, compared, labels)}</div>"
     )
+
+
+def _settings(entries: Sequence[Entry], labels: Labels) -> list[str]:
+    """What the values were measured with, once where it is the same for both models."""
+    told = {entry.settings for entry in entries}
+    if len(told) == 1:
+        return [fmt.text(words) for words in told if words]
+    return [
+        f"{fmt.isolated(label(entry.model, labels))}: {fmt.text(entry.settings or 'no vectors')}"
+        for entry in entries
+    ]
 
 
 def _kind_words(entry: Entry) -> str:

@@ -6,7 +6,7 @@ from itertools import islice
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from me5.registry import MODELS, resolve_spec
+from me5.registry import MODELS, SHIPPED, resolve_spec
 from trainer.data.intake import Split, iter_pairs
 from trainer.errors import TrainingError
 from trainer.runs import estimate as estimates
@@ -17,8 +17,10 @@ from ui.training_plan import PURPOSES, Settings, preset
 if TYPE_CHECKING:
     from indexer.library import Library
 
-OFFERED = ("builtin", "small", "base", "large")
+OFFERED = ("fast", "builtin", "small", "base", "large")
 """Models of the registry that can be trained: pooled unit vectors with fixed prefixes."""
+DEFAULT_BASE = "fast"
+"""Learns in minutes on any machine."""
 TOKEN_SAMPLE = 200
 
 
@@ -59,9 +61,12 @@ class Orders:
         found = []
         for name in OFFERED:
             spec = MODELS[name]
-            here = estimates.read_body(resolve_spec(name) if name == "builtin" else spec).path is not None
+            body = estimates.read_body(resolve_spec(name) if name in SHIPPED else spec)
+            here = body.path is not None
             where = "on this computer" if here else f"fetched first, {_mega((spec.parameters or 0) * 4)}"
-            found.append(Base(name, f"{name} · {_millions(spec.parameters)} parameters · {where}", "known"))
+            cost = f"{body.layers} layers" if body.layers else "no layers: the quickest"
+            size = f"{_millions(spec.parameters)} parameters"
+            found.append(Base(name, f"{name} · {size} · {cost} · {where}", "known"))
         for model in self.library.models():
             if model.folder is not None and not model.problem:
                 found.append(Base(model.name, f"{model.name} · registered here", "registered"))

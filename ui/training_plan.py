@@ -14,10 +14,10 @@ CHECKPOINTS = 10
 MEASUREMENTS = 5
 CPU_MINI_BATCH = 1_024  # tokens, which the caches of a processor hold; measured in benchmarks/train.md
 STATIC_RATE, STATIC_TEMPERATURE = 1e-3, 0.05
-"""Best of 2e-5, 1e-3, 1e-2 and of 0.01, 0.05 for the built-in model: 60 steps of 256 on 4 000 question pairs
+"""Best of 2e-5, 1e-3, 1e-2 and of 0.01, 0.05 for the model fast: 60 steps of 256 on 4 000 question pairs
 took nDCG@10 of 200 others from 94.7 to 95.9; 1e-2 at 0.01 took it to 82.0."""
 PAIRS_PER_PIECE, MAX_PIECES = 16, 4_000
-"""7,818 verses in a language new to the built-in model (Swahili with its letters exchanged): 92 steps
+"""7,818 verses in a language new to the model fast (Swahili with its letters exchanged): 92 steps
 of 256 took F1 of 200 others from 0.1 to 47.1 without new pieces, to 52.4 with 500, to 52.0 with 2,000."""
 
 

@@ -27,7 +27,7 @@ from ui.tabs.train_form import (
     to_values,
 )
 from ui.training import Training
-from ui.training_order import Order
+from ui.training_order import DEFAULT_BASE, Order
 from ui.training_pairs import Draft
 from ui.training_plan import PURPOSES, Settings
 
@@ -324,7 +324,7 @@ def order_from(
         raise UiError("There are no pairs to train on. Expected a file or a collection. Choose one first.")
     if purpose not in PURPOSES:
         raise UiError(f"A model cannot be trained for '{purpose}'. Expected one of {', '.join(PURPOSES)}.")
-    return Order(purpose, found, base or "builtin", settings, title or "")
+    return Order(purpose, found, base or DEFAULT_BASE, settings, title or "")
 
 
 def draft_json(draft: Draft) -> dict[str, Any]:
@@ -357,7 +357,7 @@ def add_endpoints(training: Training) -> None:
     """Endpoints for programs; pairs come in through ``/train_pairs`` or ``/train_pairs_of_collection``."""
 
     def train_estimate(
-        pairs: str, purpose: str = "search", base: str = "builtin", settings: dict[str, Any] | None = None
+        pairs: str, purpose: str = "search", base: str = DEFAULT_BASE, settings: dict[str, Any] | None = None
     ) -> dict[str, Any]:
         """What a run needs: seconds, bytes of memory and disk, and why it would be refused."""
         needed = training.orders.estimate(_order(pairs, purpose, base, settings))
@@ -366,7 +366,7 @@ def add_endpoints(training: Training) -> None:
     def train_start(
         pairs: str,
         purpose: str = "search",
-        base: str = "builtin",
+        base: str = DEFAULT_BASE,
         name: str = "",
         settings: dict[str, Any] | None = None,
     ) -> dict[str, Any]:

@@ -8,6 +8,7 @@ import gradio as gr
 from trainer.data.intake import SUFFIXES
 from ui.errors import UiError
 from ui.markup_train_form import checked
+from ui.training_order import DEFAULT_BASE
 from ui.training_pairs import Draft
 from ui.training_plan import PURPOSES, Settings
 
@@ -15,6 +16,7 @@ INTRO = (
     "<h1>Train a model on your own texts</h1>"
     "<p>Bring pairs of texts that belong together. The model learns on this computer; nothing leaves it.</p>"
 )
+BASE_INFO = "fast learns in minutes, a model with layers in hours; or a folder, a hub name"
 NO_PAIRS = '<p class="soft">Choose pairs first: then time, memory and disk are estimated here.</p>'
 WHY = {
     "batch_size": "Report: 32,768 in pre-training, 512 in fine-tuning. A query is told apart from all "
@@ -89,9 +91,8 @@ def build_form() -> Form:
             passage = gr.Dropdown([], label="Column of passages or targets", elem_id="train-passage-column")
         with gr.Row(elem_id="train-model"):
             base = gr.Dropdown(
-                ["builtin"], value="builtin", label="Start from", allow_custom_value=True, scale=3,
-                min_width=240, info="A model of the list, a folder, or a hub name such as owner/model",
-                elem_id="train-base",
+                [DEFAULT_BASE], value=DEFAULT_BASE, label="Start from", allow_custom_value=True, scale=3,
+                min_width=240, info=BASE_INFO, elem_id="train-base",
             )  # fmt: skip
             name = gr.Textbox(
                 label="Name", placeholder="harbour archive", info="What the new model is called",

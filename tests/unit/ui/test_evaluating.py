@@ -214,7 +214,11 @@ def test_models_are_called_by_their_names(evaluations: Evaluations) -> None:
     choices = dict(evaluations.model_choices())
     assert choices["harbour-e5 (trained here)"] == str(evaluations.data_dir / "models" / "harbour-e5")
     assert choices["bees (run)"] == str(evaluations.data_dir / "runs" / "bees" / "model")
-    assert next(iter(choices)) == "builtin" and ".part (trained here)" not in choices
+    assert list(choices)[:2] == ["builtin", "fast"] and ".part (trained here)" not in choices
     assert {"BM25, words in common", "small (from the hub)"} <= set(choices)
+    assert len(set(choices.values())) == len(choices)
+    assert evaluations.label(choices["small, language-neutral (from the hub)"]) == "small (neutral)"
+    neutral = f"neutral:{choices['bees (run)']}"
+    assert evaluations.label(neutral) == "bees (neutral)"
     assert choices["This app, as its search page ranks"] == "product"
     assert evaluations.label(choices["bees (run)"]) == "bees" and evaluations.label("small") == "small"

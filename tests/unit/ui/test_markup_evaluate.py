@@ -112,6 +112,25 @@ def test_bars_are_by_language_best_first_with_interval_and_published_mark() -> N
     assert "only 40 sentences" in html
 
 
+def test_what_was_measured_with_is_told_once_or_of_each() -> None:
+    def measured(model: str, prefix: str, neutral: str | None = None) -> Entry:
+        found = entry(model, {"deu": 0.5})
+        settings = {"prefix": {"both": prefix}, "pooling": "mean", "precision": "bf16", "neutral": neutral}
+        found.report["settings"] = settings  # type: ignore[index]
+        return found
+
+    first, second = measured("small", "query: "), measured("neutral:small", "", "12ab")
+    labels = {"neutral:small": "small (neutral)"}
+    assert " · &quot;query: &quot;, mean, bf16</p>" in scores.detail(first, None, None, labels)
+    both = scores.detail(first, second, None, labels)
+    assert "<bdi>small</bdi>: &quot;query: &quot;, mean, bf16" in both
+    assert "<bdi>small (neutral)</bdi>: no prefix, mean, bf16, language-neutral" in both
+    assert scores.detail(first, measured("m", "query: "), None, {}).count("mean, bf16") == 1
+    assert "no vectors" in scores.detail(first, entry("bm25", {"deu": 0.1}), None, {})
+    assert rows_to_export([second], labels)[0]["measured_with"] == "no prefix, mean, bf16, language-neutral"
+    assert rows_to_export([entry("m", {"deu": 0.1})], {"m": "m"})[0]["measured_with"] is None
+
+
 def test_tasks_of_the_hub_have_no_interval() -> None:
     hub = entry("small", {"de": 0.5}, task="MIRACLRetrieval (dev)", kind="hub", metric="main score")
     hub.report["results"][0]["metrics"]["main score"] = score(0.5, None)

@@ -141,6 +141,13 @@ def test_resume_can_take_less_memory_or_a_lower_rate(
     assert build_config(ContrastiveConfig, recipe)
 
 
+def test_bases_say_what_they_cost(training: Training) -> None:
+    bases = training.orders.bases()
+    assert [base.value for base in bases[:5]] == ["fast", "builtin", "small", "base", "large"]
+    assert bases[0].label == "fast · 41 M parameters · no layers: the quickest · on this computer"
+    assert bases[1].label == "builtin · 118 M parameters · 12 layers · on this computer"
+
+
 def test_names_do_not_lead_out_of_the_folder(training: Training) -> None:
     for name in ("../secret", "/etc", "", ".drafts", "unknown"):
         with pytest.raises(TrainingError, match="no run called"):
