@@ -10,7 +10,11 @@ from me5.errors import ContractError
 
 @dataclass(frozen=True)
 class ModelContract:
-    """Everything that decides a vector. Stored with every collection; see :meth:`require_same`."""
+    """Everything that decides a vector. Stored with every collection; see :meth:`require_same`.
+
+    ``neutral`` is the digest of the language-neutral map that is applied, None for vectors as published; it
+    is left out of the JSON then, so that contracts from before there were maps keep their digest.
+    """
 
     model_id: str
     revision: str
@@ -21,6 +25,7 @@ class ModelContract:
     normalize: bool
     max_tokens: int
     dimension: int
+    neutral: str | None = None
 
     @property
     def digest(self) -> str:
@@ -29,7 +34,10 @@ class ModelContract:
 
     def to_json(self) -> str:
         """One line of JSON with sorted keys, so that equal contracts give equal text."""
-        return json.dumps(asdict(self), sort_keys=True, ensure_ascii=False)
+        values = asdict(self)
+        if self.neutral is None:
+            del values["neutral"]
+        return json.dumps(values, sort_keys=True, ensure_ascii=False)
 
     @classmethod
     def from_json(cls, text: str) -> "ModelContract":
@@ -41,7 +49,7 @@ class ModelContract:
         names = {field.name for field in fields(cls)}
         try:
             values: Any = json.loads(text)
-            unexpected = names.symmetric_difference(values)
+            unexpected = names.symmetric_difference({*values, "neutral"})
         except (ValueError, TypeError) as error:
             raise ContractError(
                 f"Stored model contract {text[:80]!r} is not JSON. Expected an object with {sorted(names)}. "

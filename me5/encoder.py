@@ -1,6 +1,8 @@
 """Encoder: texts and their role in, unit vectors out. Knows no files, stores or screens."""
 
+import copy
 from collections.abc import Callable, Sequence
+from dataclasses import replace
 
 import numpy as np
 from numpy.typing import NDArray
@@ -10,6 +12,7 @@ from me5.contract import ModelContract
 from me5.engines import Engine
 from me5.errors import InstructionError, ShapeError
 from me5.heads import Head
+from me5.neutral import NeutralMap
 from me5.pooling import l2_normalize
 from me5.prefixes import Role, join_title, prefix_of
 from me5.runtime import RuntimeChoice
@@ -33,10 +36,13 @@ class Encoder:
         tokenization: Tokenization,
         engine: Engine,
         runtime: RuntimeChoice,
+        *,
         heads: Sequence[Head] = (),
+        neutral: NeutralMap | None = None,
     ) -> None:
         self.spec = spec
-        self.contract: ModelContract = spec.contract
+        self.neutral = neutral
+        self.contract: ModelContract = replace(spec.contract, neutral=neutral.digest if neutral else None)
         self.dimension = spec.dimension
         self.max_tokens = tokenization.max_tokens
         self.runtime = runtime
@@ -87,6 +93,13 @@ class Encoder:
                     on_progress(done)
         return vectors_ND
 
+    def with_neutral(self, neutral: NeutralMap | None) -> "Encoder":
+        """The same open model with another language-neutral map, or none."""
+        twin = copy.copy(self)
+        twin.neutral = neutral
+        twin.contract = replace(self.contract, neutral=neutral.digest if neutral else None)
+        return twin
+
     def token_spans(self, texts: Sequence[str]) -> list[NDArray[np.int32]]:
         """Character offsets [T, 2] of the tokens of each text, without prefix and special tokens."""
         _require_texts(texts, None)
@@ -120,7 +133,9 @@ class Encoder:
     def _finish(self, pooled_BH: NDArray[np.float32]) -> NDArray[np.float32]:
         for head in self._heads:
             pooled_BH = head(pooled_BH)
-        return l2_normalize(pooled_BH) if self.spec.normalize else pooled_BH
+        if self.spec.normalize or self.neutral is not None:  # the map is one of unit vectors
+            pooled_BH = l2_normalize(pooled_BH)
+        return pooled_BH if self.neutral is None else self.neutral(pooled_BH)
 
 
 def _inputs(prefix: str, texts: Sequence[str], titles: Sequence[str] | None) -> list[str]:

@@ -8,9 +8,11 @@ import json
 from dataclasses import dataclass, field
 from functools import lru_cache
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 from me5.errors import ModelFormatError
+from me5.neutral import FILE_NAME as NEUTRAL_FILE
+from me5.packed import TOKENIZER_FILE, is_packed
 from me5.pooling import Pooling
 
 # Pooling flag of sentence-transformers' 1_Pooling/config.json -> our name (ST 6 writes pooling_mode instead).
@@ -20,7 +22,16 @@ _POOLING_FLAGS: dict[str, Pooling] = {
     "pooling_mode_lasttoken": "last",
 }
 _POOLING_NAMES: dict[str, Pooling] = {"mean": "mean", "cls": "cls", "lasttoken": "last", "last": "last"}
-_HASHED = ("config.json", "tokenizer.json", "modules.json", "config_sentence_transformers.json")
+NEUTRAL_MODULE = "Neutral"
+"""How the Dense module is called that stands for the map beside it."""
+
+_HASHED = (
+    "config.json",
+    "tokenizer.json",
+    TOKENIZER_FILE,
+    "modules.json",
+    "config_sentence_transformers.json",
+)
 
 
 @dataclass(frozen=True)
@@ -31,9 +42,18 @@ class DenseLayer:
     activation: str
 
 
+Step = DenseLayer | Literal["normalize"]
+"""What is done to a pooled vector."""
+
+
 @dataclass(frozen=True)
 class FolderFacts:
     """The facts of one folder; ``prompts`` as stored, ``name_hint`` where the weights came from.
+
+    ``names`` is what the folder is called, here and where it came from; ``vocabulary`` the number of pieces.
+
+    ``steps`` follow the pooling, in the order of modules.json. ``neutral`` is the language-neutral map that
+    belongs to the model, applied after them; a module that stands for the map in other programs is no step.
 
     ``instructions`` has the keys ``instruct_template`` and ``default_instruction`` of a folder that our
     trainer wrote; it is empty where the folder says nothing.
@@ -47,9 +67,14 @@ class FolderFacts:
     pooling: Pooling
     normalize: bool
     dimension: int
-    dense: tuple[DenseLayer, ...]
+    steps: tuple[Step, ...]
     prompts: dict[str, str]
     name_hint: str
+    names: tuple[str, ...] = ()
+    vocabulary: int = 0
+    activation: str = "gelu"
+    is_packed: bool = False
+    neutral: Path | None = None
     instructions: dict[str, str | None] = field(default_factory=dict)
 
 
@@ -66,7 +91,7 @@ def read_folder(folder: Path) -> FolderFacts:
             f"Model folder {folder} has no safetensors weights (pickled files: {pickled}, which are never "
             "loaded). Expected model.safetensors. Save the model again with transformers `save_pretrained`."
         )
-    if not (folder / "tokenizer.json").is_file():
+    if not any((folder / name).is_file() for name in ("tokenizer.json", TOKENIZER_FILE)):
         raise ModelFormatError(
             f"Model folder {folder} has no tokenizer.json. Expected one beside config.json. "
             "Save a fast tokenizer there with transformers `save_pretrained`."
@@ -80,8 +105,8 @@ def read_folder(folder: Path) -> FolderFacts:
         ) from error
     modules = _modules(folder)
     pooling = _pooling(folder, modules)
-    dense = tuple(_dense(folder / m["path"]) for m in modules if m["type"].endswith("Dense"))
-    is_sentence_model = bool(modules)
+    steps = _steps(folder, modules)
+    neutral = folder / NEUTRAL_FILE
     return FolderFacts(
         model_type=str(config.get("model_type", "")),
         hidden_size=hidden,
@@ -89,13 +114,25 @@ def read_folder(folder: Path) -> FolderFacts:
         pad_id=int(config.get("pad_token_id") or 0),
         max_tokens=_max_tokens(folder, config),
         pooling=pooling,
-        normalize=any(m["type"].endswith("Normalize") for m in modules) or not is_sentence_model,
+        normalize=steps[-1:] == ("normalize",),
         dimension=_dense_dimension(folder, modules) or hidden,
-        dense=dense,
+        steps=steps,
         prompts=_prompts(folder),
         name_hint=f"{folder.resolve()} {config.get('_name_or_path', '')}",
+        names=_names(folder.resolve(), str(config.get("_name_or_path") or "")),
+        vocabulary=int(config.get("vocab_size") or 0),
+        activation=str(config.get("hidden_act", "gelu")),
+        is_packed=is_packed(config),
+        neutral=neutral if neutral.is_file() else None,
         instructions=_instructions(folder),
     )
+
+
+def _names(folder: Path, origin: str) -> tuple[str, ...]:
+    names = [folder.name, origin.rstrip("/").rsplit("/", 1)[-1]]
+    if folder.parent.name == "snapshots":  # the cache of the hub: models--OWNER--NAME/snapshots/COMMIT
+        names.append(folder.parent.parent.name)
+    return tuple(name for name in names if name)
 
 
 def content_hash(folder: Path) -> str:
@@ -162,6 +199,30 @@ def _pooling(folder: Path, modules: list[dict[str, str]]) -> Pooling:
                 )
             return chosen[0]
     return "mean"
+
+
+def _steps(folder: Path, modules: list[dict[str, str]]) -> tuple[Step, ...]:
+    """What modules.json does after pooling; a folder without it is a transformer, normalised."""
+    if not modules:
+        return ("normalize",)
+    names = [module["type"].rsplit(".", 1)[-1] for module in modules]
+    start = names.index("Pooling") + 1 if "Pooling" in names else 1
+    if (folder / NEUTRAL_FILE).is_file():
+        is_map = [module["path"].endswith(f"_{NEUTRAL_MODULE}") for module in modules]
+        stop = is_map.index(True) if True in is_map else len(modules)
+        modules, names = modules[:stop], names[:stop]
+    steps: list[Step] = []
+    for name, module in zip(names[start:], modules[start:], strict=True):
+        if name == "Dense":
+            steps.append(_dense(folder / module["path"]))
+        elif name == "Normalize":
+            steps.append("normalize")
+        else:
+            raise ModelFormatError(
+                f"{folder / 'modules.json'} has a {name} after the pooling. Expected only Dense and "
+                "Normalize there. Use another model."
+            )
+    return tuple(steps)
 
 
 def _dense(folder: Path) -> DenseLayer:

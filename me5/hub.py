@@ -1,7 +1,6 @@
 """Fetching models from the hub: safetensors, json and nothing that could run."""
 
 import logging
-from functools import partial
 from pathlib import Path
 
 from me5.errors import HubUnreachableError, UnknownModelError
@@ -10,6 +9,26 @@ logger = logging.getLogger(__name__)
 
 _ALLOWED = ["*.json", "model*.safetensors"]
 _IGNORED = ["onnx/*", "openvino/*", "*/onnx/*", "checkpoint*/*"]
+
+
+def cached_model(model_id: str, revision: str | None) -> Path | None:
+    """The folder of a hub model on this computer, or None; asks no network."""
+    from huggingface_hub import snapshot_download
+
+    try:
+        folder = Path(
+            snapshot_download(
+                model_id,
+                revision=revision,
+                allow_patterns=_ALLOWED,
+                ignore_patterns=_IGNORED,
+                local_files_only=True,
+            )
+        )
+    except Exception as error:  # noqa: BLE001  # whatever the cache lacks, asking the hub decides
+        logger.debug("%s is not in the cache: %s", model_id, error)
+        return None
+    return folder if list(folder.glob("*.safetensors")) else None
 
 
 def fetch_model(model_id: str, revision: str | None) -> Path:
@@ -22,18 +41,14 @@ def fetch_model(model_id: str, revision: str | None) -> Path:
     from huggingface_hub import snapshot_download
     from huggingface_hub.errors import RepositoryNotFoundError, RevisionNotFoundError
 
-    download = partial(
-        snapshot_download, model_id, revision=revision, allow_patterns=_ALLOWED, ignore_patterns=_IGNORED
-    )
-    try:
-        cached = Path(download(local_files_only=True))
-        if list(cached.glob("*.safetensors")):
-            return cached
-    except Exception as error:  # noqa: BLE001  # whatever the cache lacks, asking the hub decides
-        logger.debug("%s is not in the cache: %s", model_id, error)
+    cached = cached_model(model_id, revision)
+    if cached is not None:
+        return cached
     logger.info("fetching %s at %s", model_id, revision or "its newest revision")
     try:
-        return Path(download())
+        return Path(
+            snapshot_download(model_id, revision=revision, allow_patterns=_ALLOWED, ignore_patterns=_IGNORED)
+        )
     except (RepositoryNotFoundError, RevisionNotFoundError) as error:
         raise UnknownModelError(
             f"The hub has no model {model_id!r} at revision {revision or 'main'!r}, and no folder has that "

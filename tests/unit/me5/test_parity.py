@@ -56,7 +56,7 @@ def exact(folder: Path):
     return load_encoder(str(folder), engine="static" if static else "torch", device="cpu", precision="fp32")
 
 
-@pytest.mark.parametrize("role", list(Role))
+@pytest.mark.parametrize("role", [Role.QUERY, Role.PASSAGE])
 def test_equals_transformers(folder: Path, role: Role) -> None:
     reference = transformers_reference(folder, [f"{role.value}: {text}" for text in MIXED])
     assert cosines(exact(folder).encode(MIXED, role), reference).min() >= CLOSE

