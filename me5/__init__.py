@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 from me5.errors import (
     ContractError,
     EngineError,
+    ExportError,
     HubUnreachableError,
     InstructionError,
     Me5Error,
@@ -21,7 +22,9 @@ if TYPE_CHECKING:
     from me5.blending import BlendedEncoder, load_blend
     from me5.contract import ModelContract
     from me5.encoder import Encoder
+    from me5.export import export_model
     from me5.loading import load_encoder
+    from me5.neutral import NeutralMap
     from me5.prefixes import Role
     from me5.registry import MODELS, resolve_spec
     from me5.spec import ModelSpec, PublishedScore
@@ -31,7 +34,9 @@ _HOMES = {
     "load_blend": "me5.blending",
     "ModelContract": "me5.contract",
     "Encoder": "me5.encoder",
+    "export_model": "me5.export",
     "load_encoder": "me5.loading",
+    "NeutralMap": "me5.neutral",
     "Role": "me5.prefixes",
     "MODELS": "me5.registry",
     "resolve_spec": "me5.registry",
@@ -45,16 +50,19 @@ __all__ = [
     "ContractError",
     "Encoder",
     "EngineError",
+    "ExportError",
     "HubUnreachableError",
     "InstructionError",
     "Me5Error",
     "ModelContract",
     "ModelFormatError",
     "ModelSpec",
+    "NeutralMap",
     "PublishedScore",
     "Role",
     "ShapeError",
     "UnknownModelError",
+    "export_model",
     "load_blend",
     "load_encoder",
     "resolve_spec",

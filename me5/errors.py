@@ -5,6 +5,7 @@ Me5Error                 base: every error a user of ``me5`` may want to catch
 ├── HubUnreachableError  a hub model is not on disk and the hub does not answer
 ├── ModelFormatError     a folder is not a model this package loads (missing, damaged or pickled weights)
 ├── ContractError        vectors of two different model contracts would be mixed
+├── ExportError          a model cannot be written where it was asked to
 ├── EngineError          a requested engine, device or precision cannot be used on this machine
 ├── ShapeError           arrays whose shapes do not fit each other
 ├── InstructionError     an instruction was given where the model takes none
@@ -34,6 +35,10 @@ class ContractError(Me5Error):
 
 class EngineError(Me5Error):
     """Raised when a requested engine, device or precision is not available."""
+
+
+class ExportError(Me5Error):
+    """Raised when a model cannot be written to a folder."""
 
 
 class ShapeError(Me5Error):
