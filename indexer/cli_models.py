@@ -6,21 +6,34 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from indexer import cli
+from indexer.errors import ModelError
 from indexer.pairs import ALL, KINDS
 
 if TYPE_CHECKING:
-    from indexer.models import KnownModel
+    from indexer.models import KnownModel, ModelFolder
 
 
 def add_verbs(verbs: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None:
     """Register the verbs; each parser carries its handler as ``run``."""
     models = verbs.add_parser("models", help="known models with size, languages and scores")
     cli.add_data_options(models, with_model=False)
-    models.add_argument(
+    what = models.add_mutually_exclusive_group()
+    what.add_argument(
         "--register",
         nargs=2,
         metavar=("FOLDER", "NAME"),
         help="copy a model folder or a finished run into the data folder, to be used as NAME",
+    )
+    what.add_argument(
+        "--export",
+        nargs=2,
+        metavar=("NAME", "FOLDER"),
+        help="write a model to a new folder that transformers and sentence-transformers open",
+    )
+    models.add_argument(
+        "--neutral",
+        action="store_true",
+        help="with --export: vectors without their language, as builtin has them anyway",
     )
     models.add_argument("--json", action="store_true", help="for machines")
     models.set_defaults(run=run_models)
@@ -51,7 +64,7 @@ def add_verbs(verbs: "argparse._SubParsersAction[argparse.ArgumentParser]") -> N
 
 
 def run_models(args: argparse.Namespace) -> int:
-    """List the registry and the registered models, or register one; nothing is fetched."""
+    """List the registry and the registered models, fetching nothing; or register one, or export one."""
     from indexer.models import ModelFolder
     from indexer.store import DEFAULT_RESERVE_BYTES
 
@@ -64,6 +77,13 @@ def run_models(args: argparse.Namespace) -> int:
         else:
             print(f"{name} is registered: {copy}")
         return 0
+    if args.export:
+        return _export(args, folder)
+    if args.neutral:
+        raise ModelError(
+            "Got --neutral without --export. Expected both, as in --export small FOLDER --neutral. Add "
+            "--export, or leave --neutral out."
+        )
     known = folder.known()
     if args.json:
         cli.print_json([_model_json(model) for model in known])
@@ -120,6 +140,29 @@ def run_pairs(args: argparse.Namespace) -> int:
     else:
         kinds = ", ".join(f"{count} {kind}" for kind, count in report.counts.items())
         print(f"{report.out}: {report.total} pairs ({kinds}); {report.left_out} candidates left out")
+    return 0
+
+
+def _export(args: argparse.Namespace, models: "ModelFolder") -> int:
+    """Write a model to a folder and say whether its vectors have a language."""
+    from me5.export import export_model
+
+    name, folder = args.export[0], Path(args.export[1]).expanduser()
+    own_map = export_model(
+        models.locate(name),
+        folder,
+        neutral=args.neutral,
+        on_progress=lambda done, total: cli.show_progress(
+            done, total, "sentences", "preparing for all languages"
+        ),
+    )
+    cli.end_progress()
+    if args.json:
+        neutral = None if own_map is None else own_map.digest
+        cli.print_json({"name": name, "folder": str(folder), "neutral": neutral})
+    else:
+        kind = "as published" if own_map is None else "language-neutral"
+        print(f"{name} is written to {folder}, its vectors {kind}")
     return 0
 
 
