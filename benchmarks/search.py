@@ -7,7 +7,9 @@ Makes a collection from the sentences of the sample library, shuffled within eac
 numbers, through the ordinary ingest; keeps it in ``--data`` for the next run. Then asks the questions of
 ``examples/questions.jsonl`` in random order, and prints a table for ``benchmarks/search.md``. ``--quality``
 asks them of the sample library itself and prints how many found their document, per mode, and what
-confidence says of them and of the off-topic questions.
+confidence says of them and of the off-topic questions; then the same of ``questions/passages.jsonl`` about
+sections of manuals, where the data is there: the half that search was tuned on, and the half that was kept
+out.
 """
 
 import argparse
@@ -18,20 +20,24 @@ import re
 import tempfile
 import time
 from collections import Counter, defaultdict
+from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime
 from pathlib import Path
 
 import numpy as np
 import psutil
+from questions.library import write_documents as write_manuals
 
 from indexer.documents import SearchMode
 from indexer.library import Library
 from indexer.segmentation import sentence_spans
 
 EXAMPLES = Path(__file__).resolve().parent.parent / "examples"
+QUESTIONS = Path(__file__).resolve().parent / "questions"
 PASSAGES_PER_DOCUMENT = 20
 COLLECTION = "bench"
 BANDS = ("strong", "likely", "weak", "none")
+Row = Mapping[str, str]
 
 
 def sentences_by_document() -> dict[str, list[str]]:
@@ -123,41 +129,62 @@ def processor_seconds() -> float:
 
 
 def measure_quality(model: str) -> None:
-    """Ask the sample library its own questions and off-topic ones; print two tables."""
-    questions = read_questions("questions.jsonl")
+    """Ask the sample library its own questions and off-topic ones, and a library of manuals; print tables."""
     with tempfile.TemporaryDirectory() as folder, Library.open(Path(folder), model=model) as library:
         started = time.perf_counter()
-        library.add([EXAMPLES / "library"])
+        library.add([EXAMPLES / "library"], "sample")
         print(f"sample library indexed in {time.perf_counter() - started:.1f} s\n")
-        print("| mode | questions | top 1 | top 3 | MRR |\n|---|---|---|---|---|")
-        for mode in ("dense", "lexical", "hybrid"):
-            ranks = np.array([rank_of(library, one, mode) for one in questions])
-            found = f"{np.sum(ranks == 1)} | {np.sum(ranks <= 3)} | {np.mean(1 / ranks):.3f}"
-            print(f"| {mode} | {len(ranks)} | {found} |")
-        print("\n| best hit | strong | likely | weak | none |\n|---|---|---|---|---|")
-        for label, asked in (("answered", questions), ("off topic", read_questions("off_topic.jsonl"))):
-            best = Counter(best_confidence(library, one["question"]) for one in asked)
-            print(f"| {label} | " + " | ".join(str(best[band]) for band in BANDS) + " |")
+        sample = read_rows(EXAMPLES / "questions.jsonl"), read_rows(EXAMPLES / "off_topic.jsonl")
+        print_quality(library, "sample", *sample)
+        texts = Path(folder) / "manuals"
+        texts.mkdir()
+        try:
+            write_manuals(texts)
+        except FileNotFoundError as error:
+            print(f"\n{error}")
+            return
+        library.add([texts], "manuals")
+        asked, off_topic = read_rows(QUESTIONS / "passages.jsonl"), read_rows(QUESTIONS / "off_topic.jsonl")
+        for split in ("tune", "held"):
+            print(f"\nmanuals, half {split!r}\n")
+            halves = [[one for one in rows if one["split"] == split] for rows in (asked, off_topic)]
+            print_quality(library, "manuals", *halves)
 
 
-def rank_of(library: Library, question: dict[str, str], mode: SearchMode) -> float:
+def print_quality(
+    library: Library, collection: str, questions: Sequence[Row], off_topic: Sequence[Row]
+) -> None:
+    """Where the right documents stand, per mode, and what confidence says."""
+    library.warm(collection)
+    print("| mode | questions | top 1 | top 3 | MRR |\n|---|---|---|---|---|")
+    for mode in ("dense", "lexical", "hybrid"):
+        ranks = np.array([rank_of(library, collection, one, mode) for one in questions])
+        found = f"{np.sum(ranks == 1)} | {np.sum(ranks <= 3)} | {np.mean(1 / ranks):.3f}"
+        print(f"| {mode} | {len(ranks)} | {found} |")
+    print("\n| best hit | strong | likely | weak | none |\n|---|---|---|---|---|")
+    for label, asked in (("answered", questions), ("off topic", off_topic)):
+        best = Counter(best_confidence(library, collection, one["question"]) for one in asked)
+        print(f"| {label} | " + " | ".join(str(best[band]) for band in BANDS) + " |")
+
+
+def rank_of(library: Library, collection: str, question: Row, mode: SearchMode) -> float:
     """At which rank the document of a question stands; infinite when it is not found."""
-    result = library.search(question["question"], mode=mode, top_k=60)
+    result = library.search(question["question"], collection=collection, mode=mode, top_k=60)
     hits = sorted((*result.hits, *result.weak_hits), key=lambda hit: -hit.score)
-    ranks = [rank for rank, hit in enumerate(hits, 1) if hit.document.endswith(question["document"])]
+    ranks = [rank for rank, hit in enumerate(hits, 1) if question["document"] in hit.document]
     return ranks[0] if ranks else float("inf")
 
 
-def best_confidence(library: Library, query: str) -> str:
+def best_confidence(library: Library, collection: str, query: str) -> str:
     """The highest band among the hits."""
-    result = library.search(query)
+    result = library.search(query, collection=collection)
     bands = [BANDS.index(hit.confidence) for hit in (*result.hits, *result.weak_hits)]
     return BANDS[min(bands, default=3)]
 
 
-def read_questions(name: str) -> list[dict[str, str]]:
-    """The questions of a file beside the sample library."""
-    return [json.loads(line) for line in (EXAMPLES / name).read_text(encoding="utf-8").splitlines()]
+def read_rows(path: Path) -> list[Row]:
+    """The questions of a file."""
+    return [json.loads(line) for line in path.read_text(encoding="utf-8").splitlines()]
 
 
 def cpu_name() -> str:

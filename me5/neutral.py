@@ -164,14 +164,20 @@ def fit(
     return NeutralMap(right_DD[:directions].astype(np.float32), centre_D.astype(np.float32), share)
 
 
-def estimate(encoder: "Encoder", *, on_progress: Callable[[int, int], None] | None = None) -> NeutralMap:
+def estimate(
+    encoder: "Encoder",
+    *,
+    sample: Sequence[tuple[str, str]] | None = None,
+    on_progress: Callable[[int, int], None] | None = None,
+) -> NeutralMap:
     """The map of a model, from the bundled sample: some 20,000 sentences in about 200 languages.
 
     Args:
         encoder: gives vectors as published.
+        sample: (language, sentence) rows instead.
         on_progress: called with the number of texts done and of all texts; each sentence counts twice.
     """
-    sample = bundled_sample()
+    sample = bundled_sample() if sample is None else sample
     sentences = [sentence for _, sentence in sample]
     languages = [language for language, _ in sample]
     both, groups = [], []
@@ -209,6 +215,10 @@ def map_of(encoder: "Encoder", *, on_progress: Callable[[int, int], None] | None
 
 def bundled_sample() -> list[tuple[str, str]]:
     """(language, sentence) rows; where they are from: ``me5/data/README.md``."""
-    packed = (_DATA / _SAMPLE).read_bytes()
-    rows = lzma.decompress(packed).decode("utf-8").splitlines()
+    return read_sample(_DATA / _SAMPLE)
+
+
+def read_sample(path: Path) -> list[tuple[str, str]]:
+    """(language, sentence) rows of a packed file (.xz) of ``language <TAB> sentence``."""
+    rows = lzma.decompress(path.read_bytes()).decode("utf-8").splitlines()
     return [(language, sentence) for language, _, sentence in (row.partition("\t") for row in rows)]

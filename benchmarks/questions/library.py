@@ -19,6 +19,7 @@ import itertools
 import json
 import lzma
 import math
+import os
 import re
 import statistics
 from collections import Counter, defaultdict
@@ -28,8 +29,8 @@ from pathlib import Path
 
 HERE = Path(__file__).resolve().parent
 ROOT = HERE.parents[1]
-DATA = Path("../shared/data")
-"""Where the data are, from the root of the repository."""
+DATA = Path(os.environ.get("ME5_BENCH_DATA", "bench-data"))
+"""Where the data are."""
 FILES = ("documentation", "ruby-lang")
 """Of ``train/passages``; documentation-mt is left out: a machine translated it."""
 LEFT_OUT_SOURCES = frozenset({"progit/progit2"})  # not for commercial use

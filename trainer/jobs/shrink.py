@@ -21,7 +21,7 @@ from numpy.typing import NDArray
 
 from me5.loading import load_encoder, model_folder
 from me5.neutral import FILE_NAME as NEUTRAL_FILE
-from me5.neutral import bundled_sample, estimate
+from me5.neutral import bundled_sample, estimate, read_sample
 from me5.packed import TOKENIZER_FILE, BertWeights, ProductCodes, plain_config, tokenizer_file, write_packed
 from me5.weights import WORDS
 from trainer.config import require
@@ -73,6 +73,7 @@ class ShrinkConfig(TextSample):
     frequent: int = 60_000
     codes: int = 96
     training_rows: int = 100_000  # of the table, from which the codebook is learned
+    neutral_sample: str | None = None  # file of language <TAB> sentence; None: the bundled one
     query_prefix: str = "query: "
     passage_prefix: str = "passage: "
     bitext_prefix: str | None = ""  # null takes the prefix of queries
@@ -135,7 +136,8 @@ def run_shrink(config: ShrinkConfig, *, resume: bool) -> Path:
         shutil.rmtree(partial, ignore_errors=True)
         write_packed(partial, shape, tensors, frequent=np.flatnonzero(is_frequent), rare=rare)
         _write_texts(partial, source, config)
-        estimate(load_encoder(str(partial), device="cpu", precision="fp32")).save(partial / NEUTRAL_FILE)
+        encoder = load_encoder(str(partial), device="cpu")
+        estimate(encoder, sample=_neutral_sample(config)).save(partial / NEUTRAL_FILE)
         partial.replace(out)
     except OSError as error:
         shutil.rmtree(partial, ignore_errors=True)
@@ -143,6 +145,19 @@ def run_shrink(config: ShrinkConfig, *, resume: bool) -> Path:
             f"The model cannot be written to {out} ({error}). Expected free space. Make room and run again."
         ) from error
     return out
+
+
+def _neutral_sample(config: ShrinkConfig) -> list[tuple[str, str]] | None:
+    if config.neutral_sample is None:
+        return None
+    path = Path(config.neutral_sample).expanduser()
+    try:
+        return read_sample(path)
+    except (OSError, lzma.LZMAError) as error:
+        raise ConfigError(
+            f"neutral_sample: {path} cannot be read ({error}). Give a packed file of language, tab, sentence, "
+            "as research/neutral_sample.py writes it."
+        ) from error
 
 
 def count_pieces(config: ShrinkConfig, tokenizer: Path, rows: int) -> NDArray[np.int64]:
