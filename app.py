@@ -34,6 +34,7 @@ def build_parser() -> argparse.ArgumentParser:
     serve.add_argument("--auth-file", type=Path, metavar="F", help="lines user:password; for a public host")
     cli.add_data_options(serve)
     cli.add_store_options(serve)
+    cli.add_neutral_option(serve)
     serve.set_defaults(run=run_serve)
     cli.add_verbs(verbs)
     mining.add_verb(verbs)

@@ -7,14 +7,17 @@ Names, flags and JSON fields are a contract that scripts depend on. ``app.py`` a
 import argparse
 import json
 import os
+import shlex
 import sys
+import time
 from collections.abc import Callable, Iterator
 from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from indexer.documents import Hit, SearchResult, Where
+from indexer.documents import Hit, SearchResult, Where, closest_first
 from indexer.errors import IndexerError, ReadError
+from indexer.progress import LONG_S, SETTLED_S, TimeLeft, duration
 from me5.errors import Me5Error
 
 if TYPE_CHECKING:
@@ -51,6 +54,17 @@ def add_data_options(parser: argparse.ArgumentParser, *, with_model: bool = True
         )
 
 
+def add_neutral_option(parser: argparse.ArgumentParser) -> None:
+    """Whether new vectors leave out their language."""
+    parser.add_argument(
+        "--neutral",
+        choices=("on", "off"),
+        default="on",
+        help="vectors of new collections without their language, so that answers in others are found "
+        "(default: on); off: exactly as the model was published",
+    )
+
+
 def add_store_options(parser: argparse.ArgumentParser) -> None:
     """Where catalog and vectors live when not in the data folder."""
     parser.add_argument("--qdrant-url", metavar="URL", help="Qdrant server instead of the embedded store")
@@ -64,6 +78,7 @@ def add_verbs(verbs: "argparse._SubParsersAction[argparse.ArgumentParser]") -> N
     add = _verb(verbs, "add", run_add, "index files and folders: what is new, changed or gone")
     add.add_argument("paths", nargs="+", type=Path, metavar="PATH", help="file, folder or zip archive")
     add.add_argument("--collection", default=DEFAULT_COLLECTION, help="default: %(default)s")
+    add_neutral_option(add)
 
     search = _verb(verbs, "search", run_search, "find passages for a question in any language")
     search.add_argument("query", metavar="TEXT", help="question or words")
@@ -137,6 +152,7 @@ def open_library(args: argparse.Namespace, *, resume_jobs: bool = False) -> "Lib
         model=args.model or "builtin",
         qdrant_url=args.qdrant_url,
         database_url=args.database_url,
+        neutral=getattr(args, "neutral", "on") == "on",
         resume_jobs=resume_jobs,
     )
 
@@ -171,8 +187,10 @@ def run_add(args: argparse.Namespace) -> int:
         if args.model:
             library.require_model(args.collection)
         paths = [path.expanduser() for path in args.paths]
-        report = library.add(paths, args.collection, progress=show_progress, prune=True)
-    end_progress()
+        line = ProgressLine(lambda seconds: _suggest_fast(library, args.collection, seconds))
+        report = library.add(paths, args.collection, progress=line, prune=True)
+        end_progress()
+        library.warm(args.collection)
     if args.json:
         print_json(report_json(report))
     else:
@@ -194,10 +212,13 @@ def run_search(args: argparse.Namespace) -> int:
     if args.json:
         print_json(result_json(result))
         return 0
-    if not result.hits:
+    if not result.can_tell:
+        print("Closest passages:")
+    elif not result.hits:
         print("Nothing relevant found." + (" The closest passages:" if result.weak_hits else ""))
-    for rank, hit in enumerate(result.hits or result.weak_hits, start=1):
-        print(_hit_words(rank, hit))
+    shown = result.hits or result.weak_hits if result.can_tell else closest_first(result)
+    for rank, hit in enumerate(shown, start=1):
+        print(_hit_words(rank, hit, with_confidence=result.can_tell))
     return 0
 
 
@@ -265,7 +286,11 @@ def hit_json(hit: Hit) -> dict[str, Any]:
 
 
 def result_json(result: SearchResult) -> dict[str, Any]:
-    """A search with the contract's field names; hits that are weak or less come after the others."""
+    """A search with the contract's field names; hits that are weak or less come after the others.
+
+    Where meaning cannot tell relevant passages in this collection (``SearchResult.can_tell``), ``confidence``
+    only says how many of the question's words stand in the passage.
+    """
     return {
         "query": result.query,
         "language": result.language,
@@ -296,12 +321,13 @@ def _report_words(report: "AddReport") -> str:
     return f"{done}; {report.chunks} passages indexed in {report.seconds:.1f} s"
 
 
-def _hit_words(rank: int, hit: Hit) -> str:
+def _hit_words(rank: int, hit: Hit, *, with_confidence: bool) -> str:
     where = f", p. {hit.page}" if hit.page is not None else f", {hit.section}" if hit.section else ""
     text = " ".join(hit.text.split())
     shown = text if len(text) <= 300 else text[:299] + "…"
+    confidence = f"{hit.confidence} " if with_confidence else ""
     return (
-        f"{rank}. {hit.title or hit.document}{where} [{hit.language}] {hit.confidence} {hit.score:.4f}\n"
+        f"{rank}. {hit.title or hit.document}{where} [{hit.language}] {confidence}{hit.score:.4f}\n"
         f"   {hit.document}\n   {shown}"
     )
 
@@ -327,6 +353,49 @@ def _line_blocks(name: str) -> Iterator[list[str]]:
 def print_json(value: Any) -> None:
     """A value on standard output."""
     print(json.dumps(value, ensure_ascii=False, indent=2))
+
+
+class ProgressLine:
+    """Shows how far work is and how long it still takes. Fits wherever a ``Progress`` is wanted.
+
+    Args:
+        on_long: called once, with the seconds left, when that is long.
+        clock: monotonic seconds.
+    """
+
+    def __init__(
+        self,
+        on_long: Callable[[float], None] | None = None,
+        *,
+        clock: Callable[[], float] = time.monotonic,
+    ) -> None:
+        self._on_long, self._clock, self._time_left = on_long, clock, TimeLeft()
+        self._started: float | None = None
+
+    def __call__(self, done: int, total: int, unit: str, message: str) -> None:
+        now = self._clock()
+        self._started = now if self._started is None else self._started
+        left = self._time_left.seconds(done, total, now)
+        if left is not None and left > LONG_S and now - self._started >= SETTLED_S and self._on_long:
+            on_long, self._on_long = self._on_long, None
+            end_progress()
+            on_long(left)
+        name = Path(message).name
+        show_progress(done, total, unit, name if left is None else f"{duration(left)} left  {name}")
+
+
+def _suggest_fast(library: "Library", collection: str, seconds: float) -> None:
+    """One hint, unless the collection's model is the fast one."""
+    model = next((one.model for one in library.collections() if one.name == collection), "fast")
+    if model == "fast":
+        return
+    name = shlex.quote(collection)
+    words = duration(seconds)
+    print(
+        f"{words[0].upper()}{words[1:]} left. Faster: interrupt, run `app.py use fast --collection {name}`, "
+        f"and add again; `app.py use {model} --collection {name}` embeds with the better model later.",
+        file=sys.stderr,
+    )
 
 
 def show_progress(done: int, total: int, unit: str, message: str) -> None:

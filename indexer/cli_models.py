@@ -49,6 +49,7 @@ def add_verbs(verbs: "argparse._SubParsersAction[argparse.ArgumentParser]") -> N
     how.add_argument("--discard", action="store_true", help="delete the vectors kept for --undo")
     cli.add_data_options(use, with_model=False)
     cli.add_store_options(use)
+    cli.add_neutral_option(use)
     use.add_argument("--json", action="store_true", help="for machines")
     use.set_defaults(run=run_use, model=None)
 
@@ -112,7 +113,9 @@ def run_use(args: argparse.Namespace) -> int:
             else:
                 print(f"discarded: vectors of {', '.join(gone)}" if gone else "nothing was kept")
             return 0
-        report = library.use_model(args.collection, args.use, progress=cli.show_progress)
+        report = library.use_model(
+            args.collection, args.use, neutral=args.neutral == "on", progress=cli.ProgressLine()
+        )
         cli.end_progress()
         library.warm(args.collection)
     if args.json:

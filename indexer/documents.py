@@ -177,7 +177,11 @@ class Hit:
 
 @dataclass(frozen=True)
 class SearchResult:
-    """Ranked hits, best first, with what the query was taken to be."""
+    """Ranked hits, best first, with what the query was taken to be.
+
+    ``can_tell`` is off where meaning cannot tell relevant passages from others in this collection: then the
+    hits are the closest passages, and their ``confidence`` only says how many words of the query they have.
+    """
 
     query: str
     language: str
@@ -186,6 +190,12 @@ class SearchResult:
     weak_hits: tuple[Hit, ...]
     facets: Mapping[str, Mapping[str, int]]
     notices: tuple[str, ...] = ()
+    can_tell: bool = True
+
+
+def closest_first(result: SearchResult) -> tuple[Hit, ...]:
+    """All hits by score, whatever their confidence: the order where ``can_tell`` is off."""
+    return tuple(sorted((*result.hits, *result.weak_hits), key=lambda hit: -hit.score))
 
 
 @dataclass(frozen=True)

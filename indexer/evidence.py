@@ -192,7 +192,6 @@ def best_sentences(
     encode: Encode,
     *,
     max_sentences: int = 160,
-    heading_cost: float = HEADING_COST,
 ) -> list[Evidence | None]:
     """For each passage, its best sentence.
 
@@ -202,7 +201,6 @@ def best_sentences(
         query_vector: [D], unit length; None to judge by words alone.
         encode: texts to unit vectors [N, D]; called at most once.
         max_sentences: bound on what is encoded; passages beyond it are judged by words alone.
-        heading_cost: cosine that a heading loses; less for models whose cosines lie close together.
 
     Returns:
         Per passage a sentence without surrounding white space; None for a text without letters or digits,
@@ -228,7 +226,6 @@ def best_sentences(
             candidates,
             terms,
             [cosines.get((row, i)) for i in range(len(candidates))],
-            heading_cost,
         )
         for row, candidates in enumerate(spans)
     ]
@@ -239,7 +236,6 @@ def _best(
     spans: Sequence[tuple[int, int]],
     terms: Sequence[Term],
     cosines: Sequence[float | None],
-    heading_cost: float,
 ) -> Evidence | None:
     text = passage.text
     here = present(terms, folded_text(text)) if terms else []
@@ -251,7 +247,7 @@ def _best(
         words = LEXICAL_SHARE * coverage(here, fold(text[start:end])) if here else 0.0
         if is_title:
             words *= 0.9
-        cost = heading_cost if is_title and cosine is not None else 0.0
+        cost = HEADING_COST if is_title and cosine is not None else 0.0
         candidates.append(Evidence(start, end, cosine, (cosine or 0.0) + words - cost))
     best = max(candidates, key=lambda one: one.score, default=None)
     if best is None or (best.cosine is None and best.score == 0 and len(candidates) > 1):

@@ -90,5 +90,11 @@ def _switch(library: "Library", context: JobContext) -> str:
     if collection is None:
         return "deleted meanwhile"
     model = None if context.params.get("undo") else str(context.params["model"])
-    report = library.use_model(collection.id, model, progress=context.progress, cancel=context.cancel)
+    report = library.use_model(
+        collection.id,
+        model,
+        neutral=context.params.get("neutral"),
+        progress=context.progress,
+        cancel=context.cancel,
+    )
     return switch_summary(report)

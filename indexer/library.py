@@ -16,7 +16,7 @@ from pathlib import Path
 from types import TracebackType
 from typing import Any, Self
 
-from indexer import switching
+from indexer import offers, switching
 from indexer.adding import Adder, keep_uploads
 from indexer.catalog import Catalog, CollectionRecord, DocumentRecord
 from indexer.chunking import ChunkSettings
@@ -35,8 +35,9 @@ from indexer.errors import CatalogError, CollectionError, JobError
 from indexer.files import KeptFiles
 from indexer.jobs import JobRunner
 from indexer.kinds import job_kinds
-from indexer.models import Encoders, KnownModel, ModelFolder
-from indexer.opening import reconcile, resume
+from indexer.models import Encoders, KnownModel, ModelFolder, NeutralMaps
+from indexer.offers import ModelOffer
+from indexer.opening import reconcile, rename_former_models, resume
 from indexer.pipeline import remove_documents
 from indexer.progress import CancelToken, Progress
 from indexer.repair import compare, remove_orphans, restore_points
@@ -54,6 +55,7 @@ __all__ = [
     "Finding",
     "KnownModel",
     "Library",
+    "ModelOffer",
     "Progress",
     "SwitchReport",
 ]
@@ -74,17 +76,20 @@ class Library:
         store: VectorStore,
         model: str,
         encoder: Encoder | None,
+        neutral: bool,
         settings: ChunkSettings,
         reserve_bytes: int,
     ) -> None:
         self.data_dir = data_dir
         self.catalog, self.store = catalog, store
-        self.model = model
+        self.model, self.neutral = model, neutral
+        self.passage_seconds: dict[str, float] = {}  # by model, measured on this machine
         self.files = KeptFiles(data_dir / "files", reserve_bytes)
         self.reserve_bytes = reserve_bytes
         self.settings = settings
         self.model_folder = ModelFolder(data_dir / "models")
-        self.encoders = Encoders(self.model_folder, model, encoder)
+        maps = NeutralMaps(data_dir / "neutral")
+        self.encoders = Encoders(self.model_folder, maps, model, encoder, neutral=neutral)
         self.writing = threading.RLock()
         self._closing = ExitStack()
         self.jobs = JobRunner(catalog, job_kinds(self), keep=lambda paths: keep_uploads(self.files, paths))
@@ -98,6 +103,7 @@ class Library:
         qdrant_url: str | None = None,
         database_url: str | None = None,
         encoder: Encoder | None = None,
+        neutral: bool = True,
         store: VectorStore | None = None,
         settings: ChunkSettings | None = None,
         reserve_bytes: int = DEFAULT_RESERVE_BYTES,
@@ -112,6 +118,7 @@ class Library:
             qdrant_url: a Qdrant server instead of the embedded store; its key is in ``QDRANT_API_KEY``.
             database_url: PostgreSQL instead of SQLite.
             encoder: an open model instead of ``model``.
+            neutral: new collections of ``model`` get vectors without their language; off: as published.
             store: an open store instead of one of ``data_dir``; closed with the library.
             settings: sizes of chunks.
             reserve_bytes: free disk below which nothing is added.
@@ -140,9 +147,11 @@ class Library:
                 store=store,
                 model=model,
                 encoder=encoder,
+                neutral=neutral,
                 settings=settings or ChunkSettings(),
                 reserve_bytes=reserve_bytes,
             )
+            rename_former_models(library)
             reconcile(library)
             if resume_jobs:
                 resume(library)
@@ -190,8 +199,10 @@ class Library:
         with self.writing:
             return self.model_folder.register(folder, name, reserve_bytes=self.reserve_bytes)
 
-    def switch_model(self, collection: str, model: str) -> JobInfo:
+    def switch_model(self, collection: str, model: str, *, neutral: bool | None = None) -> JobInfo:
         """Have a collection embedded with another model in the background; searches go on meanwhile.
+
+        ``neutral``: vectors without their language, or as published; None: as for new collections.
 
         Raises:
             CollectionError: there is no such collection.
@@ -204,7 +215,8 @@ class Library:
         located = self.model_folder.locate(model)
         if "/" not in model or located != model:  # a hub id may have to be fetched first: the job's work
             resolve_spec(located)
-        return self._submit_switch(record, {"model": model}, f"Use {model} for {record.name}")
+        params = {"model": model, "neutral": neutral}
+        return self._submit_switch(record, params, f"Use {model} for {record.name}")
 
     def undo_switch(self, collection: str) -> JobInfo:
         """Return, in the background, to the model before; possible while its vectors are kept.
@@ -224,6 +236,7 @@ class Library:
         collection: str,
         model: str | None,
         *,
+        neutral: bool | None = None,
         progress: Progress | None = None,
         cancel: CancelToken | None = None,
     ) -> SwitchReport:
@@ -237,7 +250,7 @@ class Library:
         record = self.catalog.collection(collection)
         if model is None:
             return switching.switch_back(self, record, progress=progress, cancel=cancel)
-        return switching.switch(self, record, model, progress=progress, cancel=cancel)
+        return switching.switch(self, record, model, neutral=neutral, progress=progress, cancel=cancel)
 
     def previous_model(self, collection: str) -> str | None:
         """The model that ``undo_switch`` would return to, or None."""
@@ -248,6 +261,33 @@ class Library:
         """Delete the vectors of other models than the one in use; the names of those models."""
         with self.writing:
             return switching.discard(self, self.catalog.collection(collection))
+
+    def offer(self, collection: str, *, measure: bool = True) -> ModelOffer | None:
+        """A model that would do this collection good, asked once; see ``indexer.offers.offer``."""
+        return offers.offer(self, collection, measure=measure)
+
+    def answer_offer(self, collection: str, *, accept: bool) -> JobInfo | None:
+        """Start the switch that ``offer`` proposes, or never propose one for this collection again.
+
+        Raises:
+            CollectionError: there is no such collection, or nothing to accept.
+        """
+        if accept:
+            return offers.accept(self, collection)
+        offers.decline(self, collection)
+        return None
+
+    def may_go_fast(self, job: JobInfo) -> bool:
+        """Whether ``fast_first`` is worth offering for this job."""
+        return offers.may_go_fast(self, job)
+
+    def fast_first(self, job_id: str) -> list[JobInfo]:
+        """Go on with the fast model, and embed with the former one afterwards, as ordinary jobs.
+
+        Raises:
+            JobError: see ``indexer.offers.fast_first``.
+        """
+        return offers.fast_first(self, job_id)
 
     def _submit_switch(self, collection: CollectionRecord, params: dict[str, Any], label: str) -> JobInfo:
         if any(one.get("switch") == collection.id for one in self.catalog.active_job_params()):
@@ -263,14 +303,27 @@ class Library:
         """All collections with their counts, by name."""
         return self.catalog.collections()
 
-    def create_collection(self, name: str, model: str | None = None) -> CollectionInfo:
+    def create_collection(
+        self,
+        name: str,
+        model: str | None = None,
+        *,
+        neutral: bool | None = None,
+        progress: Progress | None = None,
+    ) -> CollectionInfo:
         """Make a collection for ``model``, or for the default model of this library.
+
+        Args:
+            name: of the collection.
+            model: see ``open``.
+            neutral: vectors without their language, or as published; None: as the library was opened.
+            progress: told of the estimate of a language-neutral map, where the model has none yet.
 
         Raises:
             CollectionError: the name is taken or cannot be used.
             Me5Error: the model cannot be opened.
         """
-        encoder = self.encoder if model is None else self.encoders.load(model)
+        encoder = self.encoders.for_new(model, neutral=neutral, progress=progress)
         record = self.catalog.create_collection(
             name,
             model=encoder.spec.name,
@@ -461,7 +514,7 @@ class Library:
         return search(
             self.catalog,
             self.store,
-            self.encoders.of(record),
+            lambda: self.encoders.of(record),
             record,
             query,
             mode=mode,
@@ -485,7 +538,7 @@ class Library:
         except CollectionError as error:
             logger.warning("%s", error)
             return
-        warm(self.catalog, self.store, encoder, record)
+        warm(self.catalog, self.store, lambda: encoder, record)
 
     # Care
 
@@ -524,7 +577,7 @@ class Library:
 
     def _adder(self, collection: str, progress: Progress | None, cancel: CancelToken | None) -> Adder:
         if self.catalog.find_collection(collection) is None:
-            self.create_collection(collection)
+            self.create_collection(collection, progress=progress)
         record = self.catalog.collection(collection)
         return Adder(
             self.catalog,

@@ -16,10 +16,12 @@ from typing import TYPE_CHECKING
 
 from indexer.catalog import CollectionRecord
 from indexer.errors import CollectionError, ModelError
+from me5.contract import ModelContract
 from me5.errors import Me5Error
+from me5.neutral import NeutralMap, map_of
 
 if TYPE_CHECKING:
-    from me5.contract import ModelContract
+    from indexer.progress import Progress
     from me5.encoder import Encoder
     from me5.spec import ModelSpec
 
@@ -142,25 +144,83 @@ class ModelFolder:
             )
 
 
+class NeutralMaps:
+    """The language-neutral maps of collections, ``DATA/neutral/DIGEST.safetensors``.
+
+    A collection's contract names the digest of its map, so its vectors stay comparable whatever a later
+    version of this program would estimate.
+    """
+
+    def __init__(self, root: Path) -> None:
+        self.root = root
+        self._known: dict[str, NeutralMap] = {}
+
+    def apply(self, encoder: "Encoder", progress: "Progress | None" = None) -> "Encoder":
+        """The encoder with its map, which is kept from now on."""
+        if encoder.neutral is not None:
+            return encoder
+
+        def report(done: int, total: int) -> None:
+            if progress is not None:
+                progress(done, total, "sentences", f"preparing {encoder.spec.name} for all languages")
+
+        found = map_of(encoder, on_progress=report)
+        path = self._path(found.digest)
+        if not path.is_file():
+            self.root.mkdir(parents=True, exist_ok=True)
+            found.save(path)
+        self._known[found.digest] = found
+        return encoder.with_neutral(found)
+
+    def restore(self, encoder: "Encoder", contract: str) -> "Encoder":
+        """The encoder with the map that a stored contract names, or without one as it says.
+
+        Raises:
+            Me5Error: the map is neither the model's own nor kept here.
+        """
+        digest = ModelContract.from_json(contract).neutral
+        own = None if encoder.neutral is None else encoder.neutral.digest
+        if digest == own:
+            return encoder
+        if digest is None:
+            return encoder.with_neutral(None)
+        if digest not in self._known:
+            self._known[digest] = NeutralMap.load(self._path(digest))
+        return encoder.with_neutral(self._known[digest])
+
+    def may_fit(self, encoder: "Encoder", contract: str) -> bool:
+        """Whether the contract is of this model, whatever its map; reads no file."""
+        stored = ModelContract.from_json(contract)
+        return replace(stored, neutral=None) == replace(encoder.contract, neutral=None)
+
+    def _path(self, digest: str) -> Path:
+        return self.root / f"{digest}.safetensors"
+
+
 class Encoders:
     """Opens models by name and keeps those that were used last. Safe to use from several threads.
 
     Args:
         folder: where registered models are.
+        maps: where the language-neutral maps of collections are.
         default: the model for new collections.
         encoder: an open model that is always kept, instead of ``default``.
+        neutral: whether new collections get vectors without their language.
         keep: how many are kept open at least; more are dropped, the longest unused first.
     """
 
     def __init__(
         self,
         folder: ModelFolder,
+        maps: NeutralMaps,
         default: str,
         encoder: "Encoder | None" = None,
         *,
+        neutral: bool = True,
         keep: int = KEPT_ENCODERS,
     ) -> None:
-        self._folder, self._default, self._given, self._keep = folder, default, encoder, keep
+        self._folder, self._maps = folder, maps
+        self._default, self._given, self._neutral, self._keep = default, encoder, neutral, keep
         self._open: OrderedDict[str, Encoder] = OrderedDict()
         self._lock = threading.Lock()
         self._loading: dict[str, threading.Lock] = {}
@@ -168,7 +228,31 @@ class Encoders:
     @property
     def default(self) -> "Encoder":
         """The model for new collections, opened at the first call."""
-        return self._given or self.load(self._default)
+        return self.for_new()
+
+    def for_new(
+        self, name: str | None = None, *, neutral: bool | None = None, progress: "Progress | None" = None
+    ) -> "Encoder":
+        """A model as a new collection uses it: language-neutral, unless that is turned off.
+
+        Static models gain nothing by it (docs/neutral.md) and stay as they are. The map of a model that does
+        not ship is estimated at the first call: seconds for small ones, minutes for large ones.
+
+        Args:
+            name: see ``load``; None: the model for new collections.
+            neutral: instead of what was chosen for all new collections.
+            progress: told how many sentences of the estimate are done.
+
+        Raises:
+            Me5Error: there is no such model, or it cannot be opened.
+        """
+        if name is None and self._given is not None:
+            return self._given
+        encoder = self.load(name or self._default)
+        wanted = self._neutral if neutral is None else neutral
+        if not wanted or not encoder.spec.normalize or encoder.spec.layers == 0:
+            return encoder
+        return self._maps.apply(encoder, progress)
 
     def load(self, name: str) -> "Encoder":
         """A model by registered name, registry name, folder or hub id.
@@ -198,15 +282,15 @@ class Encoders:
         Raises:
             CollectionError: it is gone, or what has its name today is another model.
         """
-        found = self._with_contract(collection.contract_digest)
+        found = self._with_contract(collection)
         if found is not None:
             return found
         try:
-            encoder = self.load(collection.model)
+            encoder = self._maps.restore(self.load(collection.model), collection.contract)
         except Me5Error as error:
-            # The same model may have moved: then it is the open one that has its contract.
-            if self._default != collection.model and self._fits_default(collection):
-                return self.default
+            other = self._elsewhere(collection)
+            if other is not None:
+                return other
             raise CollectionError(
                 f"Collection {collection.name!r} was made with the model {collection.model!r}, which cannot "
                 f"be opened: {error} Put that model back, or start with --model FOLDER where it is now, or "
@@ -214,8 +298,9 @@ class Encoders:
             ) from error
         if encoder.contract.digest == collection.contract_digest:
             return encoder
-        if self._default != collection.model and self._fits_default(collection):
-            return self.default
+        other = self._elsewhere(collection)
+        if other is not None:
+            return other
         raise CollectionError(
             f"Collection {collection.name!r} was made with the model {collection.model!r} (contract "
             f"{collection.contract_digest}); what has that name now is another one (contract "
@@ -224,11 +309,20 @@ class Encoders:
             f"{collection.name}."
         )
 
-    def _fits_default(self, collection: CollectionRecord) -> bool:
-        try:
-            return self.default.contract.digest == collection.contract_digest
-        except Me5Error:
-            return False
+    def _elsewhere(self, collection: CollectionRecord) -> "Encoder | None":
+        """The collection's model under another name: it may have moved, or ship as ``fast`` now."""
+        from me5.registry import SHIPPED
+
+        for name in dict.fromkeys((self._default, *SHIPPED)):
+            if name == collection.model:
+                continue
+            try:
+                encoder = self._maps.restore(self.load(name), collection.contract)
+            except Me5Error:
+                continue
+            if encoder.contract.digest == collection.contract_digest:
+                return encoder
+        return None
 
     def _take(self, name: str) -> "Encoder | None":
         with self._lock:
@@ -236,14 +330,19 @@ class Encoders:
                 self._open.move_to_end(name)
             return self._open.get(name)
 
-    def _with_contract(self, digest: str) -> "Encoder | None":
+    def _with_contract(self, collection: CollectionRecord) -> "Encoder | None":
+        digest = collection.contract_digest
         if self._given is not None and self._given.contract.digest == digest:
             return self._given
         with self._lock:
-            for name, encoder in self._open.items():
-                if encoder.contract.digest == digest:
-                    self._open.move_to_end(name)
-                    return encoder
+            open_ones = list(self._open.items())
+        for name, encoder in open_ones:
+            if not self._maps.may_fit(encoder, collection.contract):
+                continue
+            found = self._maps.restore(encoder, collection.contract)
+            if found.contract.digest == digest:
+                self._take(name)
+                return found
         return None
 
     def _load(self, name: str) -> "Encoder":

@@ -6,7 +6,9 @@ from typing import TYPE_CHECKING
 from indexer.catalog import CollectionRecord
 from indexer.errors import CollectionError, StoreError
 from indexer.repair import compare, remove_leftovers, remove_orphans
-from indexer.switching import drop_unknown
+from indexer.switching import drop_unknown, rename_models
+from me5.contract import ModelContract
+from me5.errors import ContractError
 
 if TYPE_CHECKING:
     from indexer.library import Library
@@ -15,6 +17,24 @@ logger = logging.getLogger(__name__)
 
 REPAIR_AT_OPENING = 2_000
 """So many missing points are restored while opening; more are left to a job."""
+
+
+def rename_former_models(library: "Library") -> None:
+    """Collections made while ``fast`` was the built-in model, and called so, get the name that it has now."""
+    from me5.registry import MODELS
+
+    fast = MODELS["fast"]
+
+    def name_today(record: CollectionRecord) -> str:
+        try:
+            is_fast = ModelContract.from_json(record.contract).model_id == fast.model_id
+        except ContractError:
+            is_fast = False
+        return fast.name if is_fast and record.model == "builtin" else record.model
+
+    for collection in library.catalog.collection_records():
+        if rename_models(library, collection, name_today):
+            logger.info("%s: the model is called %s now", collection.name, fast.name)
 
 
 def reconcile(library: "Library") -> None:

@@ -9,6 +9,11 @@ from indexer.errors import JobError
 Progress = Callable[[int, int, str, str], None]
 """Called with (done, total, unit, message); ``done`` and ``total`` count ``unit``."""
 
+LONG_S = 600.0
+"""Work that takes longer is worth a faster way."""
+SETTLED_S = 10.0
+"""Estimates of the first seconds hold the opening of the model."""
+
 _MEMORY_S = 20.0
 
 
@@ -59,3 +64,18 @@ class TimeLeft:
         if not self._rate:
             return None
         return max(0.0, (total - done) / self._rate - (now - self._last[0]))
+
+
+def duration(seconds: float) -> str:
+    """A time span in words: ``a few seconds``, ``about 40 seconds``, ``about 3 minutes``."""
+    if seconds < 8:
+        return "a few seconds"
+    if seconds < 55:
+        return f"about {max(10, round(seconds / 10) * 10)} seconds"
+    minutes = round(seconds / 60)
+    if minutes < 60:
+        return "about a minute" if minutes <= 1 else f"about {minutes} minutes"
+    hours = round(seconds / 3600)
+    if hours < 36:
+        return "about an hour" if hours <= 1 else f"about {hours} hours"
+    return f"about {round(seconds / 86400)} days"

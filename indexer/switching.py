@@ -9,7 +9,7 @@ texts. Where passages begin and end stays as it was.
 
 import logging
 import time
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
@@ -95,6 +95,27 @@ def _remember(library: "Library", collection: CollectionRecord, known: Remembere
     library.catalog.set_setting(_SETTING, known.to_setting(), scope=collection.id)
 
 
+def rename_models(
+    library: "Library", collection: CollectionRecord, name: Callable[[CollectionRecord], str]
+) -> bool:
+    """Call the models of a collection, those that are only kept included, what ``name`` says.
+
+    Returns:
+        whether any name is new.
+    """
+
+    def renamed(record: CollectionRecord | None) -> CollectionRecord | None:
+        return None if record is None else replace(record, model=name(record))
+
+    known = remembered(library, collection)
+    target = replace(collection, model=name(collection))
+    renamed_known = Remembered(renamed(known.previous), renamed(known.coming))
+    if (target, renamed_known) == (collection, known):
+        return False
+    library.catalog.switch_collection(target, {_SETTING: renamed_known.to_setting()})
+    return True
+
+
 def drop_unknown(library: "Library", collection: CollectionRecord) -> None:
     """Drop vectors of the collection that neither count nor are kept: a crash left them."""
     known = remembered(library, collection)
@@ -121,19 +142,21 @@ def switch(
     collection: CollectionRecord,
     model: str,
     *,
+    neutral: bool | None = None,
     progress: Progress | None = None,
     cancel: CancelToken | None = None,
 ) -> SwitchReport:
     """Embed a collection with ``model`` and make it the one that counts.
 
-    May be repeated after an interruption at any moment; what was embedded stays embedded.
+    May be repeated after an interruption at any moment; what was embedded stays embedded. ``neutral``:
+    vectors without their language, or as published; None: as for new collections.
 
     Raises:
         Me5Error: the model cannot be opened.
         JobError: cancelled; the old model stays, and unfinished vectors are dropped.
         StoreError: the disk is full, or vectors are missing in the end; the old model stays.
     """
-    encoder = library.encoders.load(model)
+    encoder = library.encoders.for_new(model, neutral=neutral, progress=progress)
     contract = encoder.contract
     target = replace(
         collection,

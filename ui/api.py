@@ -21,7 +21,11 @@ def add_endpoints(services: Services) -> None:
         top_k: int = 10,
         languages: list[str] | None = None,
     ) -> dict[str, Any]:
-        """Ranked passages for a question in any language, best first, each with its confidence."""
+        """Ranked passages for a question in any language, best first, each with its confidence.
+
+        Where a collection allows no verdict, confidence only says how many words of the question a passage
+        has.
+        """
         result = services.search(query, collection, to_filters(mode, languages, top_k=top_k))
         return result_json(result)
 
@@ -64,9 +68,9 @@ def add_endpoints(services: Services) -> None:
             for c in services.collections()
         ]  # fmt: skip
 
-    def create_collection(name: str) -> str:
-        """Create a collection and return its name."""
-        return services.create_collection(name)
+    def create_collection(name: str, model: str | None = None, neutral: bool | None = None) -> str:
+        """Create a collection and return its name; neutral: vectors without their language."""
+        return services.create_collection(name, model, neutral)
 
     def remove(document_ids: list[str], collection: str = DEFAULT_COLLECTION) -> dict[str, Any]:
         """Take documents out of the library, as a job."""

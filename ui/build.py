@@ -71,6 +71,7 @@ def build(services: Services) -> gr.Blocks:
             handle.select(None, js=REMEMBER_TAB % {"tab": handle.id}, api_visibility="private")
         parallel.wire_training(parallel_tab, training, train_tab)
         _wire_news(services, frame, search_tab, library_tab)
+        library.wire_offer(services, frame, library_tab, second)
         _wire_welcome(services, frame, search_tab)
         _wire_load(page, services, frame, search_tab)
         train.wire_load(page, third, frame, train_tab)
@@ -111,6 +112,14 @@ def _wire_news(
         services.cancel(str(event.job))
         return look(services, collection)
 
+    def go_fast(collection: str, event: gr.EventData) -> tuple[Any, ...]:
+        services.fast_first(str(event.job))
+        return look(services, collection)
+
+    def undo(collection: str, event: gr.EventData) -> tuple[Any, ...]:
+        services.undo_switch(str(event.collection))
+        return look(services, collection)
+
     def dismiss(collection: str, event: gr.EventData) -> tuple[Any, ...]:
         services.dismissed_jobs.add(str(event.job))
         return look(services, collection)
@@ -122,6 +131,8 @@ def _wire_news(
         event(guarded(look_again), frame.collection, frame.look_outputs, **hidden)
     frame.collection.change(None, frame.collection, js=REMEMBER_COLLECTION, api_visibility="private")
     frame.jobs.cancel(guarded(cancel), frame.collection, frame.look_outputs, **hidden)
+    frame.jobs.fast(guarded(go_fast), frame.collection, frame.look_outputs, **hidden)
+    frame.jobs.undo(guarded(undo), frame.collection, frame.look_outputs, **hidden)
     frame.jobs.dismiss(guarded(dismiss), frame.collection, frame.look_outputs, **hidden)
     frame.news.change(
         guarded(draw),

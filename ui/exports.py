@@ -7,7 +7,7 @@ from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import Any, Literal
 
-from indexer.documents import DocumentInfo, SearchResult
+from indexer.documents import DocumentInfo, SearchResult, closest_first
 from ui import formatting as fmt
 
 ExportFormat = Literal["csv", "json", "xlsx"]
@@ -29,10 +29,16 @@ CONTROL = re.compile(r"[\x00-\x08\x0b\x0c\x0e-\x1f]")
 
 
 def result_rows(results: Iterable[SearchResult], *, with_weak: bool = False) -> list[dict[str, Any]]:
-    """One row per hit, in rank order; a query without hits keeps one row, so that no question disappears."""
+    """One row per hit, in rank order; a query without hits keeps one row, so that no question disappears.
+
+    Where a collection allows no verdict (``SearchResult.can_tell``), all hits are rows, and ``confidence``
+    only says how many words of the query a passage has.
+    """
     rows: list[dict[str, Any]] = []
     for result in results:
         hits = result.hits + (result.weak_hits if with_weak else ())
+        if not result.can_tell:
+            hits = closest_first(result)
         for rank, hit in enumerate(hits, start=1):
             evidence = hit.text[slice(*hit.evidence)].strip() if hit.evidence else ""
             values = (

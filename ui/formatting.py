@@ -9,9 +9,12 @@ from collections.abc import Mapping
 from datetime import UTC, datetime
 from pathlib import PurePath
 
+from indexer import progress
 from ui.languages import language_name
 
 THIN_SPACE = "\u202f"
+
+duration = progress.duration  # the terminal says it in the same words
 
 CONFIDENCE_WORDS = {
     "strong": "strong match",
@@ -57,21 +60,6 @@ def size(size_bytes: int) -> str:
         if value < 999.5 or unit == "TB":
             return f"{value:.1f} {unit}" if value < 9.95 else f"{value:.0f} {unit}"
     raise AssertionError("unreachable: the loop returns at TB")
-
-
-def duration(seconds: float) -> str:
-    """A time span in words: ``a few seconds``, ``about 40 seconds``, ``about 3 minutes``."""
-    if seconds < 8:
-        return "a few seconds"
-    if seconds < 55:
-        return f"about {max(10, round(seconds / 10) * 10)} seconds"
-    minutes = round(seconds / 60)
-    if minutes < 60:
-        return "about a minute" if minutes <= 1 else f"about {minutes} minutes"
-    hours = round(seconds / 3600)
-    if hours < 36:
-        return "about an hour" if hours <= 1 else f"about {hours} hours"
-    return f"about {round(seconds / 86400)} days"
 
 
 def milliseconds(value: float) -> str:

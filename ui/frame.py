@@ -55,4 +55,6 @@ def look(services: Services, collection: str) -> tuple[str, gr.Timer, str]:
         )
     )
     fingerprint = hashlib.blake2b(seen.encode(), digest_size=8).hexdigest()
-    return markup_library.jobs(running, finished), gr.Timer(active=bool(running)), fingerprint
+    faster = [job.id for job in running if services.library.may_go_fast(job)]
+    lines = markup_library.jobs(running, finished, faster=faster, undo=services.undo_of(finished))
+    return lines, gr.Timer(active=bool(running)), fingerprint

@@ -1,10 +1,11 @@
 """The library as HTML: header counts, job lines, bar of languages, table of documents. All text escaped."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from pathlib import PurePath
 from typing import Literal
 
 from indexer.documents import CollectionInfo, DocumentInfo, JobInfo
+from indexer.offers import ModelOffer
 from ui import formatting as fmt
 from ui.languages import language_name
 
@@ -41,15 +42,28 @@ def header(info: CollectionInfo | None, model: str) -> str:
     )
 
 
-def jobs(running: Sequence[JobInfo], finished: JobInfo | None) -> str:
-    """One line per job that runs or waits, then the outcome of the latest one."""
-    lines = [_running(job) for job in running]
+def jobs(
+    running: Sequence[JobInfo],
+    finished: JobInfo | None,
+    *,
+    faster: Collection[str] = (),
+    undo: str | None = None,
+) -> str:
+    """One line per job that runs or waits, then the outcome of the latest one.
+
+    Args:
+        running: jobs that run or wait.
+        finished: the latest one that has ended.
+        faster: ids of running jobs that can go on with the fast model.
+        undo: the model that the finished job can be undone to.
+    """
+    lines = [_running(job, may_go_fast=job.id in faster) for job in running]
     if finished and not running:
-        lines.append(_finished(finished))
+        lines.append(_finished(finished, undo))
     return f'<div class="jobs" role="status">{"".join(lines)}</div>' if lines else ""
 
 
-def _running(job: JobInfo) -> str:
+def _running(job: JobInfo, *, may_go_fast: bool) -> str:
     words = f"{'Indexing ' if job.kind == 'add' else ''}{fmt.isolated(job.label)}"
     if job.state == "queued":
         words, progress = f"Waiting: {words}", ""
@@ -59,9 +73,15 @@ def _running(job: JobInfo) -> str:
     else:
         progress = "<progress></progress><span>looking at the files</span>"
     left = f"<span>{fmt.duration(job.seconds_left)} left</span>" if job.seconds_left is not None else ""
+    fast = (
+        f'<button type="button" class="link" data-fast="{fmt.text(job.id)}" title="The model of the '
+        'collection follows in the background">Use the fast model first</button>'
+        if may_go_fast
+        else ""
+    )
     return (
-        f'<div class="job running"><span class="what">{words}</span>{progress}{left}'
-        f'<button type="button" class="link" data-cancel="{fmt.text(job.id)}">Cancel</button></div>'
+        f'<div class="job running"><span class="what">{words}</span>{progress}{left}<span class="acts">{fast}'
+        f'<button type="button" class="link" data-cancel="{fmt.text(job.id)}">Cancel</button></span></div>'
     )
 
 
@@ -75,13 +95,40 @@ def how_far(job: JobInfo) -> str:
     return f"{words} · {fmt.isolated(name)}" if name else words
 
 
-def _finished(job: JobInfo) -> str:
+def _finished(job: JobInfo, undo: str | None) -> str:
     verdict = {"done": "Done", "failed": "Stopped", "cancelled": "Cancelled"}.get(job.state, job.state)
     message = fmt.text(job.message) if job.message else how_far(job)
+    back = (
+        f'<button type="button" class="link" data-undo="{fmt.text(job.collection)}" '
+        f'title="Return to {fmt.text(undo)}">Undo</button>'
+        if undo
+        else ""
+    )
     return (
         f'<div class="job {fmt.text(job.state)}"><span class="what">{verdict}: '
-        f'{fmt.isolated(job.label)}</span><span dir="auto">{message}</span>'
-        f'<button type="button" class="link" data-dismiss="{fmt.text(job.id)}">Hide</button></div>'
+        f'{fmt.isolated(job.label)}</span><span dir="auto">{message}</span><span class="acts">{back}'
+        f'<button type="button" class="link" data-dismiss="{fmt.text(job.id)}">Hide</button></span></div>'
+    )
+
+
+def offer(found: ModelOffer | None) -> str:
+    """One line: what another model would do for the collection, how long it takes, yes or no."""
+    if found is None:
+        return ""
+    model = fmt.isolated(found.model)
+    if found.is_neutral:
+        words = "Language-neutral vectors would find more answers in other languages."
+        yes = "Make them"
+    else:
+        words = f"The model {model} would find more, above all in other languages."
+        yes = f"Use {model}"
+    passages = fmt.counted(found.passages, "passage")
+    time = "" if found.seconds is None else f", {fmt.duration(found.seconds)}"
+    return (
+        f'<div class="offer" role="note"><span>{words} <small>{passages}{time}; search goes on '
+        'meanwhile.</small></span><span class="acts">'
+        f'<button type="button" class="link" data-answer="yes">{yes}</button>'
+        '<button type="button" class="link" data-answer="no">Not now</button></span></div>'
     )
 
 

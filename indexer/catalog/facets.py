@@ -40,6 +40,19 @@ class FacetQueries(Database):
             ).scalar_one()
         return int(total)
 
+    def document_ids(self, collection_id: str, where: Where, *, at_most: int) -> list[str]:
+        """Documents with passages that the filters let through, the first ``at_most`` of them."""
+        query = select(DocumentRow.id).select_from(DocumentRow)
+        if where.languages:
+            query = query.join(DocumentLanguageRow, DocumentLanguageRow.document_id == DocumentRow.id)
+        query = query.where(
+            DocumentRow.collection_id == collection_id,
+            DocumentRow.chunk_count > 0,
+            *_conditions(where, but=""),
+        )
+        with self.read() as connection:
+            return list(connection.execute(query.distinct().limit(at_most)).scalars())
+
     def facets(
         self,
         collection_id: str,

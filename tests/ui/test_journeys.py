@@ -9,6 +9,9 @@ from typing import Any
 import pytest
 from playwright.sync_api import expect
 
+from tests.ui.conftest import add_and_wait
+
+FAST = Path(__file__).resolve().parents[2] / "me5" / "fast"
 pytestmark = [pytest.mark.browser, pytest.mark.filterwarnings("default")]
 
 OpenPage = Callable[..., Any]
@@ -125,8 +128,60 @@ def test_the_keyboard_is_enough(filled_server: str, open_page: OpenPage) -> None
 
 def test_nothing_relevant_is_an_answer(filled_server: str, open_page: OpenPage) -> None:
     page = open_page(filled_server)
+    page.locator("#filters button").first.click()
+    page.locator("#filter-mode input").click()
+    page.get_by_role("option", name="words", exact=True).click()
     ask(page, "zzxqw vvkpt")
     expect(page.locator("#results .nothing")).to_contain_text("Nothing relevant found")
+
+
+@pytest.mark.skipif(not (FAST / "config.json").is_file(), reason="the model fast is missing")
+def test_a_fast_collection_gets_a_better_model_and_goes_back(
+    filled_server: str, open_page: OpenPage, documents: list[Path]
+) -> None:
+    page = open_page(f"{filled_server}/?tab=library")
+    page.locator("#collections button").first.click()
+    page.locator("#collection-model input").click()
+    page.get_by_role("option").filter(has_text="90 times as fast").click()
+    expect(page.locator("#collection-published")).to_be_hidden()
+    page.fill("#collection-name input, #collection-name textarea", "quick 快")
+    page.locator("#collection-create").click()
+    expect(page.locator("#counts")).to_contain_text("model: fast")
+    page.set_input_files("#drop input[type=file]", documents)
+    offer = page.locator("#model-offer .offer")
+    expect(offer).to_contain_text("4 passages, ", timeout=60_000)
+    expect(offer).to_contain_text("search goes on meanwhile")
+    phone = open_page(page.url, 390, 844)
+    expect(phone.locator("#model-offer [data-answer=no]")).to_be_in_viewport()
+    assert phone.evaluate("document.documentElement.scrollWidth") <= 390
+    offer.get_by_text("Use builtin").click()
+    undo = page.locator("#jobs [data-undo]")
+    expect(undo).to_be_visible(timeout=60_000)
+    expect(page.locator("#counts")).to_contain_text("model: builtin")
+    undo.click()
+    expect(page.locator("#counts")).to_contain_text("model: fast", timeout=60_000)
+    expect(page.locator("#jobs .job.done")).to_contain_text("Return to fast")
+    expect(offer).to_have_count(0)  # asked once
+
+
+@pytest.mark.skipif(not (FAST / "config.json").is_file(), reason="the model fast is missing")
+def test_not_now_is_remembered(filled_server: str, open_page: OpenPage, documents: list[Path]) -> None:
+    from gradio_client import Client
+
+    client = Client(filled_server, verbose=False)
+    client.predict("later", "fast", api_name="/create_collection")
+    client.close()
+    add_and_wait(filled_server, documents, "later")
+    page = open_page(f"{filled_server}/?collection=later&tab=library")
+    offer = page.locator("#model-offer .offer")
+    offer.get_by_text("Not now").click()
+    expect(offer).to_have_count(0)
+    page.reload()
+    expect(page.locator("#documents tbody tr")).to_have_count(4)
+    page.get_by_role("tab", name="Search").click()
+    page.get_by_role("tab", name="Library").click()
+    page.wait_for_timeout(1_000)
+    expect(offer).to_have_count(0)
 
 
 def test_a_query_without_words_gets_one_calm_sentence(filled_server: str, open_page: OpenPage) -> None:

@@ -6,6 +6,16 @@ element.addEventListener('click', (event) => {
     cancel.textContent = 'Stopping…';
     return trigger('cancel', { job: cancel.dataset.cancel });
   }
+  const fast = event.target.closest('[data-fast]');
+  if (fast) {
+    fast.disabled = true;
+    return trigger('fast', { job: fast.dataset.fast });
+  }
+  const undo = event.target.closest('[data-undo]');
+  if (undo) {
+    undo.disabled = true;
+    return trigger('undo', { collection: undo.dataset.undo });
+  }
   const dismiss = event.target.closest('[data-dismiss]');
   if (dismiss) trigger('dismiss', { job: dismiss.dataset.dismiss });
 });

@@ -1,5 +1,6 @@
 """The tab Library: bring documents in, see what is there, take them out again."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, cast, get_args
@@ -11,11 +12,13 @@ from ui import markup_library as markup
 from ui.exports import ExportFormat
 from ui.frame import TO_DOWNLOAD, Frame, look, script
 from ui.guard import guarded
-from ui.services import DEFAULT_COLLECTION, Services
+from ui.services import DEFAULT_COLLECTION, ModelChoice, Services
 
 FORMATS: tuple[ExportFormat, ...] = ("csv", "xlsx")
 DEFAULT_ORDER = ("added", True)
 DESCENDING_FIRST = ("passages", "size", "added")
+IS_OPEN = """(collection) =>
+  [collection, document.querySelector('#tab-library-button')?.getAttribute('aria-selected') === 'true']"""
 
 
 @dataclass(frozen=True)
@@ -23,6 +26,7 @@ class LibraryTab:
     """What follows the library in this tab."""
 
     languages: gr.HTML
+    offer: gr.HTML
     table: gr.HTML
     words: gr.Textbox
     order: gr.State
@@ -58,6 +62,7 @@ def build(services: Services, frame: Frame) -> LibraryTab:
         add_path = gr.Button(
             "Add", size="sm", scale=0, min_width=70, visible=services.allow_server_paths, elem_id="add-path"
         )
+    offer = gr.HTML("", js_on_load=script("offer.js"), apply_default_css=False, elem_id="model-offer")
     languages = gr.HTML("", apply_default_css=False, elem_id="language-bar")
     with gr.Row(elem_id="table-tools"):
         words = gr.Textbox(
@@ -76,7 +81,7 @@ def build(services: Services, frame: Frame) -> LibraryTab:
         ]
     table = gr.HTML("", js_on_load=script("documents.js"), apply_default_css=False, elem_id="documents")
     order = gr.State(DEFAULT_ORDER)
-    tab = LibraryTab(languages, table, words, order)
+    tab = LibraryTab(languages, offer, table, words, order)
     wire_uploads(services, frame, drop, "add")
     _wire_adding(services, frame, folder=folder, path=path, button=add_path)
     _wire_table(services, frame, tab)
@@ -84,6 +89,24 @@ def build(services: Services, frame: Frame) -> LibraryTab:
         _wire_export(services, frame, tab, button, kind)
     _collections(services, frame)
     return tab
+
+
+def wire_offer(services: Services, frame: Frame, tab: LibraryTab, selected: gr.Tab) -> None:
+    """A better model for the chosen collection is offered while this tab is looked at."""
+    is_open = gr.Checkbox(visible=False, elem_id="library-is-open")
+    hidden: dict[str, Any] = {"show_progress": "hidden", "api_visibility": "private"}
+
+    def draw(collection: str, seen: bool) -> str:
+        return markup.offer(services.library.offer(collection, measure=seen))
+
+    def answer(collection: str, event: gr.EventData) -> tuple[Any, ...]:
+        services.library.answer_offer(collection, accept=event.answer == "yes")
+        return "", *look(services, collection)
+
+    for event in (selected.select, frame.news.change):
+        # Speed is only measured for whoever looks.
+        event(guarded(draw), [frame.collection, is_open], tab.offer, js=IS_OPEN, **hidden)
+    tab.offer.answer(guarded(answer), frame.collection, [tab.offer, *frame.look_outputs], **hidden)
 
 
 def draw_table(services: Services, collection: str, words: str, order: tuple[str, bool]) -> str:
@@ -192,8 +215,8 @@ def _wire_export(
 
 
 def _collections(services: Services, frame: Frame) -> None:
-    with gr.Accordion("Collections", open=False, elem_id="collections"):
-        with gr.Row():
+    with gr.Accordion("Collections", open=False, elem_id="collections") as fold:
+        with gr.Row(elem_id="collection-new"):
             name = gr.Textbox(
                 placeholder="Name of a new collection",
                 label="Name",
@@ -202,18 +225,62 @@ def _collections(services: Services, frame: Frame) -> None:
                 scale=4,
                 elem_id="collection-name",
             )
+            model = gr.Dropdown(
+                _labelled(services.model_choices()),
+                value=services.model_name,
+                label="Model",
+                show_label=False,
+                container=False,
+                scale=4,
+                min_width=260,
+                elem_id="collection-model",
+            )
             create = gr.Button("Create", size="sm", scale=0, min_width=90, elem_id="collection-create")
+        published = gr.Checkbox(
+            label="Vectors as published (finds less across languages)",
+            container=False,
+            visible=False,
+            elem_id="collection-published",
+        )
         _deletion(services, frame)
 
-    def create_collection(wanted: str) -> tuple[Any, ...]:
-        made = services.create_collection(wanted)
+    @guarded
+    def make_collection(
+        wanted: str,
+        model: str,
+        published: bool,
+        progress: gr.Progress = gr.Progress(),  # noqa: B008 - how Gradio hands progress to a handler
+    ) -> tuple[Any, ...]:
+        def report(done: int, total: int, unit: str, message: str) -> None:
+            progress((done, total), desc=message, unit=unit)
+
+        made = services.create_collection(wanted, model or None, False if published else None, report)
         return "", gr.Dropdown(choices=services.collection_names(), value=made)
 
-    for number, submit in enumerate((name.submit, create.click)):
+    def fit_to_model(chosen: str) -> gr.Checkbox:
+        is_shipped = any(one.name == chosen and one.is_shipped for one in services.model_choices())
+        return gr.Checkbox(value=False, visible=not is_shipped)
+
+    hidden: dict[str, Any] = {"show_progress": "hidden", "api_visibility": "private"}
+    model.change(guarded(fit_to_model), model, published, **hidden)
+    fold.expand(lambda: gr.Dropdown(choices=_labelled(services.model_choices())), None, model, **hidden)
+    for submit in (name.submit, create.click):
         submit(
-            guarded(create_collection), name, [name, frame.collection], show_progress="hidden",
+            make_collection, [name, model, published], [name, frame.collection], show_progress="minimal",
+            show_progress_on=[name], api_visibility="private",
+        )  # fmt: skip
+    # Programs give the name alone, as when there was nothing to choose. A private event that has the name of
+    # its function would take theirs.
+    by_name = gr.Button("Create", visible=False, elem_id="collection-create-by-name")
+    for number in range(2):
+        by_name.click(
+            lambda wanted: make_collection(wanted, "", False), name, [name, frame.collection],
             api_name=f"create_collection_{number}", api_visibility="undocumented",
         )  # fmt: skip
+
+
+def _labelled(choices: Sequence[ModelChoice]) -> list[tuple[str, str]]:
+    return [(f"{one.name}: {one.words}", one.name) for one in choices]
 
 
 def _deletion(services: Services, frame: Frame) -> None:

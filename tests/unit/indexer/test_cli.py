@@ -2,6 +2,7 @@
 
 import argparse
 import json
+from dataclasses import replace
 from pathlib import Path
 from types import SimpleNamespace
 from typing import TYPE_CHECKING, Any
@@ -106,13 +107,50 @@ def test_search_prints_place_language_and_text(monkeypatch: Any, capsys: Any) ->
 
 
 def test_add_reports_and_fails_when_a_file_failed(monkeypatch: Any, capsys: Any, tmp_path: Path) -> None:
-    good = ScriptedLibrary(add=AddReport(added=3, chunks=9))
+    good = ScriptedLibrary(add=AddReport(added=3, chunks=9), warm=None)
     assert run(monkeypatch, good, "add", str(tmp_path), "--json") == 0
     assert json.loads(capsys.readouterr().out)["added"] == 3
-    bad = ScriptedLibrary(add=AddReport(added=1, failures=(("b.pdf", "encrypted"),)))
+    bad = ScriptedLibrary(add=AddReport(added=1, failures=(("b.pdf", "encrypted"),)), warm=None)
     assert run(monkeypatch, bad, "add", str(tmp_path)) == 1
     out = capsys.readouterr().out
     assert "1 added, 1 failed" in out and "b.pdf: encrypted" in out
+
+
+def test_adding_says_how_long_it_takes_and_hints_once_at_a_faster_way(monkeypatch: Any, capsys: Any) -> None:
+    shown: list[str] = []
+    monkeypatch.setattr(cli, "_show", shown.append)
+    hints: list[float] = []
+    seconds = iter((0.0, 5.0, 20.0, 40.0, 60.0))
+    line = cli.ProgressLine(hints.append, clock=lambda: next(seconds))
+    for done in (0, 1, 4, 8, 12):
+        line(done, 1000, "bytes", "/docs/a.txt")
+    assert shown[0].endswith("% a.txt") and "left" not in shown[0]
+    assert "about an hour left  a.txt" in shown[-1]
+    (left,) = hints  # not within the first seconds, and not again
+    assert 4000 < left < 6000
+
+
+def test_the_hint_names_the_models_and_the_collection(capsys: Any) -> None:
+    infos = [SimpleNamespace(name="my docs", model="builtin"), SimpleNamespace(name="quick", model="fast")]
+    library: Any = ScriptedLibrary(collections=infos)
+    cli._suggest_fast(library, "quick", 2400.0)
+    assert capsys.readouterr().err == ""
+    cli._suggest_fast(library, "my docs", 2400.0)
+    words = capsys.readouterr().err
+    assert words.startswith("About 40 minutes left. Faster: ") and words.count("\n") == 1
+    assert "app.py use fast --collection 'my docs'" in words
+    assert "app.py use builtin --collection 'my docs'" in words
+
+
+def test_without_a_verdict_the_closest_passages_are_printed_without_a_band(
+    monkeypatch: Any, capsys: Any
+) -> None:
+    weak = replace(HIT, confidence="none", score=0.5, title="Turm")
+    result = replace(answer(HIT), weak_hits=(weak,), can_tell=False)
+    run(monkeypatch, ScriptedLibrary(search=result), "search", "Wo?")
+    out = capsys.readouterr().out
+    assert out.startswith("Closest passages:\n1. Turm, p. 12 [de] 0.5000\n")
+    assert "strong" not in out and "Nothing relevant" not in out
 
 
 def test_add_of_a_missing_path_opens_nothing(monkeypatch: Any, capsys: Any) -> None:

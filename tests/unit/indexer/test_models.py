@@ -6,11 +6,13 @@ from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
 
+import numpy as np
 import pytest
 
 from indexer.catalog import CollectionRecord
 from indexer.errors import CollectionError, DiskFullError, ModelError
-from indexer.models import Encoders, ModelFolder
+from indexer.models import Encoders, ModelFolder, NeutralMaps
+from me5.contract import ModelContract
 from me5.errors import UnknownModelError
 from me5.registry import MODELS, resolve_spec
 
@@ -125,17 +127,23 @@ def make(monkeypatch: pytest.MonkeyPatch, folder: ModelFolder) -> MakeEncoders:
             return fake(name, known[name])
 
         monkeypatch.setattr(Encoders, "_load", load)
-        return Encoders(folder, default, **options), opened
+        return Encoders(folder, NeutralMaps(folder.root.parent / "neutral"), default, **options), opened
 
     return make_one
 
 
-def fake(name: str, digest: str) -> Any:
-    return SimpleNamespace(spec=SimpleNamespace(name=name), contract=SimpleNamespace(digest=digest))
+def contract(revision: str) -> ModelContract:
+    return ModelContract("some/model", revision, "", "", None, "mean", True, 512, 3)
 
 
-def collection(model: str, digest: str) -> CollectionRecord:
-    return CollectionRecord("id", "papers", model, "{}", digest, 3, 1.0)
+def fake(name: str, revision: str) -> Any:
+    spec = SimpleNamespace(name=name, layers=0, normalize=True)
+    return SimpleNamespace(spec=spec, contract=contract(revision), neutral=None)
+
+
+def collection(model: str, revision: str) -> CollectionRecord:
+    stored = contract(revision)
+    return CollectionRecord("id", "papers", model, stored.to_json(), stored.digest, 3, 1.0)
 
 
 def test_a_model_is_opened_once_and_the_longest_unused_is_dropped(make: MakeEncoders) -> None:
@@ -175,3 +183,62 @@ def test_a_model_that_is_gone_or_another_one_is_told(make: MakeEncoders) -> None
     with pytest.raises(CollectionError, match="cannot be opened"):
         make({}, "a")[0].of(collection("gone", "7"))
     assert encoders.of(collection("a", "1")).spec.name == "a"
+
+
+# -- language-neutral maps -------------------------------------------------------------------------------
+
+
+@pytest.fixture
+def few_sentences(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    """An estimate of moments, kept nowhere else."""
+    rows = [
+        (language, f"{word} {n}") for language in "abcdefgh" for word in ("river", "fluss") for n in "123"
+    ]
+    monkeypatch.setattr("me5.neutral.bundled_sample", lambda: rows)
+    monkeypatch.setenv("ME5_CACHE", str(tmp_path / "cache"))
+
+
+def encoders_of(tmp_path: Path, model: Path, **options: Any) -> Encoders:
+    folder = ModelFolder(tmp_path / "data" / "models")
+    return Encoders(folder, NeutralMaps(tmp_path / "data" / "neutral"), str(model), **options)
+
+
+def record_of(encoder: Any) -> CollectionRecord:
+    stored = encoder.contract
+    return CollectionRecord("id", "papers", encoder.spec.name, stored.to_json(), stored.digest, 32, 1.0)
+
+
+def test_new_collections_are_neutral_and_old_ones_stay_as_they_are(
+    few_sentences: None, tiny_model_dir: Path, tmp_path: Path
+) -> None:
+    first = encoders_of(tmp_path, tiny_model_dir)
+    published, neutral = first.load(str(tiny_model_dir)), first.default
+    assert published.contract.neutral is None
+    assert neutral.contract.neutral is not None and neutral.contract.digest != published.contract.digest
+    assert not np.allclose(neutral.encode(["river"]), published.encode(["river"]), atol=1e-3)
+    after_restart = encoders_of(tmp_path, tiny_model_dir)
+    for one in (published, neutral):
+        again = after_restart.of(record_of(one))
+        assert again.contract == one.contract
+        np.testing.assert_allclose(again.encode(["river"]), one.encode(["river"]), atol=1e-6)
+    assert encoders_of(tmp_path, tiny_model_dir, neutral=False).default.contract == published.contract
+
+
+def test_a_collection_whose_map_is_gone_is_refused(
+    few_sentences: None, tiny_model_dir: Path, tmp_path: Path
+) -> None:
+    stored = record_of(encoders_of(tmp_path, tiny_model_dir).default)
+    shutil.rmtree(tmp_path / "data" / "neutral")
+    with pytest.raises(CollectionError, match="neutral"):
+        encoders_of(tmp_path, tiny_model_dir).of(stored)
+
+
+def test_static_models_stay_as_they_are(few_sentences: None, static_model_dir: Path, tmp_path: Path) -> None:
+    assert encoders_of(tmp_path, static_model_dir).default.contract.neutral is None
+
+
+def test_a_collection_of_the_former_built_in_model_opens_with_fast(tmp_path: Path) -> None:
+    fast = resolve_spec("fast").contract
+    former = CollectionRecord("id", "papers", "builtin", fast.to_json(), fast.digest, 256, 1.0)
+    found = encoders_of(tmp_path, Path("builtin")).of(former)
+    assert (found.spec.name, found.contract.digest) == ("fast", fast.digest)

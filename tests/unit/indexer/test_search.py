@@ -18,6 +18,7 @@ from indexer.confidence import Backgrounds, Corpus
 from indexer.documents import Chunk, ChunkInfo, Point, SearchResult, Where
 from indexer.errors import QueryError
 from indexer.lexical import sparse_passage
+from indexer.ranking import Ranked, fuse
 from indexer.search import search, warm
 from indexer.store import open_store
 from me5.prefixes import Role
@@ -86,6 +87,19 @@ class MemoryCatalog:
     def chunks_by_id(self, ids: Sequence[str]) -> list[ChunkInfo]:
         return [self.chunks[one] for one in ids if one in self.chunks]
 
+    def documents_of_chunks(self, ids: Sequence[str]) -> dict[str, str]:
+        return {one: self.chunks[one].document_id for one in ids if one in self.chunks}
+
+    def document_ids(self, collection_id: str, where: Where, *, at_most: int) -> list[str]:
+        found = {
+            info.document_id: None
+            for info in self.chunks.values()
+            if (not where.languages or info.chunk.language in where.languages)
+            and (not where.file_types or info.file_type in where.file_types)
+            and (not where.folders or info.document.split("/")[0] in where.folders)
+        }
+        return list(found)[:at_most]
+
     def sample_chunks(self, collection_id: str, count: int) -> list[str]:
         return sorted(self.chunks)[:count]
 
@@ -141,7 +155,7 @@ class World:
         self.store.upsert(self.collection.store_name, points)
 
     def ask(self, query: str, **options: Any) -> SearchResult:
-        return search(self.catalog, self.store, self.encoder, self.collection, query, **options)  # type: ignore[arg-type]
+        return search(self.catalog, self.store, lambda: self.encoder, self.collection, query, **options)  # type: ignore[arg-type, return-value]
 
 
 @pytest.fixture(scope="module", params=["torch", "static"])
@@ -301,7 +315,7 @@ def test_a_warm_collection_is_not_calibrated_by_its_first_search(
         raise AssertionError("calibrated during a search")
 
     world = World(tmp_path)
-    warm(world.catalog, world.store, world.encoder, world.collection)  # type: ignore[arg-type]
+    warm(world.catalog, world.store, lambda: world.encoder, world.collection)  # type: ignore[arg-type, return-value]
     monkeypatch.setattr("indexer.confidence.calibrate", never)
     monkeypatch.setattr("indexer.confidence._load", never)
     assert world.ask("volcano star").hits
@@ -309,10 +323,10 @@ def test_a_warm_collection_is_not_calibrated_by_its_first_search(
 
 
 def test_lexical_mode_asks_no_model(world: World) -> None:
-    world.ask("madera")  # calibrated by now
-    before = world.encoder.calls
-    result = world.ask("madera", mode="lexical")
-    assert world.encoder.calls == before
+    def no_model() -> Any:
+        raise AssertionError("opened a model")
+
+    result = search(world.catalog, world.store, no_model, world.collection, "madera", mode="lexical")  # type: ignore[arg-type]
     assert result.hits[0].cosine is None
     assert "madera" in result.hits[0].text
 
@@ -363,23 +377,105 @@ def test_dbsf_fuses_too(world: World) -> None:
     assert world.ask("volcano star", fusion="dbsf").hits[0].document == "volcano/star.txt"
 
 
-def test_calibration_is_kept_in_the_catalog_and_repeated_when_the_collection_grows(tmp_path: Path) -> None:
-    world = World(tmp_path)
-    corpus = Corpus(world.catalog, world.store, world.encoder, world.collection)  # type: ignore[arg-type]
-    first = Backgrounds().get(corpus, len(world.catalog.chunks))
-    kept = dict(world.catalog.settings)
-    calls = world.encoder.calls
-    again = Backgrounds().get(corpus, len(world.catalog.chunks))  # as after a restart
-    assert world.encoder.calls == calls + 1, "only the bundled passages are encoded again"
-    assert again.bands == first.bands
-    assert world.catalog.settings == kept
-    for number in range(30):  # 30 documents of 4 passages: 180 -> 300
+def grow(world: World, documents: int) -> None:
+    """Documents of four passages about nothing."""
+    for number in range(documents):
         path = f"new{number}"
         for row, vector in enumerate(world.encoder.encode([f"{path} {row}" for row in range(4)])):
             chunk_id = str(uuid.uuid5(uuid.NAMESPACE_URL, f"{path}{row}"))
             chunk = Chunk(row, 0, 4, "text", language="en")
             world.catalog.chunks[chunk_id] = ChunkInfo(chunk_id, path, "library", path, "", "txt", chunk)
             world.store.upsert(world.collection.store_name, [Point(chunk_id, vector, sparse_passage("text"))])
-    Backgrounds().get(corpus, len(world.catalog.chunks))
-    assert world.catalog.settings["c", "confidence"]["chunks"] == 300
+
+
+def test_calibration_is_kept_and_renewed_by_jobs_alone(tmp_path: Path) -> None:
+    world = World(tmp_path)
+    corpus = Corpus(world.catalog, world.store, world.encoder, world.collection)  # type: ignore[arg-type]
+    first = Backgrounds().calibration(corpus, len(world.catalog.chunks))
+    calls = world.encoder.calls
+    after_restart = Backgrounds()
+    assert after_restart.calibration(corpus, len(world.catalog.chunks)) == first
+    assert world.encoder.calls == calls, "nothing is encoded again"
+    grow(world, 30)  # 180 -> 300
+    assert after_restart.calibration(corpus, 300) == first, "a search uses the calibration that is there"
+    assert world.encoder.calls == calls + 30
+    renewed = after_restart.calibration(corpus, 300, renew=True)
+    assert renewed.chunks == 300 == world.catalog.settings["c", "confidence"]["chunks"]
+    assert after_restart.calibration(corpus, 300) == renewed
     world.store.close()
+
+
+def test_a_calibration_of_another_model_is_never_used(tmp_path: Path) -> None:
+    world = World(tmp_path)
+    corpus = Corpus(world.catalog, world.store, world.encoder, world.collection)  # type: ignore[arg-type]
+    kept = Backgrounds()
+    kept.calibration(corpus, 180)
+    world.collection.contract_digest = "another"
+    assert kept.calibration(corpus, 180).contract == "another"
+    world.store.close()
+
+
+def test_no_verdict_is_given_where_meaning_cannot_tell(tmp_path: Path) -> None:
+    class BlindEncoder(ConceptEncoder):
+        """Vectors that depend on nothing but chance: a text is no nearer to its own passage."""
+
+        def encode(self, texts: Sequence[str], role: Role = Role.QUERY, **_: Any) -> NDArray[np.float32]:
+            seeds = [zlib.crc32(f"{role}{text}".encode()) for text in texts]
+            rows = np.array([np.random.default_rng(seed).normal(size=DIMENSION) for seed in seeds])
+            return (rows / np.linalg.norm(rows, axis=1, keepdims=True)).astype(np.float32)
+
+    world = World(tmp_path)
+    assert world.ask("volcano star").can_tell
+    world.encoder = BlindEncoder("torch")
+    world.collection.contract_digest = "blind"
+    result = world.ask("How do I cancel my insurance contract?")
+    assert not result.can_tell
+    assert all(hit.confidence in ("weak", "none") for hit in (*result.hits, *result.weak_hits))
+    world.store.close()
+
+
+def test_the_store_is_asked_twice(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
+    world.ask("volcano star")
+    asked: list[dict[str, Any]] = []
+    query = world.store.query
+    monkeypatch.setattr(world.store, "query", lambda name, **how: asked.append(how) or query(name, **how))
+    for method in ("fetch_points", "fetch_dense"):
+        monkeypatch.setattr(world.store, method, lambda *_: pytest.fail("asked for whole points"))
+    for mode, times in (("hybrid", 2), ("dense", 1), ("lexical", 1)):
+        asked.clear()
+        world.ask("volcano star", mode=mode)
+        assert len(asked) == times, mode
+
+
+def test_few_documents_of_many_passages_cost_few_questions(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    world = World(tmp_path)
+    text = "The volcano is a star."
+    for row, vector in enumerate(world.encoder.encode([f"{text} {row}" for row in range(400)])):
+        chunk_id = str(uuid.uuid5(uuid.NAMESPACE_URL, f"long{row}"))
+        chunk = Chunk(row, 0, len(text), text, language="en")
+        world.catalog.chunks[chunk_id] = ChunkInfo(chunk_id, "long", "library", "long.txt", "", "txt", chunk)
+        payload = {"document_id": "long", "language": "en"}
+        world.store.upsert(
+            world.collection.store_name, [Point(chunk_id, vector, sparse_passage(text), payload)]
+        )
+    world.ask("volcano star")
+    asked: list[dict[str, Any]] = []
+    query = world.store.query
+    monkeypatch.setattr(world.store, "query", lambda name, **how: asked.append(how) or query(name, **how))
+    result = world.ask("volcano star", mode="dense", top_k=46)
+    documents = [hit.document_id for hit in (*result.hits, *result.weak_hits)]
+    assert documents[0] == "long" and len(documents) == len(set(documents)) == 46
+    assert len(asked) <= 4 and max(how["limit"] for how in asked) <= 80
+    world.store.close()
+
+
+def test_fusion_by_rank_and_by_score() -> None:
+    meaning = [Ranked("a", 0.9, 0.9), Ranked("b", 0.5, 0.5), Ranked("c", 0.4, 0.4)]
+    words = [Ranked("c", 7.0, 0.4), Ranked("d", 6.0, 0.1)]
+    by_rank = fuse(meaning, words, "rrf")
+    assert [one.id for one in by_rank] == ["c", "a", "b", "d"]
+    assert by_rank[0].score == pytest.approx(1 / 62 + 1 / 60) and by_rank[0].cosine == 0.4
+    assert {one.id for one in fuse(meaning, words, "dbsf")} == {"a", "b", "c", "d"}
+    assert fuse(meaning, [], "rrf") == meaning

@@ -298,19 +298,12 @@ def test_going_back_embeds_only_what_changed(
     seen = fake_encoder.texts_seen
     job = filled.jobs.wait(filled.undo_switch("library").id)
     assert job.state == "done", job.message
-    assert fake_encoder.texts_seen - seen == 1 + _background(filled)
+    assert fake_encoder.texts_seen - seen == 1
     assert record(filled) == old
     require_whole(filled, fake_store)
     assert filled.previous_model("library") == OTHER  # and forth again
     filled.use_model("library", None)
     assert record(filled).model == OTHER
-
-
-def _background(library: Library) -> int:
-    """Bundled passages that calibrating after the job encodes."""
-    from indexer.confidence import _fixed_background
-
-    return len(_fixed_background())
 
 
 def test_a_new_title_is_embedded_again_on_the_way_back(

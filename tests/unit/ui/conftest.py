@@ -20,6 +20,8 @@ from indexer.documents import (
     Where,
 )
 from indexer.errors import CollectionError
+from indexer.models import KnownModel
+from indexer.offers import ModelOffer
 
 NOW = datetime(2026, 11, 21, 9, 0, tzinfo=UTC)
 
@@ -82,6 +84,8 @@ class FakeLibrary:
         self.encoder = SimpleNamespace(spec=SimpleNamespace(name="fake"))
         self.model = "fake"
         self.names = ["library"]
+        self.created: list[tuple[str, str | None, bool | None]] = []
+        self.registered: list[KnownModel] = []
         self.passages = [
             ChunkInfo(f"c{n}", f"d{n}", "library", name, title, kind, Chunk(0, 0, len(text), text, 12 if kind == "pdf" else None, None, 9, lang))
             for n, (title, name, kind, lang, text) in enumerate(TEXTS)
@@ -96,8 +100,21 @@ class FakeLibrary:
             for name in self.names
         ]
 
-    def create_collection(self, name: str) -> None:
+    def create_collection(self, name: str, model: str | None = None, **options: Any) -> None:
         self.names.append(name)
+        self.created.append((name, model, options["neutral"]))
+
+    def models(self) -> list[KnownModel]:
+        return self.registered
+
+    def may_go_fast(self, job: JobInfo) -> bool:
+        return bool(job.seconds_left and job.seconds_left > 600)
+
+    def previous_model(self, collection: str) -> str | None:
+        return "fake before"
+
+    def offer(self, collection: str, *, measure: bool = True) -> ModelOffer | None:
+        return None
 
     def documents(self, collection: str) -> list[DocumentInfo]:
         if collection != "library":

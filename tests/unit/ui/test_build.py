@@ -103,6 +103,21 @@ def test_a_failing_event_answers_with_a_sentence(services: Services, fake_librar
     assert "secret" not in str(caught.value)
 
 
+def test_programs_create_collections_by_the_name_alone(services: Services, fake_library: Any) -> None:
+    from gradio_client import Client
+
+    with served(services) as url:
+        client = Client(url, verbose=False)
+        made = client.predict("first", api_name="/create_collection_0")
+        client.predict("second", api_name="/create_collection_1")
+        assert client.predict("third", api_name="/create_collection") == "third"
+        client.predict("fourth", "fast", False, api_name="/create_collection")
+        client.close()
+    assert made[1]["value"] == "first"
+    alone = [(name, None, None) for name in ("first", "second", "third")]
+    assert fake_library.created == [*alone, ("fourth", "fast", False)]
+
+
 def test_uploads_become_a_job(services: Services, fake_library: Any, tmp_path: Path) -> None:
     from gradio_client import Client, handle_file
 

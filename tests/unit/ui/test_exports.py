@@ -57,6 +57,13 @@ def test_texts_do_not_become_formulas(result: SearchResult, tmp_path: Path, kind
         assert title.data_type == "s" and title.value.startswith("=")
 
 
+def test_without_a_verdict_all_hits_are_rows_by_score(result: SearchResult) -> None:
+    unsure = replace(result, hits=result.hits[1:], weak_hits=result.hits[:1], can_tell=False)
+    rows = exports.result_rows([unsure])
+    assert [row["title"] for row in rows] == [hit.title for hit in result.hits]
+    assert [row["rank"] for row in rows] == [1, 2, 3, 4]
+
+
 def test_document_rows_name_state_and_error(fake_library: Any) -> None:
     failed = replace(fake_library.documents("library")[0], state="failed", error="encrypted")
     (row,) = exports.document_rows([failed])

@@ -5,6 +5,7 @@ from typing import Any
 
 import pytest
 
+from indexer.offers import ModelOffer
 from ui import markup_library as markup
 
 
@@ -31,6 +32,27 @@ def test_the_outcome_of_the_last_job_is_shown_when_nothing_runs(make_job: Any) -
     assert "Stopped" in markup.jobs([], failed) and "&lt;left&gt;" in markup.jobs([], failed)
     assert "Stopped" not in markup.jobs([make_job()], failed)
     assert markup.jobs([], None) == ""
+
+
+def test_a_long_ingest_offers_the_fast_model(make_job: Any) -> None:
+    html = markup.jobs([make_job(id="slow"), make_job(id="<b>")], None, faster=["<b>"])
+    assert html.count("Use the fast model first") == 1 and 'data-fast="&lt;b&gt;"' in html
+
+
+def test_a_finished_switch_can_be_undone(make_job: Any) -> None:
+    done = make_job(kind="switch", state="done", collection="a&b")
+    html = markup.jobs([], done, undo="<fast>")
+    assert 'data-undo="a&amp;b"' in html and "Return to &lt;fast&gt;" in html
+    assert "Undo" not in markup.jobs([], done)
+
+
+def test_the_offer_of_a_model_says_what_it_does_and_how_long_it_takes() -> None:
+    html = markup.offer(ModelOffer("library", "fast", "builtin", 12408, 540.0))
+    for words in ("Use <bdi>builtin</bdi>", "passages, about 9 minutes;", 'data-answer="no">Not now<'):
+        assert words in html
+    neutral = markup.offer(ModelOffer("library", "<b>", "<b>", 1))
+    assert "Language-neutral" in neutral and "1 passage; search" in neutral and "<b>" not in neutral
+    assert markup.offer(None) == ""
 
 
 def test_language_bar_takes_the_small_ones_together() -> None:

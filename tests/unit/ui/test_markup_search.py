@@ -79,6 +79,23 @@ def test_nothing_found_is_an_answer_with_weak_hits_folded(result: SearchResult) 
     assert "fewer filters" in markup.cards(replace(result, hits=(), weak_hits=()))
 
 
+def test_without_a_verdict_the_closest_passages_follow_each_other_by_score(result: SearchResult) -> None:
+    by_words = replace(result.hits[3], confidence="strong")
+    others = tuple(replace(hit, confidence="none") for hit in result.hits[:3])
+    unsure = replace(result, hits=(by_words,), weak_hits=others, can_tell=False)
+    html = markup.cards(unsure)
+    assert "Closest passages</h2>" in html and Tags(html).names.count("li") == 4
+    assert html.index("Hafenordnung") < html.index("Bees")
+    for words in ('class="band', "not relevant", "Nothing relevant found", "<details"):
+        assert words not in html
+    assert "4 results" in markup.status(unsure)
+    table = markup.many_table([unsure])
+    assert "1 of 1 question found" in table and "Hafenordnung" in table and "strong match" not in table
+    nothing = replace(unsure, hits=(), weak_hits=())
+    assert "fewer filters" in markup.cards(nothing)
+    assert "Nothing relevant found" not in markup.cards(nothing) + markup.many_table([nothing])
+
+
 def test_status_says_language_and_time_and_counts(result: SearchResult) -> None:
     html = markup.status(result, ["de"])
     assert "asked in English · 4 results · 18 ms" in html

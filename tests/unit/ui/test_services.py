@@ -9,6 +9,8 @@ import pytest
 
 from indexer.documents import Where
 from indexer.errors import CollectionError, IndexerError, ReadError
+from indexer.models import KnownModel
+from me5.registry import MODELS
 from ui.services import SAMPLES, Filters, Services, read_queries, read_sample_questions, to_filters
 
 
@@ -43,6 +45,45 @@ def test_collections_are_created_once(services: Services) -> None:
     assert services.create_collection("  Hafen  архив ") == "Hafen архив"
     with pytest.raises(CollectionError, match="already"):
         services.create_collection("Hafen архив")
+
+
+def test_a_collection_gets_the_model_that_was_chosen(services: Services, fake_library: Any) -> None:
+    services.create_collection("usual")
+    services.create_collection("other", "fast", neutral=False)
+    assert fake_library.created == [("usual", None, None), ("other", "fast", False)]
+
+
+def test_models_to_choose_say_what_they_cost(
+    services: Services, fake_library: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    spec = replace(MODELS["base"], name="harbour")
+    fake_library.registered = [
+        KnownModel("base", MODELS["base"]),  # would have to be fetched
+        KnownModel("harbour", spec, Path("/models/harbour")),
+        KnownModel("broken", None, Path("/models/broken"), "no weights"),
+    ]
+    monkeypatch.setattr("ui.services._is_here", lambda spec: False)
+    fake_library.model = "builtin"
+    choices = services.model_choices()
+    assert [one.name for one in choices] == ["builtin", "fast", "harbour"]
+    assert [one.is_shipped for one in choices] == [True, True, False]
+    assert "90 times as fast" in choices[1].words and "12 layers" in choices[2].words
+    monkeypatch.setattr("ui.services._is_here", lambda spec: True)
+    fake_library.model = "/my/model"
+    assert [one.name for one in services.model_choices()] == [
+        "/my/model",
+        "builtin",
+        "fast",
+        "small",
+        "harbour",
+    ]
+
+
+def test_only_a_switch_can_be_undone(services: Services, make_job: Any) -> None:
+    assert services.undo_of(make_job(kind="switch", state="done")) == "fake before"
+    for job in (None, make_job(state="done"), make_job(kind="switch", state="failed")):
+        assert services.undo_of(job) is None
+    assert services.undo_of(make_job(kind="switch", state="done", collection="deleted")) is None
 
 
 def test_a_collection_is_deleted_by_a_job_and_only_if_there_is_one(
