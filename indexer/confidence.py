@@ -14,6 +14,7 @@ answered questions from others no better than a coin (benchmarks/search.md).
 
 import json
 import logging
+import math
 import threading
 from collections import Counter, OrderedDict
 from collections.abc import Mapping, Sequence
@@ -183,11 +184,17 @@ def calibrate(corpus: Corpus, chunks: int) -> Calibration:
     collection = corpus.collection
     bands = bands_from_chance(_chance_cosines(corpus))
     own = _own_cosines(corpus)
-    can_tell = len(own) > 0 and float(np.mean(own >= bands.likely)) >= _CHECK_SHARE
+    can_tell = _tells(own, bands)
     found = Calibration(_VERSION, collection.contract_digest, chunks, bands, can_tell)
     corpus.catalog.set_setting(_SETTING, asdict(found), scope=collection.id)
     logger.info("Calibrated confidence of %s: %s, can tell: %s", collection.name, bands, can_tell)
     return found
+
+
+def _tells(own: NDArray[np.floating], bands: Bands) -> bool:
+    """Whether nearly all sentences find something likely; of three and more, one may be odd in any case."""
+    allowed = max(len(own) - math.ceil(_CHECK_SHARE * len(own)), 1 if len(own) > 2 else 0)
+    return len(own) > 0 and int(np.sum(own < bands.likely)) <= allowed
 
 
 def bands_from_chance(cosines: NDArray[np.floating]) -> Bands:

@@ -155,7 +155,7 @@ def _neutral_sample(config: ShrinkConfig) -> list[tuple[str, str]] | None:
         return read_sample(path)
     except (OSError, lzma.LZMAError) as error:
         raise ConfigError(
-            f"neutral_sample: {path} cannot be read ({error}). Give a packed file of language, tab, sentence, "
+            f"neutral_sample: {path} cannot be read ({error}). Give a packed file of language, tab, text, "
             "as research/neutral_sample.py writes it."
         ) from error
 

@@ -5,7 +5,7 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from indexer.confidence import Bands, Calibration, TermStatistics, bands_from_chance
+from indexer.confidence import Bands, Calibration, TermStatistics, _tells, bands_from_chance
 from indexer.evidence import query_terms
 
 
@@ -63,3 +63,20 @@ def test_a_calibration_is_of_a_model_and_for_a_size(
     assert calibration.is_of(contract) is is_of
     assert calibration.is_current(chunks) is is_current
     assert not replace(calibration, version=1).is_of("a")
+
+
+@pytest.mark.parametrize(
+    ("own", "tells"),
+    [
+        ([], False),
+        ([0.9], True),
+        ([0.1], False),
+        ([0.9, 0.1], False),
+        ([0.9, 0.9, 0.9, 0.1], True),
+        ([0.9, 0.9, 0.1, 0.1], False),
+        ([0.9] * 26 + [0.1] * 6, True),
+        ([0.9] * 25 + [0.1] * 7, False),
+    ],
+)
+def test_a_verdict_needs_nearly_all_own_sentences(own: list[float], tells: bool) -> None:
+    assert _tells(np.array(own), Bands(0.2, 0.3, 0.4)) is tells

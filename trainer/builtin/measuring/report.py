@@ -112,7 +112,7 @@ def _other_summary(report: Report) -> Lines:
         rows.append(f"| Start of Python, load and first text | {size['load_seconds']:.2f} s | 1 s |")
     if speed := report.get("speed"):
         ratios = ", ".join(f"{own['ratio']:.0f}× ({name})" for name, own in speed["workloads"].items())
-        rows.append(f"| Throughput beside the mE5-small shape | {ratios} | 2× |")
+        rows.append(f"| Throughput beside the built-in model | {ratios} | 2× |")
     for name, own in report.get("precision", {}).items():
         if name != "fp32":
             worst = max((abs(value) for value in own["difference"].values()), default=0.0)

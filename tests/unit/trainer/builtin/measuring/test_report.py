@@ -113,7 +113,7 @@ REPORT = {
         "in all other languages at once | 0.400 (0.390 to 0.410); from English 0.410, BM25 0.015 |",
         "same-language bias in points | 30.0",
         "| Size on disk | 47.2 MB | 48 MB |",
-        "| Throughput beside the mE5-small shape | 55× (sentences) | 2× |",
+        "| Throughput beside the built-in model | 55× (sentences) | 2× |",
         "| bf16: largest change of these means in points | 0.30 | 0.5 |",
         "| Sample library: right document first | 15 of 36 | 17 of 20 |",
     ],
