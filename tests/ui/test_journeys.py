@@ -65,7 +65,7 @@ def test_the_sample_library_comes_with_questions(empty_collection: str, open_pag
     asked = questions.first.inner_text()
     questions.first.click()
     expect(page.locator(QUERY)).to_have_value(asked)
-    page.wait_for_url("**q=How*")
+    page.wait_for_url("**q=Why*")
     phone = open_page(page.url, 390, 844)
     expect(phone.locator(QUERY)).to_have_value(asked)
     expect(phone.locator("#questions")).to_be_hidden()

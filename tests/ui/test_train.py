@@ -137,6 +137,7 @@ def test_from_pairs_to_a_model_in_use(
     assert add_and_wait(empty_collection.partition("/?")[0], documents, collection)["state"] == "done"
     page = open_page(address)
     other = open_page(address)  # a second window follows the newest run
+    expect(page.locator("#train-start, [data-new]").first).to_be_visible()  # the form, or runs of other tests
     if page.locator("[data-new]").count():
         page.locator("[data-new]").click()
     expect(page.locator("#train-start")).to_be_disabled()

@@ -133,7 +133,7 @@ def test_a_finished_model_is_taken_and_a_half_one_made_anew(
     out = Path(config.out)
     partial = out.with_name("out.partial")
     with monkeypatch.context() as patch:
-        patch.setattr(shrink, "estimate", lambda encoder: (_ for _ in ()).throw(KeyboardInterrupt))
+        patch.setattr(shrink, "estimate", lambda encoder, sample: (_ for _ in ()).throw(KeyboardInterrupt))
         with pytest.raises(KeyboardInterrupt):
             run_shrink(config, resume=False)
     assert partial.is_dir() and not out.exists()  # as a kill leaves it
