@@ -51,7 +51,8 @@ def main(argv: Sequence[str] | None = None) -> int:
         "one query": (sentences(16), me5.Role.QUERY),
     }
     with tempfile.TemporaryDirectory() as scratch:
-        folder = me5.export_model(args.model, Path(scratch) / "exported")
+        folder = Path(scratch) / "exported"
+        me5.export_model(args.model, folder)
         engines = open_engines(args.model, folder)
         results = measure(engines, workloads, args.rounds)
     tokens = me5.load_encoder(args.model).count_tokens(workloads["passages"][0])

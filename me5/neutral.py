@@ -200,7 +200,8 @@ def map_of(encoder: "Encoder", *, on_progress: Callable[[int, int], None] | None
     """
     if encoder.neutral is not None:
         return encoder.neutral
-    kept = cache_folder() / "neutral" / f"{encoder.contract.digest}.safetensors"
+    settings = f"{DIRECTIONS}-{SHARE:g}-{hashlib.sha256((_DATA / _SAMPLE).read_bytes()).hexdigest()[:8]}"
+    kept = cache_folder() / "neutral" / f"{encoder.contract.digest}-{settings}.safetensors"
     if kept.is_file():
         return NeutralMap.load(kept)
     logger.info("estimating the language-neutral map of %s, once", encoder.spec.name)

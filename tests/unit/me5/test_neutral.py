@@ -256,8 +256,11 @@ def test_a_model_is_estimated_from_queries_and_passages(tiny_encoder: Encoder) -
 @pytest.mark.usefixtures("small_sample")
 def test_a_map_is_estimated_once_and_kept(tiny_encoder: Encoder, cache: Path, monkeypatch: Any) -> None:
     found = map_of(tiny_encoder)
-    kept = cache / "neutral" / f"{tiny_encoder.contract.digest}.safetensors"
+    (kept,) = (cache / "neutral").glob(f"{tiny_encoder.contract.digest}-*.safetensors")
     assert NeutralMap.load(kept) == found
+    with monkeypatch.context() as patch:  # other settings give another map, not the kept one
+        patch.setattr(module, "DIRECTIONS", 2)
+        assert map_of(tiny_encoder) != found
     monkeypatch.setattr(module, "estimate", lambda *_, **__: pytest.fail("estimated again"))
     assert map_of(tiny_encoder) == found
     given = random_map(32)
