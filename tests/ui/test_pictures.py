@@ -14,9 +14,9 @@ from tests.ui.conftest import add_and_wait, serving
 ROOT = Path(__file__).resolve().parents[2]
 IMAGES = ROOT / "docs" / "images"
 QUERY = "#query textarea, #query input"
-QUESTION = "library rules"
-ARABIC_QUESTION = "لقاح الحصبة للأطفال"
-PDF_QUESTION = "moulin à marée"
+QUESTION = "Wie viele Becher Tee werden am Bahnhof jeden Tag verkauft?"
+ARABIC_QUESTION = "كم تكلفة سرير في مقصورة لشخصين في القطار الليلي؟"
+PDF_QUESTION = "Почему мельница работает по луне, а не по солнцу?"
 MAX_BYTES = 200_000
 SIZES = [("", 1280, 1180, False), ("-dark", 1280, 1180, True), ("-phone", 390, 1400, False)]
 PATIENCE_MS = 300_000  # pictures may be taken on a busy machine, and are not about its speed
