@@ -200,7 +200,8 @@ def best_sentences(
         terms: of the query.
         query_vector: [D], unit length; None to judge by words alone.
         encode: texts to unit vectors [N, D]; called at most once.
-        max_sentences: bound on what is encoded; passages beyond it are judged by words alone.
+        max_sentences: bound on what is encoded; passages beyond it, but for the first, are judged by words
+            alone.
 
     Returns:
         Per passage a sentence without surrounding white space; None for a text without letters or digits,
@@ -210,7 +211,7 @@ def best_sentences(
     room = max_sentences if query_vector is not None else 0
     encoded: list[tuple[int, int]] = []  # (passage, span) of every sentence that is encoded
     for row, candidates in enumerate(spans):
-        if len(candidates) > room:
+        if len(candidates) > room and row > 0:  # the first is always read
             break  # not the next shorter one: whether a passage is read must not depend on later ones
         encoded += [(row, index) for index in range(len(candidates))]
         room -= len(candidates)

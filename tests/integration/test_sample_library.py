@@ -14,7 +14,7 @@ from indexer.segmentation import sentence_spans
 
 EXAMPLES = Path(__file__).resolve().parents[2] / "examples"
 FOLDER = EXAMPLES / "library"
-MIN_TOP_3 = 0.15  # a floor for the built-in model, a little below what benchmarks/search.md records
+MIN_TOP_3 = 30  # of 36; 32 in bf16
 
 
 def read_questions(name: str) -> list[dict[str, Any]]:
@@ -24,7 +24,6 @@ def read_questions(name: str) -> list[dict[str, Any]]:
 QUESTIONS = read_questions("questions.jsonl")
 OFF_TOPIC = read_questions("off_topic.jsonl")
 FIRST = read_questions("first_questions.jsonl")
-PARALLEL = read_questions("parallel_questions.jsonl")
 
 
 @pytest.fixture(scope="module")
@@ -89,11 +88,12 @@ def test_questions_find_their_documents_across_languages(library: Library) -> No
     assert top_3 >= MIN_TOP_3, sorted(zip(ranks, (q["question"] for q in QUESTIONS), strict=True))
 
 
-def test_the_questions_to_begin_with_are_known_ones_in_six_languages() -> None:
-    known = {(one["question"], one["document"], one["answer_contains"]) for one in QUESTIONS}
-    for one in PARALLEL:
-        known |= {(words, one["document"], one["answer_contains"]) for words in one["questions"].values()}
-    assert {(one["question"], one["document"], one["answer_contains"]) for one in FIRST} <= known
+def test_the_questions_to_begin_with_are_answered_and_in_six_languages(library: Library) -> None:
+    by_path = {document.path: document.id for document in library.documents("library")}
+    for one in FIRST:
+        (document_id,) = (found for path, found in by_path.items() if path.endswith(one["document"]))
+        texts = [" ".join(text.split()) for text in document_texts(library, document_id)]
+        assert any(one["answer_contains"] in text for text in texts), one
     assert (
         len(FIRST) == len({one["language"] for one in FIRST}) == len({one["document"] for one in FIRST}) == 6
     )
@@ -104,7 +104,7 @@ def test_the_questions_to_begin_with_are_known_ones_in_six_languages() -> None:
 
 def test_the_questions_to_begin_with_find_their_documents(library: Library) -> None:
     ranks = [rank_of(library, question, mode="hybrid") for question in FIRST]
-    assert sum(rank <= 3 for rank in ranks) >= 4, ranks
+    assert ranks == [1] * len(FIRST), ranks
 
 
 def test_hybrid_is_not_worse_than_meaning_alone(library: Library) -> None:
