@@ -31,6 +31,13 @@ def add_verbs(verbs: "argparse._SubParsersAction[argparse.ArgumentParser]") -> N
         help="write a model to a new folder that transformers and sentence-transformers open",
     )
     models.add_argument(
+        "--prefix",
+        nargs=2,
+        metavar=("QUERY", "PASSAGE"),
+        help="with --register: what the model wants before queries and before passages, where its folder "
+        "does not say, as in --prefix 'query: ' 'passage: '; '' for nothing",
+    )
+    models.add_argument(
         "--neutral",
         action="store_true",
         help="with --export: vectors without their language, as builtin has them anyway",
@@ -72,12 +79,18 @@ def run_models(args: argparse.Namespace) -> int:
     folder = ModelFolder((args.data or cli.default_data_dir()).expanduser() / "models")
     if args.register:
         source, name = args.register
-        copy = folder.register(Path(source), name, reserve_bytes=DEFAULT_RESERVE_BYTES)
+        prefixes = None if args.prefix is None else (args.prefix[0], args.prefix[1])
+        copy = folder.register(Path(source), name, prefixes=prefixes, reserve_bytes=DEFAULT_RESERVE_BYTES)
         if args.json:
             cli.print_json({"name": name, "folder": str(copy)})
         else:
             print(f"{name} is registered: {copy}")
         return 0
+    if args.prefix is not None:
+        raise ModelError(
+            "Got --prefix without --register. Expected both, as in --register FOLDER NAME --prefix 'query: ' "
+            "'passage: '. Add --register, or leave --prefix out."
+        )
     if args.export:
         return _export(args, folder)
     if args.neutral:

@@ -25,6 +25,9 @@ LEXICAL_SHARE = 0.25
 HEADING_COST = 0.15
 """Cosine that a heading loses: it names what a question names, but the sentence below it answers."""
 
+_READ_CLOSELY = (4, 2, 2)
+"""Sentences of the first hits among which a better model chooses: some 200 tokens."""
+
 _MAX_HEADING = 80  # characters; half of it where a character is a syllable or word
 _HEADING_MARK = regex.compile(r"#{1,6}\s|={2,6}\s")
 _SENTENCE_END = regex.compile(r"[\p{Sentence_Terminal}…‥:;,、，；：।॥།።][\p{Pe}\p{Pf}\p{Po}]*$")
@@ -185,59 +188,97 @@ class Readable:
     names: tuple[str, ...] = ()
 
 
+@dataclass(frozen=True)
+class Reader:
+    """A question as one model sees it: its vector [D] of unit length, and texts to unit vectors [N, D]."""
+
+    query_vector: NDArray[np.float32]
+    encode: Encode
+
+    def cosines(self, texts: Sequence[str]) -> list[float]:
+        """How near each text is to the question."""
+        if not texts:
+            return []
+        # The last digits of a matrix product depend on the number of rows.
+        rounded: list[float] = np.round(self.encode(texts) @ self.query_vector, 5).tolist()
+        return rounded
+
+
 def best_sentences(
     passages: Sequence[Readable],
     terms: Sequence[Term],
-    query_vector: NDArray[np.float32] | None,
-    encode: Encode,
+    reader: Reader | None,
     *,
     max_sentences: int = 160,
+    closer: Reader | None = None,
 ) -> list[Evidence | None]:
     """For each passage, its best sentence.
 
     Args:
         passages: the hits, best first.
         terms: of the query.
-        query_vector: [D], unit length; None to judge by words alone.
-        encode: texts to unit vectors [N, D]; called at most once.
-        max_sentences: bound on what is encoded; passages beyond it, but for the first, are judged by words
+        reader: what compares sentences with the question; None to judge by words alone.
+        max_sentences: bound on what is read; passages beyond it, but for the first, are judged by words
             alone.
+        closer: a better, slower model that chooses among the best sentences of the first hits.
 
     Returns:
         Per passage a sentence without surrounding white space; None for a text without letters or digits,
         or one that is judged by words alone and shares none.
     """
     spans = [candidate_spans(passage.text, passage.language) for passage in passages]
-    room = max_sentences if query_vector is not None else 0
-    encoded: list[tuple[int, int]] = []  # (passage, span) of every sentence that is encoded
+    room = max_sentences if reader is not None else 0
+    read = []  # (passage, span) of every sentence that is compared
     for row, candidates in enumerate(spans):
         if len(candidates) > room and row > 0:  # the first is always read
             break  # not the next shorter one: whether a passage is read must not depend on later ones
-        encoded += [(row, index) for index in range(len(candidates))]
+        read += [(row, span) for span in candidates]
         room -= len(candidates)
-    cosines: dict[tuple[int, int], float] = {}
-    if encoded and query_vector is not None:
-        texts = [passages[row].text[slice(*spans[row][index])] for row, index in encoded]
-        # The last digits of a matrix product depend on the number of rows.
-        rounded = np.round(encode(texts) @ query_vector, 5).tolist()
-        cosines = dict(zip(encoded, rounded, strict=True))
-    return [
-        _best(
-            passages[row],
-            candidates,
-            terms,
-            [cosines.get((row, i)) for i in range(len(candidates))],
-        )
-        for row, candidates in enumerate(spans)
+    cosines = {} if reader is None else _compare(reader, passages, read)
+    judged = [
+        _judge(passage, candidates, terms, [cosines.get((row, span)) for span in candidates])
+        for row, (passage, candidates) in enumerate(zip(passages, spans, strict=True))
     ]
+    if closer is not None:
+        judged = _read_closely(closer, passages, terms, judged)
+    return [_best(candidates) for candidates in judged]
 
 
-def _best(
+def _compare(
+    reader: Reader, passages: Sequence[Readable], read: Sequence[tuple[int, tuple[int, int]]]
+) -> dict[tuple[int, tuple[int, int]], float]:
+    cosines = reader.cosines([passages[row].text[slice(*span)] for row, span in read])
+    return dict(zip(read, cosines, strict=True))
+
+
+def _read_closely(
+    closer: Reader,
+    passages: Sequence[Readable],
+    terms: Sequence[Term],
+    judged: Sequence[list[Evidence]],
+) -> list[list[Evidence]]:
+    """The best few sentences of the first passages alone, judged anew."""
+    few = [
+        sorted((one.start, one.end) for one in sorted(candidates, key=lambda one: -one.score)[:keep])
+        for keep, candidates in zip(_READ_CLOSELY, judged, strict=False)
+    ]
+    read = [(row, span) for row, spans in enumerate(few) for span in spans if len(spans) > 1]
+    cosines = _compare(closer, passages, read)
+    anew = [
+        _judge(passages[row], spans, terms, [cosines[row, span] for span in spans])
+        if len(spans) > 1
+        else judged[row]
+        for row, spans in enumerate(few)
+    ]
+    return [*anew, *judged[len(anew) :]]
+
+
+def _judge(
     passage: Readable,
     spans: Sequence[tuple[int, int]],
     terms: Sequence[Term],
     cosines: Sequence[float | None],
-) -> Evidence | None:
+) -> list[Evidence]:
     text = passage.text
     here = present(terms, folded_text(text)) if terms else []
     headings = [is_heading(text, span, passage.names) for span in spans]
@@ -250,10 +291,15 @@ def _best(
             words *= 0.9
         cost = HEADING_COST if is_title and cosine is not None else 0.0
         candidates.append(Evidence(start, end, cosine, (cosine or 0.0) + words - cost))
+    return candidates
+
+
+def _best(candidates: Sequence[Evidence]) -> Evidence | None:
     best = max(candidates, key=lambda one: one.score, default=None)
     if best is None or (best.cosine is None and best.score == 0 and len(candidates) > 1):
         return None
-    return replace(best, cosine=max((one for one in cosines if one is not None), default=None))
+    cosines = [one.cosine for one in candidates if one.cosine is not None]
+    return replace(best, cosine=max(cosines, default=None))
 
 
 def is_heading(text: str, span: tuple[int, int], names: Sequence[str] = ()) -> bool:

@@ -32,7 +32,8 @@ _NAME = re.compile(r"[a-z0-9][a-z0-9._-]{0,63}")
 _RESERVED = ("bm25", "product", "model", "hub")
 _PICKLED = ("*.bin", "*.pt", "*.pth", "*.pkl", "*.ckpt", "*.h5", "*.msgpack")  # never loaded, so not copied
 _PROMPTS = "config_sentence_transformers.json"
-_PREFIXES = {"query": "query_prefix", "passage": "passage_prefix"}
+_PROMPT_FIELDS = {"query": "query_prefix", "passage": "passage_prefix", "bitext": "bitext_prefix"}
+_INSTRUCTION_FIELDS = ("instruct_template", "default_instruction")
 
 
 @dataclass(frozen=True)
@@ -87,10 +88,23 @@ class ModelFolder:
                 models.append(KnownModel(folder.name, None, folder, str(error)))
         return models
 
-    def register(self, folder: Path, name: str, *, reserve_bytes: int = 0) -> Path:
+    def register(
+        self,
+        folder: Path,
+        name: str,
+        *,
+        prefixes: tuple[str, str] | None = None,
+        reserve_bytes: int = 0,
+    ) -> Path:
         """Copy a model folder, or the ``model`` folder of a run, to ``DATA/models/NAME``.
 
         The copy is opened and used once before it gets its name, so whatever has a name works.
+
+        Args:
+            folder: of the model, or of the run.
+            name: for the copy.
+            prefixes: what stands before queries and before passages, where the folder does not say so.
+            reserve_bytes: disk that has to stay free.
 
         Raises:
             ModelError: the name cannot be used or is taken, or the folder is not a model that works.
@@ -102,7 +116,7 @@ class ModelFolder:
         self._require_free(name)
         source = _model_folder(folder)
         try:
-            expected = resolve_spec(str(source)).contract
+            expected = resolve_spec(str(source), prefixes=prefixes)
         except Me5Error as error:
             raise ModelError(f"{folder} cannot be registered as {name!r}. {error}") from error
         self.root.mkdir(parents=True, exist_ok=True)
@@ -113,7 +127,7 @@ class ModelFolder:
         try:
             shutil.copytree(source, aside / name, ignore=shutil.ignore_patterns(*_PICKLED))
             _keep_prompts(aside / name, expected)
-            _try_out(aside / name, expected)
+            _try_out(aside / name, expected.contract)
             (aside / name).rename(self.root / name)
         except (Me5Error, OSError) as error:
             raise ModelError(
@@ -366,16 +380,19 @@ def _model_folder(folder: Path) -> Path:
     )
 
 
-def _keep_prompts(copy: Path, expected: "ModelContract") -> None:
-    """Prefixes that follow from a folder's name are written down, because the copy has another name."""
+def _keep_prompts(copy: Path, expected: "ModelSpec") -> None:
+    """Write down what stands before texts where that was given, or follows from the name of the original."""
     from me5.registry import resolve_spec
 
-    found = resolve_spec(str(copy)).contract
-    if all(getattr(found, field) == getattr(expected, field) for field in _PREFIXES.values()):
+    found = resolve_spec(str(copy))
+    fields = (*_PROMPT_FIELDS.values(), *_INSTRUCTION_FIELDS)
+    if all(getattr(found, field) == getattr(expected, field) for field in fields):
         return
     path = copy / _PROMPTS
     settings = json.loads(path.read_text(encoding="utf-8")) if path.is_file() else {}
-    settings["prompts"] = {role: getattr(expected, field) for role, field in _PREFIXES.items()}
+    prompts = {role: getattr(expected, field) for role, field in _PROMPT_FIELDS.items()}
+    settings["prompts"] = {role: prompt for role, prompt in prompts.items() if prompt is not None}
+    settings |= {field: getattr(expected, field) for field in _INSTRUCTION_FIELDS}
     path.write_text(json.dumps(settings, indent=2, ensure_ascii=False) + "\n", encoding="utf-8")
 
 

@@ -7,6 +7,7 @@ letters must not outrank meaning. More is asked only where the first answer has 
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
+from functools import cache, partial
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -18,6 +19,7 @@ from indexer.evidence import (
     LEXICAL_SHARE,
     Evidence,
     Readable,
+    Reader,
     Term,
     best_sentences,
     coverage,
@@ -41,7 +43,7 @@ _FEW_DOCUMENTS = 256  # in scope: those that are still missing are asked for by 
 _MOST_CANDIDATES = 16_000
 _SHARPENED = 32  # passages that are put in the order of their best sentences
 _SHARPENED_SENTENCES = 160
-_EVIDENCE_SENTENCES = 20  # of a transformer: some 500 tokens
+_QUICK_SENTENCES = 320
 
 
 @dataclass(frozen=True)
@@ -137,21 +139,36 @@ def reads_sentences(encoder: "Encoder | None") -> bool:
 
 
 def with_evidence(corpus: Corpus, query: Query, found: Sequence[Found]) -> list[Found]:
-    """The same passages with their best sentences."""
-    is_sharp = reads_sentences(corpus.encoder)
+    """The same passages with their best sentences.
 
-    def encode(texts: Sequence[str]) -> NDArray[np.float32]:
-        assert corpus.encoder is not None
-        return corpus.encoder.encode(texts, Role.PASSAGE)
-
+    A transformer costs milliseconds a sentence: the fast model reads them all, and leaves to the transformer
+    the best few of the first hits.
+    """
+    reader = closer = None
+    sentences = _SHARPENED_SENTENCES
+    if corpus.encoder is not None and query.vector is not None:
+        own = Reader(query.vector, partial(corpus.encoder.encode, role=Role.PASSAGE))
+        if reads_sentences(corpus.encoder):
+            reader = own
+        else:
+            reader, closer = _quick_reader(query.text), own
+            sentences = _QUICK_SENTENCES
     evidence = best_sentences(
-        [_readable(one.info) for one in found],
-        query.terms,
-        query.vector,
-        encode,
-        max_sentences=_SHARPENED_SENTENCES if is_sharp else _EVIDENCE_SENTENCES,
+        [_readable(one.info) for one in found], query.terms, reader, max_sentences=sentences, closer=closer
     )
     return [replace(one, evidence=best) for one, best in zip(found, evidence, strict=True)]
+
+
+def _quick_reader(question: str) -> Reader:
+    fast = _fast_model()
+    return Reader(fast.encode([question])[0], partial(fast.encode, role=Role.PASSAGE))
+
+
+@cache
+def _fast_model() -> "Encoder":
+    from me5.loading import load_encoder
+
+    return load_encoder("fast")
 
 
 # -- legs ------------------------------------------------------------------------------------------------

@@ -199,8 +199,8 @@ _ME5_SHAPES = (  # architecture, pieces, dimension, layers
 )
 _E5_WORD = re.compile("(?<![a-z0-9])m?e5(?![a-z0-9])")
 _HOW_TO_SAY = (
-    "If it was trained with others, give them as prefixes=(QUERY, PASSAGE), or store them as prompts in "
-    "config_sentence_transformers.json."
+    "If it was trained with others, register it with them: models --register FOLDER NAME --prefix QUERY "
+    "PASSAGE (in Python, prefixes=(QUERY, PASSAGE))."
 )
 _HUB_ID = re.compile(r"[A-Za-z0-9][\w.-]*/[A-Za-z0-9][\w.-]*")
 

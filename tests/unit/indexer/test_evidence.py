@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 from indexer.evidence import (
     Evidence,
     Readable,
+    Reader,
     best_sentences,
     contains,
     coverage,
@@ -30,6 +31,9 @@ def encode_bees(texts: Sequence[str]) -> NDArray[np.float32]:
     return np.stack([BEES if any(w in t for w in ("bee", "Biene", "蜜蜂")) else REST for t in texts])
 
 
+BEE_READER = Reader(BEES, encode_bees)
+
+
 def encode_never(_: Sequence[str]) -> NDArray[np.float32]:
     raise AssertionError("nothing should be encoded")
 
@@ -43,7 +47,7 @@ def encode_never(_: Sequence[str]) -> NDArray[np.float32]:
     ],
 )
 def test_the_sentence_is_found_across_languages(text: str, language: str, sentence: str) -> None:
-    (found,) = best_sentences([Readable(text, language)], query_terms("how do bees sleep"), BEES, encode_bees)
+    (found,) = best_sentences([Readable(text, language)], query_terms("how do bees sleep"), BEE_READER)
     assert found is not None
     assert text[found.start : found.end].startswith(sentence)
     assert text[found.start : found.end] == text[found.start : found.end].strip()
@@ -52,20 +56,20 @@ def test_the_sentence_is_found_across_languages(text: str, language: str, senten
 
 def test_verbatim_words_decide_between_sentences_of_equal_meaning() -> None:
     text = "A bee costs ten euros. A bee costs 1957 pounds. A bee is a bee."
-    (found,) = best_sentences([Readable(text, "en")], query_terms("bee 1957"), BEES, encode_bees)
+    (found,) = best_sentences([Readable(text, "en")], query_terms("bee 1957"), BEE_READER)
     assert found is not None
     assert "1957" in text[found.start : found.end]
 
 
 def test_a_single_sentence_is_shown_even_if_it_shares_no_word() -> None:
-    assert best_sentences([Readable("  One sentence only. ", "en")], (), None, encode_never) == [
+    assert best_sentences([Readable("  One sentence only. ", "en")], (), None) == [
         Evidence(2, 20, cosine=None, score=0.0)
     ]
 
 
 def test_texts_without_words_have_no_evidence() -> None:
     assert best_sentences(
-        [Readable("--- *** ---\n!!!", "en"), Readable("", "und")], (), BEES, encode_never
+        [Readable("--- *** ---\n!!!", "en"), Readable("", "und")], (), Reader(BEES, encode_never)
     ) == [None, None]
 
 
@@ -75,14 +79,31 @@ def test_passages_beyond_the_bound_are_judged_by_words_alone() -> None:
     first, second, third = best_sentences(
         [Readable(text, "en"), Readable(text, "en"), Readable("Rain. Snow.", "en")],
         terms,
-        BEES,
-        encode_bees,
+        BEE_READER,
         max_sentences=3,
     )
     assert first is not None and "bee" in text[first.start : first.end]
     assert second is not None and "train" in text[second.start : second.end]
     assert second.cosine is None
     assert third is None
+
+
+def test_a_closer_reader_chooses_among_the_best_sentences_of_the_first_hits() -> None:
+    text = "A bee sleeps. A bee flies. A bee eats. A bee sings. A bee is wet. The train leaves."
+    read: list[str] = []
+
+    def encode_trains(texts: Sequence[str]) -> NDArray[np.float32]:
+        read.extend(texts)
+        return np.stack([BEES if "sings" in text or "train" in text else REST for text in texts])
+
+    hits = [Readable(text, "en")] * 5
+    found = best_sentences(hits, (), BEE_READER, closer=Reader(BEES, encode_trains))
+    shown = [text[one.start : one.end] for one in found if one is not None]
+    assert shown == ["A bee sings."] + ["A bee sleeps."] * 4  # the first four of the first hit, two of others
+    assert read == ["A bee sleeps.", "A bee flies.", "A bee eats.", "A bee sings."] + 2 * [
+        "A bee sleeps.",
+        "A bee flies.",
+    ]
 
 
 @pytest.mark.parametrize(
@@ -95,18 +116,16 @@ def test_passages_beyond_the_bound_are_judged_by_words_alone() -> None:
     ],
 )
 def test_a_heading_loses_to_a_sentence_of_equal_meaning(text: str, names: tuple[str, ...]) -> None:
-    (found,) = best_sentences([Readable(text, "und", names)], query_terms("sleep"), BEES, encode_bees)
+    (found,) = best_sentences([Readable(text, "und", names)], query_terms("sleep"), BEE_READER)
     assert found is not None and found.cosine == 1.0
     assert text[found.start : found.end].startswith(("A bee sleeps", "蜜蜂晚上"))
 
 
 def test_a_heading_is_shown_where_it_is_all_there_is_or_alone_on_the_subject() -> None:
     for text in ("# The bee\n", "# The bee\n\nThe train leaves. It rains."):
-        (found,) = best_sentences([Readable(text, "en")], query_terms("bee"), BEES, encode_bees)
+        (found,) = best_sentences([Readable(text, "en")], query_terms("bee"), BEE_READER)
         assert found is not None and text[found.start : found.end] == "# The bee"
-    (found,) = best_sentences(
-        [Readable("# The bee\n\nIt rains.", "en")], query_terms("bee"), None, encode_never
-    )
+    (found,) = best_sentences([Readable("# The bee\n\nIt rains.", "en")], query_terms("bee"), None)
     assert found is not None and found.start == 0
 
 
@@ -130,7 +149,7 @@ def test_headings_are_told_from_sentences(text: str, line: str, expected: bool) 
 
 def test_without_a_vector_nothing_is_encoded() -> None:
     text = "The train leaves. The bee sleeps."
-    (found,) = best_sentences([Readable(text, "en")], query_terms("train"), None, encode_never)
+    (found,) = best_sentences([Readable(text, "en")], query_terms("train"), None)
     assert found is not None
     assert (found.start, found.end) == (0, 17)
 
@@ -138,9 +157,7 @@ def test_without_a_vector_nothing_is_encoded() -> None:
 @given(st.lists(st.text(max_size=300), max_size=4), st.text(max_size=60))
 def test_evidence_lies_inside_the_text(texts: list[str], query: str) -> None:
     passages = [Readable(text, "und") for text in texts]
-    for text, found in zip(
-        texts, best_sentences(passages, query_terms(query), BEES, encode_bees), strict=True
-    ):
+    for text, found in zip(texts, best_sentences(passages, query_terms(query), BEE_READER), strict=True):
         if found is not None:
             assert 0 <= found.start < found.end <= len(text)
             assert text[found.start : found.end].strip() == text[found.start : found.end]

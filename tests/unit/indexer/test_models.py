@@ -1,5 +1,6 @@
 """The models of a data folder: registered under a name, opened when needed, few at a time."""
 
+import json
 import shutil
 from collections.abc import Callable
 from pathlib import Path
@@ -51,6 +52,29 @@ def test_prefixes_that_follow_from_the_name_of_the_folder_are_kept(
     copy = folder.register(source, "plain")
     contract = resolve_spec(str(copy)).contract
     assert (contract.query_prefix, contract.passage_prefix) == ("query: ", "passage: ")
+
+
+def test_prefixes_that_are_given_are_written_down(
+    folder: ModelFolder, static_model_dir: Path, tmp_path: Path
+) -> None:
+    source = tmp_path / "plain"
+    shutil.copytree(static_model_dir, source)
+    (source / "config_sentence_transformers.json").unlink()
+    for name, prefixes in (("mine", ("search_query: ", "search_document: ")), ("bare", ("", ""))):
+        spec = resolve_spec(str(folder.register(source, name, prefixes=prefixes)))
+        assert (spec.query_prefix, spec.passage_prefix) == prefixes
+
+
+def test_words_for_bitext_and_instructions_are_kept(
+    folder: ModelFolder, static_model_dir: Path, tmp_path: Path
+) -> None:
+    source = tmp_path / "e5"
+    shutil.copytree(static_model_dir, source)
+    (source / "config_sentence_transformers.json").write_text(
+        json.dumps({"prompts": {"query": "query: ", "passage": "passage: ", "bitext": ""}})
+    )
+    copy = folder.register(source, "mine", prefixes=("q: ", "p: "))
+    assert resolve_spec(str(copy)).bitext_prefix == ""
 
 
 @pytest.mark.parametrize("name", ["", "Big", "a b", "../x", "a/b", ".hidden", "a..b", "x" * 65])
