@@ -8,14 +8,15 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from indexer import cli, cli_models
 from indexer.bitext import cli as mining
+from indexer.cli import common as cli
+from indexer.cli import models as cli_models
 from indexer.errors import IndexerError
 from trainer import command as training
 from trainer.tasks import verb as evaluation
 
 if TYPE_CHECKING:
-    from indexer.product import Product
+    from indexer.library.evaluation import Product
 
 VERBS = ("serve", "add", "search", "encode", "mine", "models", "use", "pairs", "doctor", "train", "evaluate")
 
@@ -46,7 +47,7 @@ def build_parser() -> argparse.ArgumentParser:
 
 def open_product(name: str, progress: Callable[[str, int, int], None] | None) -> "Product":
     """The whole product as a model of ``evaluate``: ``product``, perhaps with ``:MODEL`` and ``:MODE``."""
-    from indexer.product import open_product as open_by_name
+    from indexer.library.evaluation import open_product as open_by_name
 
     return open_by_name(name, progress)
 

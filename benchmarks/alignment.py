@@ -34,9 +34,9 @@ from numpy.typing import NDArray
 sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
 
 from indexer.bitext.alignment import AlignmentSettings, align
-from indexer.bitext.documents import TextDocument, pair_documents
+from indexer.bitext.document_pairing import TextDocument, pair_documents
 from indexer.bitext.overlaps import join_sentences
-from indexer.segmentation import sentence_spans
+from indexer.text.segmentation import sentence_spans
 from me5 import Encoder, Role, load_encoder
 
 Span = tuple[int, int]

@@ -2,7 +2,7 @@
 
     python benchmarks/approximate.py [--sizes 20000 100000] [--share 0.1] [--ef 64 128]
 
-Both answer what mining asks: the k nearest rows of each side on the other. ``me5`` is ``me5.neighbours``. The
+Both answer what mining asks: the k nearest rows of each side on the other. ``me5`` is ``me5.knn``. The
 graph is what the vector store builds (Qdrant Edge, HNSW, m = 16, ef_construct = 100): one for each side,
 each asked for the rows of the other side, in a process of its own on one thread. A share of the rows is asked
 and its time scaled. Recall is the share of the exact neighbours that the graph finds. Times are processor
@@ -26,8 +26,8 @@ from numpy.typing import NDArray
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 
-from indexer.store.edge_build import HNSW_EF_CONSTRUCT, HNSW_M, SMALL_SEGMENT_KB
-from me5.neighbours import both_ways
+from indexer.store.edge.build import HNSW_EF_CONSTRUCT, HNSW_M, SMALL_SEGMENT_KB
+from me5.knn.neighbours import both_ways
 
 WRITE_BATCH = 2_000
 Ids = NDArray[np.integer]

@@ -35,7 +35,7 @@ from indexer.bitext.mining import choose
 from indexer.bitext.values import Estimate, MiningSettings, Sentence
 from indexer.bitext.vectors import encode_sentences
 from me5.encoder import Encoder
-from me5.neighbours import Neighbours, both_ways
+from me5.knn.neighbours import Neighbours, both_ways
 
 LANGUAGES = {
     "ar": "ara", "de": "deu", "es": "spa", "fi": "fin", "fr": "fra", "he": "heb", "hi": "hin", "ja": "jpn",

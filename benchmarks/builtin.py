@@ -266,7 +266,7 @@ def timed(action: Callable[[], object]) -> float:
 
 def measure_library(folder: Path) -> dict[str, Any]:
     """Questions in one language about documents in another, asked of the sample library as on the page."""
-    from indexer.library import Library
+    from indexer.library.library import Library
 
     asked = [
         json.loads(line) for line in (EXAMPLES / "questions.jsonl").read_text(encoding="utf-8").splitlines()

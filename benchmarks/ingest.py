@@ -43,7 +43,7 @@ def write_documents(folder: Path, passages: int, seed: int = 1) -> None:
 
 def sample_sentences() -> list[str]:
     """Sentences of the plain texts in ``examples/library``, else a built-in handful."""
-    from indexer.segmentation import sentence_spans
+    from indexer.text.segmentation import sentence_spans
 
     found: list[str] = []
     for path in sorted((ROOT / "examples" / "library").rglob("*")):
@@ -59,7 +59,7 @@ def sample_sentences() -> list[str]:
 
 def compare(model: str, passages: int, rounds: int, threads: int | None) -> dict[str, object]:
     """Seconds of the pipeline and of bare encoding, for the same passages."""
-    from indexer.library import Library
+    from indexer.library.library import Library
     from me5.loading import load_encoder
     from me5.prefixes import Role
 
@@ -121,7 +121,7 @@ def model_path(name: str) -> str:
 
 def big_file(model: str, megabytes: int) -> dict[str, object]:
     """Peak memory over what the loaded model takes, of this process with its children, for one text file."""
-    from indexer.library import Library
+    from indexer.library.library import Library
 
     with tempfile.TemporaryDirectory() as place:
         path = Path(place) / "big.txt"

@@ -20,8 +20,8 @@ from collections import Counter, defaultdict
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
-from indexer.language import detect, detect_many
-from indexer.scripts import script_counts
+from indexer.text.language import detect, detect_many
+from indexer.text.unicode_scripts import script_counts
 
 _CODE_LIST = """
 afr:af ara:ar bul:bg ben:bn cat:ca ces:cs cym:cy dan:da deu:de ell:el est:et pes:fa

@@ -1,6 +1,6 @@
-"""Make indexer/data/frequent_words.txt: how often frequent words occur in each language.
+"""Make indexer/text/data/frequent_words.txt: how often frequent words occur in each language.
 
-    python benchmarks/make_frequent_words.py --data FOLDER [--output indexer/data/frequent_words.txt]
+    python benchmarks/make_frequent_words.py --data FOLDER [--output indexer/text/data/frequent_words.txt]
 
 FOLDER is the training folder of the built-in model. Only the parallel sources of its recipe
 (trainer/recipes/builtin.yaml) are read, with the recipe's own exclusions, so that both rest on the same
@@ -38,7 +38,7 @@ from trainer.config import SourceConfig, load_recipe
 
 _ROOT = Path(__file__).parent.parent
 _RECIPE = _ROOT / "trainer" / "recipes" / "builtin.yaml"
-_OUTPUT = _ROOT / "indexer" / "data" / "frequent_words.txt"
+_OUTPUT = _ROOT / "indexer" / "text" / "data" / "frequent_words.txt"
 _HEADER = """\
 # How often frequent words occur: script, language (a label of py3langid), then words with their share of the
 # running words in units of 0.00001. Made by benchmarks/make_frequent_words.py, which names the sources.

@@ -31,7 +31,7 @@ from numpy.typing import NDArray
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 
-from me5.neighbours import Neighbours, both_ways, plan_for
+from me5.knn.neighbours import Neighbours, both_ways, plan_for
 
 DIMENSION = 384
 TOPICS = 1_000

@@ -28,9 +28,9 @@ import numpy as np
 import psutil
 from questions.library import write_documents as write_manuals
 
-from indexer.documents import SearchMode
-from indexer.library import Library
-from indexer.segmentation import sentence_spans
+from indexer.library.library import Library
+from indexer.text.segmentation import sentence_spans
+from indexer.types import SearchMode
 
 EXAMPLES = Path(__file__).resolve().parent.parent / "examples"
 QUESTIONS = Path(__file__).resolve().parent / "questions"

@@ -22,7 +22,7 @@ from pathlib import Path
 sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 
 from indexer.bitext.segmenters import icu_spans
-from indexer.segmentation import sentence_spans
+from indexer.text.segmentation import sentence_spans
 
 PARAGRAPH = 20
 WITHOUT_SPACES = {"zh", "zh-Hant", "ja", "yue"}

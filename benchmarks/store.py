@@ -25,9 +25,9 @@ from numpy.typing import NDArray
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 
-from indexer.documents import Point, ScoredPoint, SparseVector, Where
-from indexer.store import edge_rebuild
-from indexer.store.edge import EdgeStore
+from indexer.store.edge import rebuild as edge_rebuild
+from indexer.store.edge.store import EdgeStore
+from indexer.types import Point, ScoredPoint, SparseVector, Where
 
 NAME = "benchmark"
 DIMENSION = 384

@@ -12,7 +12,7 @@ import json
 import tempfile
 from pathlib import Path
 
-from indexer.library import Library
+from indexer.library.library import Library
 
 HERE = Path(__file__).resolve().parent
 TASK = HERE / "evaluation" / "sample-questions"

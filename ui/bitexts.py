@@ -36,7 +36,7 @@ from ui.mining import (
 
 if TYPE_CHECKING:
     from indexer.catalog import Catalog
-    from indexer.library import Library
+    from indexer.library.library import Library
 
 MAX_MOSES_BYTES = 4_000_000_000
 

@@ -154,7 +154,7 @@ class Evaluations:
 
     def _located(self, model: str) -> str:
         """The folder of a registered model, which is its word in the list to choose from, or the word."""
-        from indexer.models import ModelFolder
+        from indexer.library.encoders import ModelFolder
 
         word = _absolute(model)
         found = ModelFolder(self.data_dir / "models").find(word)

@@ -7,7 +7,7 @@ from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import Any, Literal
 
-from indexer.documents import DocumentInfo, SearchResult, closest_first
+from indexer.types import DocumentInfo, SearchResult, closest_first
 from ui import formatting as fmt
 
 ExportFormat = Literal["csv", "json", "xlsx"]

@@ -4,8 +4,8 @@ from collections.abc import Collection, Mapping, Sequence
 from pathlib import PurePath
 from typing import Literal
 
-from indexer.documents import CollectionInfo, DocumentInfo, JobInfo
-from indexer.offers import ModelOffer
+from indexer.library.offers import ModelOffer
+from indexer.types import CollectionInfo, DocumentInfo, JobInfo
 from ui import formatting as fmt
 from ui.languages import language_name
 

@@ -3,7 +3,7 @@
 import base64
 from collections.abc import Mapping, Sequence
 
-from indexer.documents import ChunkInfo, Hit, SearchResult, closest_first
+from indexer.types import ChunkInfo, Hit, SearchResult, closest_first
 from ui import formatting as fmt
 from ui.languages import language_name
 from ui.services import SampleQuestion

@@ -27,7 +27,7 @@ from ui import child_runs
 from ui.errors import UiError
 
 if TYPE_CHECKING:
-    from indexer.library import Library
+    from indexer.library.library import Library
 
 ROOT = Path(__file__).resolve().parent.parent
 SAMPLE = (ROOT / "examples/parallel/notices.ar.txt", ROOT / "examples/parallel/notices.zh.txt")

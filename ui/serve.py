@@ -17,7 +17,7 @@ from ui import auth
 from ui.errors import LaunchError
 
 if TYPE_CHECKING:
-    from indexer.library import Library
+    from indexer.library.library import Library
 
 logger = logging.getLogger(__name__)
 

@@ -13,7 +13,8 @@ from functools import lru_cache
 from pathlib import Path
 from typing import TYPE_CHECKING, Literal, cast
 
-from indexer.documents import (
+from indexer.errors import CollectionError, IndexerError, ReadError
+from indexer.types import (
     ChunkInfo,
     CollectionInfo,
     DocumentInfo,
@@ -22,11 +23,10 @@ from indexer.documents import (
     SearchResult,
     Where,
 )
-from indexer.errors import CollectionError, IndexerError, ReadError
 from ui import exports
 
 if TYPE_CHECKING:
-    from indexer.library import Library
+    from indexer.library.library import Library
     from indexer.progress import Progress
     from me5.spec import ModelSpec
 
@@ -313,7 +313,7 @@ class Services:
         document = next(iter(self.library.documents_by_id([passage.document_id])), None)
         if document is None:
             return None
-        from indexer.preview import page_image
+        from indexer.library.page_image import page_image
 
         return page_image(Path(document.stored_path), page, PREVIEW_WIDTH), page
 

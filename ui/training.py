@@ -11,7 +11,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from indexer.documents import JobInfo
+from indexer.types import JobInfo
 from trainer.data.intake import Split, hold_out
 from trainer.errors import DataError, TrainingError
 from trainer.runs import estimate as estimates
@@ -21,7 +21,7 @@ from ui.training_pairs import Drafts, languages_of, safe_name
 from ui.training_plan import PURPOSES
 
 if TYPE_CHECKING:
-    from indexer.library import Library
+    from indexer.library.library import Library
 
 MAX_TITLE = 80
 RESERVED = "new"  # in the address of the page it means the form

@@ -15,7 +15,7 @@ from ui.training_pairs import DRAFTS, Draft
 from ui.training_plan import PURPOSES, Settings, preset
 
 if TYPE_CHECKING:
-    from indexer.library import Library
+    from indexer.library.library import Library
 
 OFFERED = ("fast", "builtin", "small", "base", "large")
 """Models of the registry that can be trained: pooled unit vectors with fixed prefixes."""

@@ -12,14 +12,14 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from indexer.language import detect_many
+from indexer.text.language import detect_many
 from trainer.data.intake import Columns, Intake, take_in
 from trainer.data.pairs import Pair
 from trainer.errors import DataError
 from trainer.runs import records
 
 if TYPE_CHECKING:
-    from indexer.library import Library
+    from indexer.library.library import Library
 
 DRAFTS = ".drafts"
 DRAFT_DAYS = 7
@@ -71,7 +71,7 @@ class Drafts:
         Raises:
             DataError: the collection is missing or gives too few.
         """
-        from indexer.pairs import write_pairs
+        from indexer.library.training_pairs import write_pairs
 
         aside = self.folder / f"collection-{time.time_ns():x}.jsonl"
         aside.parent.mkdir(parents=True, exist_ok=True)

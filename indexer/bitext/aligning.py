@@ -1,7 +1,7 @@
 """Ordered texts on disk to aligned pairs: what ``mine --align`` does with two files, or with two folders.
 
 How sentences are aligned is the business of ``alignment``, which documents of two folders belong together
-that of ``documents``; here the files are read and the pairs are checked.
+that of ``document_pairing``; here the files are read and the pairs are checked.
 """
 
 import logging
@@ -15,7 +15,7 @@ import numpy as np
 
 from indexer.bitext.alignment import align, beads_to_pairs
 from indexer.bitext.checking import check_pairs
-from indexer.bitext.documents import TextDocument, pair_documents
+from indexer.bitext.document_pairing import TextDocument, pair_documents
 from indexer.bitext.filters import side_language
 from indexer.bitext.overlaps import Encode
 from indexer.bitext.segmenters import Segmenter
@@ -24,7 +24,7 @@ from indexer.bitext.values import UNKNOWN_LANGUAGE, MiningResult, MiningSettings
 from indexer.bitext.vectors import KeptBatches, encode_sentences
 from indexer.errors import MiningError, ReadError
 from indexer.progress import Progress
-from indexer.segmentation import sentence_spans
+from indexer.text.segmentation import sentence_spans
 
 if TYPE_CHECKING:
     from me5.encoder import Encoder

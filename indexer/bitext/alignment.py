@@ -7,7 +7,7 @@ vectors averaged until the whole grid is small and then step by step finer, find
 path one sentence at a time; the second looks for blocks within a band around it. Time and memory grow
 linearly with the texts, and of the vectors of blocks only a window is kept.
 
-Which documents belong together is the business of ``indexer.bitext.documents``.
+Which documents belong together is the business of ``indexer.bitext.document_pairing``.
 """
 
 from collections.abc import Callable, Sequence
@@ -18,8 +18,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from indexer.bitext.distances import BlockDistances, BlockVectors, SentenceDistances, centred, unit
+from indexer.bitext.dynamic_programming import Step, band_around, cheapest_path, full_band
 from indexer.bitext.overlaps import Encode, encode_all, join_sentences
-from indexer.bitext.paths import Step, band_around, cheapest_path, full_band
 from indexer.bitext.values import Pair, Sentence
 from indexer.errors import IndexerError, JobError
 

@@ -1,6 +1,7 @@
 """The terminal verb ``mine``: two files, folders or languages of a collection to a file of scored pairs.
 
-Names, flags and JSON fields are a contract that scripts depend on. What verbs share is in ``indexer.cli``.
+Names, flags and JSON fields are a contract that scripts depend on. What verbs share is in
+``indexer.cli.common``.
 """
 
 import argparse
@@ -12,9 +13,9 @@ from collections import Counter
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, get_args
 
-from indexer import cli
 from indexer.bitext.segmenters import SEGMENTERS, segmenter
 from indexer.bitext.values import DROPPED, UNKNOWN_LANGUAGE, Margin, MiningSettings, Retrieval
+from indexer.cli import common as cli
 from indexer.errors import MiningError, ReadError
 from indexer.progress import Progress, TimeLeft
 

@@ -17,9 +17,9 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from indexer import language
 from indexer.bitext.values import UNKNOWN_LANGUAGE, MiningSettings, Sentence
-from indexer.scripts import COMMON, script_counts
+from indexer.text import language
+from indexer.text.unicode_scripts import COMMON, script_counts
 
 SURE = 0.85
 """Confidence from which the language of a sentence counts as plain."""

@@ -20,7 +20,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from indexer.bitext.values import Margin, Retrieval
-from me5.neighbours import Neighbours
+from me5.knn.neighbours import Neighbours
 
 Floats = NDArray[np.float32]
 Ids = NDArray[np.int64]

@@ -25,7 +25,7 @@ from indexer.bitext.margins import (
     retrieve,
     score_neighbours,
 )
-from indexer.bitext.steps import FILTER_S, Steps, compare, encode_sides, require_sides
+from indexer.bitext.progress import FILTER_S, Steps, compare, encode_sides, require_sides
 from indexer.bitext.threshold import estimate_threshold, outlier_cap, threshold_from_gold
 from indexer.bitext.values import (
     UNKNOWN_LANGUAGE,
@@ -37,7 +37,7 @@ from indexer.bitext.values import (
 )
 from indexer.errors import MiningError
 from indexer.progress import Progress
-from me5.neighbours import Neighbours
+from me5.knn.neighbours import Neighbours
 
 if TYPE_CHECKING:
     from me5.encoder import Encoder

@@ -10,7 +10,7 @@ import numpy as np
 
 from indexer.bitext.checking import check_pairs
 from indexer.bitext.margins import Candidates, decoys, first, margin_of, mean_cosine, owners
-from indexer.bitext.steps import Steps, compare, encode_sides, require_sides
+from indexer.bitext.progress import Steps, compare, encode_sides, require_sides
 from indexer.bitext.threshold import estimate_threshold, outlier_cap
 from indexer.bitext.values import MiningResult, MiningSettings, Pair
 from indexer.progress import Progress

@@ -9,7 +9,7 @@ from collections.abc import Callable
 from typing import Literal, get_args
 
 from indexer.errors import MiningError
-from indexer.segmentation import sentence_spans
+from indexer.text.segmentation import sentence_spans
 
 SegmenterName = Literal["rules", "icu"]
 Segmenter = Callable[[str, str | None], list[tuple[int, int]]]

@@ -1,8 +1,8 @@
 """Where sentences come from: files of any format the library reads, lines, collections, files of pairs.
 
 Text files, also packed with gz, xz or bz2, may hold one sentence per line; whether they do is seen from their
-first lines unless it is said. Everything else is cut into sentences by rules (``indexer.segmentation``), or
-by another segmenter. Offsets count characters of the extracted text.
+first lines unless it is said. Everything else is cut into sentences by rules (``indexer.text.segmentation``)
+or by another segmenter. Offsets count characters of the extracted text.
 """
 
 import bz2
@@ -19,7 +19,7 @@ from indexer.bitext.values import UNKNOWN_LANGUAGE, Pair, Sentence
 from indexer.errors import ReadError
 from indexer.readers import SUFFIXES, Source, encoding
 from indexer.readers.worker import read_file
-from indexer.segmentation import sentence_spans
+from indexer.text.segmentation import sentence_spans
 
 if TYPE_CHECKING:
     from indexer.catalog import Catalog

@@ -30,7 +30,7 @@ from sqlalchemy.orm import Mapped, mapped_column
 from indexer.bitext.reviews import Bitext, Kind, PairCounts, PairFilter, ReviewPair, Sort
 from indexer.bitext.values import Pair, State
 from indexer.catalog.database import Database
-from indexer.catalog.models import Base
+from indexer.catalog.tables import Base
 from indexer.errors import CatalogError
 
 _INSERT_ROWS = 2_000

@@ -8,9 +8,9 @@ from sqlalchemy import Row, Select, and_, case, delete, func, or_, select, updat
 from sqlalchemy.dialects import postgresql, sqlite
 
 from indexer.catalog.database import Database, slices
-from indexer.catalog.models import ChunkRow, CollectionRow, DocumentRow
 from indexer.catalog.records import ChunkRecord, ChunkState
-from indexer.documents import Chunk, ChunkInfo
+from indexer.catalog.tables import ChunkRow, CollectionRow, DocumentRow
+from indexer.types import Chunk, ChunkInfo
 
 CHUNK_COLUMNS = (
     ChunkRow.id,

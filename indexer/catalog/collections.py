@@ -8,10 +8,10 @@ from sqlalchemy import Connection, delete, func, insert, select, update
 from sqlalchemy.exc import IntegrityError
 
 from indexer.catalog.database import Database
-from indexer.catalog.models import CollectionRow, DocumentLanguageRow, DocumentRow, SettingRow
 from indexer.catalog.records import CollectionRecord, moment
-from indexer.documents import CollectionInfo
+from indexer.catalog.tables import CollectionRow, DocumentLanguageRow, DocumentRow, SettingRow
 from indexer.errors import CollectionError
+from indexer.types import CollectionInfo
 
 _MAX_NAME = 100
 _COLUMNS = (

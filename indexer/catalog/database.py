@@ -15,13 +15,13 @@ from sqlalchemy.pool import StaticPool
 from indexer.errors import CatalogError
 
 HEAD = "0002"
-"""The schema version this code knows: the newest file in ``indexer/migrations/versions``."""
+"""The schema version this code knows: the newest file in ``indexer/catalog/migrations/versions``."""
 
 ID_SLICE = 500
 """Ids per IN list; SQLite builds of old allow 999 variables in one statement."""
 
 _BUSY_TIMEOUT_MS = 30_000
-_MIGRATIONS = Path(__file__).resolve().parent.parent / "migrations"
+_MIGRATIONS = Path(__file__).resolve().parent / "migrations"
 
 T = TypeVar("T")
 

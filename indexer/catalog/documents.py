@@ -7,9 +7,9 @@ from pathlib import PurePosixPath
 from sqlalchemy import Connection, Row, Select, delete, func, insert, select, update
 
 from indexer.catalog.database import Database, slices
-from indexer.catalog.models import ChunkRow, CollectionRow, DocumentLanguageRow, DocumentRow
 from indexer.catalog.records import DocumentRecord, PassResult, moment
-from indexer.documents import DocumentInfo
+from indexer.catalog.tables import ChunkRow, CollectionRow, DocumentLanguageRow, DocumentRow
+from indexer.types import DocumentInfo
 
 _RECORD_COLUMNS = (
     DocumentRow.id,

@@ -8,8 +8,8 @@ from typing import Any
 from sqlalchemy import ColumnElement, Connection, func, or_, select
 
 from indexer.catalog.database import Database
-from indexer.catalog.models import DocumentLanguageRow, DocumentRow
-from indexer.documents import Where
+from indexer.catalog.tables import DocumentLanguageRow, DocumentRow
+from indexer.types import Where
 
 _COLUMNS = {
     "language": DocumentLanguageRow.language,

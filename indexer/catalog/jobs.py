@@ -8,9 +8,9 @@ from typing import Any
 from sqlalchemy import Row, delete, insert, select, update
 
 from indexer.catalog.database import Database
-from indexer.catalog.models import JobRow
 from indexer.catalog.records import moment
-from indexer.documents import JobInfo
+from indexer.catalog.tables import JobRow
+from indexer.types import JobInfo
 
 _HISTORY = 200
 _ACTIVE = ("queued", "running")

@@ -6,8 +6,8 @@ from sqlalchemy import Row, func, select
 
 from indexer.catalog.chunks import CHUNK_COLUMNS, to_chunk
 from indexer.catalog.database import Database
-from indexer.catalog.models import ChunkRow, DocumentRow
-from indexer.documents import Chunk
+from indexer.catalog.tables import ChunkRow, DocumentRow
+from indexer.types import Chunk
 
 _PAGE = 500
 

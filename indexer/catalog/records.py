@@ -1,10 +1,10 @@
-"""What the catalog hands out and takes in beyond ``indexer.documents``: frozen values."""
+"""What the catalog hands out and takes in beyond ``indexer.types``: frozen values."""
 
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from typing import Literal
 
-from indexer.documents import Chunk, DocumentState
+from indexer.types import Chunk, DocumentState
 
 ChunkState = Literal["pending", "indexed"]
 

@@ -5,7 +5,7 @@ from typing import Any
 from sqlalchemy import delete, insert, select
 
 from indexer.catalog.database import Database
-from indexer.catalog.models import SettingRow
+from indexer.catalog.tables import SettingRow
 
 
 class SettingQueries(Database):

@@ -20,11 +20,11 @@ from pathlib import Path
 from types import TracebackType
 from typing import Any, Self
 
-from indexer.documents import Block, ReadInfo
 from indexer.errors import JobError, ReadError
 from indexer.readers import SUFFIXES, ReadLimits
 from indexer.readers.frames import FrameError, read_frame, write_frame
 from indexer.readers.pieces import MEGABYTE, refusal
+from indexer.types import Block, ReadInfo
 
 logger = logging.getLogger(__name__)
 Cancelled = Callable[[], bool]

@@ -39,7 +39,7 @@ def open_store(
         StoreError: the server does not answer.
     """
     if qdrant_url is None:
-        from indexer.store.edge import EdgeStore
+        from indexer.store.edge.store import EdgeStore
 
         return EdgeStore(data_dir, reserve_bytes=reserve_bytes)
     from indexer.store.qdrant import QdrantStore

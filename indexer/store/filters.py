@@ -2,7 +2,7 @@
 
 from dataclasses import dataclass
 
-from indexer.documents import Where
+from indexer.types import Where
 
 
 @dataclass(frozen=True)

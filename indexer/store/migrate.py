@@ -5,9 +5,9 @@ from itertools import islice
 
 import numpy as np
 
-from indexer.documents import Point
 from indexer.errors import StoreError
 from indexer.store.protocol import WRITE_BATCH, VectorStore
+from indexer.types import Point
 
 SAMPLE_STRIDE = 97
 """Every so many batches one is read back; the first always is."""

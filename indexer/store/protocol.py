@@ -11,7 +11,7 @@ from typing import Protocol
 import numpy as np
 from numpy.typing import NDArray
 
-from indexer.documents import Fusion, Point, ScoredPoint, SparseVector, Where
+from indexer.types import Fusion, Point, ScoredPoint, SparseVector, Where
 
 DENSE = "dense"
 LEXICAL = "lexical"

@@ -15,13 +15,13 @@ from numpy.typing import NDArray
 from qdrant_client import QdrantClient, models
 from qdrant_client.http.exceptions import ApiException, ResponseHandlingException, UnexpectedResponse
 
-from indexer.documents import Fusion, Point, ScoredPoint, SparseVector, Where
 from indexer.errors import StoreError
 from indexer.store.filters import AnyOf, to_conditions
 from indexer.store.naming import decode_name, encode_name
 from indexer.store.protocol import DENSE, FLOAT_FIELDS, KEYWORD_FIELDS, LEXICAL, RRF_K, WRITE_BATCH
 from indexer.store.settings import ServerSettings
 from indexer.store.validation import check_dimension, check_id, check_points, check_query
+from indexer.types import Fusion, Point, ScoredPoint, SparseVector, Where
 
 PAGE = 1000
 PREFIX = "me5-"

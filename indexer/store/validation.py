@@ -11,8 +11,8 @@ from uuid import UUID
 import numpy as np
 from numpy.typing import NDArray
 
-from indexer.documents import Point, SparseVector
 from indexer.errors import StoreError
+from indexer.types import Point, SparseVector
 
 UNIT_TOLERANCE = 1e-3
 _HINT = "Encode the passage again with the model of this collection."

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from indexer.errors import StoreError, StoreLockedError
-from indexer.library import Library
+from indexer.library.library import Library
 
 if TYPE_CHECKING:
     from me5.encoder import Encoder
@@ -146,8 +146,8 @@ import resource, sys
 from pathlib import Path
 sys.path.insert(0, sys.argv[3])
 from fake_encoder import FakeEncoder
-from indexer.chunking import ChunkSettings
-from indexer.library import Library
+from indexer.text.chunking import ChunkSettings
+from indexer.library.library import Library
 library = Library.open(Path(sys.argv[1]), encoder=FakeEncoder(), reserve_bytes=0, resume_jobs=False)
 library.add([Path(sys.argv[2]).with_name("small.txt")])
 before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss

@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 
 import app
-from indexer.models import ModelFolder
+from indexer.library.encoders import ModelFolder
 
 TEXTS = [
     "The harbour was built in 1894 and ships come in at night.",

@@ -7,12 +7,12 @@ from pathlib import Path
 
 import pytest
 
-from indexer.documents import Block
 from indexer.errors import ReadError
-from indexer.preview import page_image
+from indexer.library.page_image import page_image
 from indexer.readers import SUFFIXES
 from indexer.readers.archive import expand
 from indexer.readers.worker import ReaderProcess, read_file
+from indexer.types import Block
 
 GOLDEN = Path(__file__).parents[1] / "golden" / "readers"
 EXPECTED: dict[str, list[tuple[str, int | None, str | None]]] = json.loads(

@@ -7,10 +7,10 @@ from typing import Any
 
 import pytest
 
-from indexer.documents import Hit, Where
-from indexer.library import Library
-from indexer.scripts import script_counts
-from indexer.segmentation import sentence_spans
+from indexer.library.library import Library
+from indexer.text.segmentation import sentence_spans
+from indexer.text.unicode_scripts import script_counts
+from indexer.types import Hit, Where
 
 EXAMPLES = Path(__file__).resolve().parents[2] / "examples"
 FOLDER = EXAMPLES / "library"

@@ -11,7 +11,7 @@ import pytest
 
 import app
 from indexer.catalog import Catalog
-from indexer.library import Library
+from indexer.library.library import Library
 from indexer.store import open_store
 
 ROOT = Path(__file__).resolve().parents[2]

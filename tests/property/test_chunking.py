@@ -10,10 +10,10 @@ from hypothesis import example, given, settings
 from hypothesis import strategies as st
 from numpy.typing import NDArray
 
-from indexer import chunking
-from indexer.chunking import ChunkSettings, iter_chunks
-from indexer.documents import Block, Chunk
-from indexer.segmentation import sentence_spans
+from indexer.text import chunking
+from indexer.text.chunking import ChunkSettings, iter_chunks
+from indexer.text.segmentation import sentence_spans
+from indexer.types import Block, Chunk
 from me5.encoder import Encoder
 from me5.loading import load_encoder
 from me5.prefixes import Role

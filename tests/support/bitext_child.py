@@ -14,7 +14,8 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-from indexer.bitext import aligning, mining, overlaps, steps, vectors
+from indexer.bitext import aligning, mining, overlaps, vectors
+from indexer.bitext import progress as steps
 from indexer.bitext.sources import read_sentences
 from indexer.bitext.values import MiningSettings
 

@@ -6,8 +6,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from indexer.documents import Point, ScoredPoint
 from indexer.errors import StoreError
+from indexer.types import Point, ScoredPoint
 
 
 class FakeStore:

@@ -14,9 +14,10 @@ from typing import Any
 
 from fake_encoder import FakeEncoder
 
-from indexer import pipeline, reading
-from indexer.chunking import ChunkSettings
-from indexer.library import Library
+from indexer.ingest import pipeline
+from indexer.ingest import read as reading
+from indexer.library.library import Library
+from indexer.text.chunking import ChunkSettings
 
 CATALOG_CHANGES = (
     "put_documents",

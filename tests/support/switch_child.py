@@ -11,10 +11,10 @@ from typing import Any
 import ingest_child
 from fake_encoder import FakeEncoder
 
-from indexer import switching
-from indexer.chunking import ChunkSettings
-from indexer.library import Library
-from indexer.models import Encoders
+from indexer.library import model_switch
+from indexer.library.encoders import Encoders
+from indexer.library.library import Library
+from indexer.text.chunking import ChunkSettings
 
 CATALOG_CHANGES = ("set_setting", "switch_collection", "create_job", "claim_job", "end_job")
 STORE_CHANGES = ("ensure", "upsert", "delete", "drop", "optimize")
@@ -22,7 +22,7 @@ MODELS: dict[str, Any] = {"fake": FakeEncoder(), "other/model": FakeEncoder("oth
 
 
 def main(data_dir: Path, source: Path, work: str, moment: str) -> None:
-    switching.BATCH_CHUNKS = 32
+    model_switch.BATCH_CHUNKS = 32
     ingest_child.CATALOG_CHANGES, ingest_child.STORE_CHANGES = CATALOG_CHANGES, STORE_CHANGES
     Encoders._load = lambda _, name: MODELS[name]  # type: ignore[assignment, method-assign]
     settings = ChunkSettings(target_tokens=32)

@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from me5.similarity import top_k
+from me5.knn.similarity import top_k
 
 Vectors = NDArray[np.float32]
 

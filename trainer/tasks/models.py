@@ -269,7 +269,7 @@ def _encoders(encoder: Encoder | BlendedEncoder) -> list[Encoder]:
 
 def _nearest(queries_QD: NDArray[np.float32], passages_PD: NDArray[np.float32], k: int) -> Hits:
     """Exact top k; queries go in blocks, because a block of scores is as wide as there are queries."""
-    from me5.similarity import top_k
+    from me5.knn.similarity import top_k
 
     starts = range(0, max(1, len(queries_QD)), QUERIES_AT_A_TIME)
     found = [top_k(queries_QD[start : start + QUERIES_AT_A_TIME], passages_PD, k) for start in starts]

@@ -19,7 +19,7 @@ def knn_predict(train_ND: Matrix, labels_N: Labels, test_ND: Matrix, k: int = 5)
 
     Rows must have length 1. Fewer than k training rows are all used.
     """
-    from me5.similarity import top_k
+    from me5.knn.similarity import top_k
 
     _, nearest = top_k(np.asarray(test_ND, dtype=np.float32), np.asarray(train_ND, dtype=np.float32), k)
     votes_QK = labels_N[nearest]

@@ -7,7 +7,7 @@ from typing import Any, cast, get_args
 
 import gradio as gr
 
-from indexer.documents import JobInfo
+from indexer.types import JobInfo
 from ui import markup_library as markup
 from ui.exports import ExportFormat
 from ui.frame import TO_DOWNLOAD, Frame, look, script

@@ -8,7 +8,7 @@ from typing import Any
 
 import gradio as gr
 
-from indexer.documents import DocumentInfo, SearchResult
+from indexer.types import DocumentInfo, SearchResult
 from ui import formatting as fmt
 from ui import markup_search as markup
 from ui.exports import ExportFormat

@@ -7,9 +7,9 @@ from collections.abc import Callable, Iterator
 import numpy as np
 import pytest
 
-from indexer.documents import Point, SparseVector
 from indexer.store import open_store
 from indexer.store.protocol import VectorStore
+from indexer.types import Point, SparseVector
 
 DIMENSION = 16
 LANGUAGES = ("de", "en", "th")

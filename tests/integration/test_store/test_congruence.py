@@ -9,10 +9,10 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from indexer.documents import Point, SparseVector, Where
 from indexer.errors import StoreError
 from indexer.store import open_store
 from indexer.store.protocol import VectorStore
+from indexer.types import Point, SparseVector, Where
 
 NAME = "test-3f2a"
 SHARED = "shared-3f2a"

@@ -16,11 +16,13 @@ from typing import Any
 import numpy as np
 import pytest
 
-from indexer.documents import Point
 from indexer.errors import DiskFullError, StoreError, StoreLockedError
-from indexer.store import edge_client, edge_rebuild, open_store
-from indexer.store.edge import EdgeStore
-from indexer.store.edge_client import child_environment
+from indexer.store import open_store
+from indexer.store.edge import client as edge_client
+from indexer.store.edge import rebuild as edge_rebuild
+from indexer.store.edge.client import child_environment
+from indexer.store.edge.store import EdgeStore
+from indexer.types import Point
 
 NAME = "trouble"
 
@@ -159,8 +161,9 @@ WRITER = """
     import sys, threading, uuid
     from pathlib import Path
     import numpy as np
-    from indexer.documents import Point, SparseVector
-    from indexer.store import edge_rebuild, open_store
+    from indexer.types import Point, SparseVector
+    from indexer.store import open_store
+    from indexer.store.edge import rebuild as edge_rebuild
     edge_rebuild.HNSW_MIN_POINTS = 100
     def build():
         while True:
@@ -322,7 +325,7 @@ def test_the_index_is_built_beside_and_writes_meanwhile_are_kept(
         store.delete(NAME, [point.id for point in points[100:110]])
         assert store.query(NAME, dense=points[50].dense, limit=1)[0].id == points[50].id
 
-    monkeypatch.setattr("indexer.store.edge.build_beside", write_meanwhile)
+    monkeypatch.setattr("indexer.store.edge.store.build_beside", write_meanwhile)
     first = child_pid(store)
     store.optimize(NAME)
     own = child_pid(store)
@@ -395,7 +398,7 @@ def test_a_failed_build_leaves_the_old_shard_in_use(
     def fail(*_: object) -> None:
         raise StoreError("no index today")
 
-    monkeypatch.setattr("indexer.store.edge.build_beside", fail)
+    monkeypatch.setattr("indexer.store.edge.store.build_beside", fail)
     with pytest.raises(StoreError, match="no index today"):
         store.optimize(NAME)
     assert store.count(NAME) == 60
@@ -408,7 +411,7 @@ def test_dropping_a_name_while_its_index_is_built_drops_it(
 ) -> None:
     store = open_edge()
     monkeypatch.setattr(edge_rebuild, "HNSW_MIN_POINTS", 10)
-    monkeypatch.setattr("indexer.store.edge.build_beside", lambda *_: store.drop(NAME))
+    monkeypatch.setattr("indexer.store.edge.store.build_beside", lambda *_: store.drop(NAME))
     with pytest.raises(StoreError, match="was dropped"):
         store.optimize(NAME)
     assert not store.exists(NAME)
@@ -427,7 +430,7 @@ def test_leftovers_of_an_interrupted_build_are_removed(
 
 
 def test_the_child_does_not_load_the_heavy_libraries() -> None:
-    program = "import indexer.store.edge_process, sys; print(*sys.modules)"
+    program = "import indexer.store.edge.process, sys; print(*sys.modules)"
     out = subprocess.run(
         [sys.executable, "-c", program], env=child_environment(), capture_output=True, text=True, check=True
     )

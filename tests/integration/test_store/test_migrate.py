@@ -6,12 +6,12 @@ from pathlib import Path
 
 import pytest
 
-from indexer.documents import Point
 from indexer.errors import StoreError
 from indexer.store import open_store
 from indexer.store.migrate import copy_vectors
 from indexer.store.protocol import VectorStore
 from indexer.store.qdrant import QdrantStore
+from indexer.types import Point
 
 
 def test_a_copy_has_the_same_points_and_answers(

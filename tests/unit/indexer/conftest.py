@@ -10,8 +10,8 @@ from typing import Any
 import pytest
 
 from indexer.catalog import Catalog
-from indexer.chunking import ChunkSettings
-from indexer.library import Library
+from indexer.library.library import Library
+from indexer.text.chunking import ChunkSettings
 
 SUPPORT = Path(__file__).resolve().parents[2] / "support"
 

@@ -9,7 +9,10 @@ from typing import Any
 
 import pytest
 
-from indexer.documents import (
+from indexer.errors import CollectionError
+from indexer.library.encoders import KnownModel
+from indexer.library.offers import ModelOffer
+from indexer.types import (
     Chunk,
     ChunkInfo,
     CollectionInfo,
@@ -19,9 +22,6 @@ from indexer.documents import (
     SearchResult,
     Where,
 )
-from indexer.errors import CollectionError
-from indexer.models import KnownModel
-from indexer.offers import ModelOffer
 
 NOW = datetime(2026, 11, 21, 9, 0, tzinfo=UTC)
 

@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from indexer.documents import SearchResult, Where
+from indexer.types import SearchResult, Where
 from ui import exports
 
 

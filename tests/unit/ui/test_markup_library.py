@@ -5,7 +5,7 @@ from typing import Any
 
 import pytest
 
-from indexer.offers import ModelOffer
+from indexer.library.offers import ModelOffer
 from ui import markup_library as markup
 
 

@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from indexer.documents import Chunk, ChunkInfo, SearchResult, Where
+from indexer.types import Chunk, ChunkInfo, SearchResult, Where
 from ui import markup_search as markup
 from ui.services import SampleQuestion
 

@@ -7,9 +7,9 @@ from typing import Any
 
 import pytest
 
-from indexer.documents import Where
 from indexer.errors import CollectionError, IndexerError, ReadError
-from indexer.models import KnownModel
+from indexer.library.encoders import KnownModel
+from indexer.types import Where
 from me5.registry import MODELS
 from ui.services import SAMPLES, Filters, Services, read_queries, read_sample_questions, to_filters
 

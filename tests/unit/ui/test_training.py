@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 import yaml
 
-from indexer.models import KnownModel
+from indexer.library.encoders import KnownModel
 from me5.errors import Me5Error
 from trainer.config import build_config
 from trainer.contrastive import ContrastiveConfig

@@ -11,8 +11,8 @@ from numpy.typing import NDArray
 
 from indexer.bitext.alignment import AlignmentSettings, Bead, align, beads_to_pairs
 from indexer.bitext.distances import BlockDistances, BlockVectors
+from indexer.bitext.dynamic_programming import Step, band_around, cheapest_path, full_band
 from indexer.bitext.overlaps import Overlaps, encode_all, join_sentences
-from indexer.bitext.paths import Step, band_around, cheapest_path, full_band
 from indexer.bitext.values import Sentence
 from indexer.errors import IndexerError, JobError
 
@@ -133,7 +133,7 @@ def test_the_path_is_as_cheap_as_the_best_of_all(rows: int, columns: int, block:
 def test_rows_are_asked_for_in_pieces_and_give_the_same_path(monkeypatch: pytest.MonkeyPatch) -> None:
     costs_ARBC = random_costs(30, 25, 4, 5)
     whole = cheapest_path(looked_up(costs_ARBC), 4, 0.7, full_band(30, 25))
-    monkeypatch.setattr("indexer.bitext.paths._CHUNK_NODES", 60)
+    monkeypatch.setattr("indexer.bitext.dynamic_programming._CHUNK_NODES", 60)
     asked: list[int] = []
 
     def costs(first: int, last: int, left: int, right: int) -> NDArray[np.float32]:
@@ -332,7 +332,7 @@ def test_a_line_of_a_megabyte_is_cut_before_it_is_joined() -> None:
 
 
 def test_memory_grows_with_the_length_and_not_with_its_square(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("indexer.bitext.paths._CHUNK_NODES", 1 << 10)
+    monkeypatch.setattr("indexer.bitext.dynamic_programming._CHUNK_NODES", 1 << 10)
     settings = AlignmentSettings(full_nodes=1 << 10, window=4)
 
     def peak(count: int) -> int:

@@ -14,8 +14,8 @@ import numpy as np
 import pytest
 
 from indexer.bitext.margins import Candidates, decoys, first, one_to_one, owners, retrieve, score_neighbours
-from me5.neighbours import Neighbours
-from me5.similarity import top_k
+from me5.knn.neighbours import Neighbours
+from me5.knn.similarity import top_k
 
 
 def neighbours(x_ND: Any, y_MD: Any, k: int) -> Neighbours:

@@ -2,8 +2,8 @@
 
 from datetime import UTC, datetime
 
-from indexer.documents import Where
 from indexer.store.filters import AnyOf, Between, to_conditions
+from indexer.types import Where
 
 
 def test_no_restriction_is_no_condition() -> None:

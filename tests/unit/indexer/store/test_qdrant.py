@@ -4,9 +4,9 @@ from typing import Any
 
 import pytest
 
-from indexer.documents import Where
 from indexer.store import qdrant
 from indexer.store.settings import ServerSettings
+from indexer.types import Where
 
 
 class Recorder:

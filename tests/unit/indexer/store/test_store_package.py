@@ -3,7 +3,7 @@
 import subprocess
 import sys
 
-from indexer.store.edge_client import child_environment
+from indexer.store.edge.client import child_environment
 
 
 def test_importing_the_package_loads_no_engine() -> None:

@@ -6,9 +6,9 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from indexer.documents import Point, SparseVector
 from indexer.errors import StoreError
 from indexer.store.validation import check_dimension, check_id, check_points, check_query, check_sparse
+from indexer.types import Point, SparseVector
 
 
 def sparse(indices: list[int], values: list[float] | None = None) -> SparseVector:

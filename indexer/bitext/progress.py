@@ -1,0 +1,139 @@
+"""The long steps of mining: encoding both sides, comparing them, and telling how far that is."""
+
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import numpy as np
+from numpy.typing import NDArray
+
+from indexer.bitext.values import MiningSettings
+from indexer.bitext.vectors import encode_side
+from indexer.errors import JobError, MiningError
+from indexer.progress import Progress
+from me5.errors import WorkCancelledError
+from me5.knn.neighbours import Neighbours, both_ways
+
+if TYPE_CHECKING:
+    from me5.encoder import Encoder
+
+Floats = NDArray[np.float32]
+
+_PARTS = 1_000
+"""Progress is told in so many parts."""
+
+# Rough seconds per sentence and per product of two numbers: they only divide the progress between steps.
+FILTER_S, _ENCODE_S, _PRODUCT_S = 2e-4, 1e-3, 2.5e-12
+
+
+class Steps:
+    """Progress over steps of very different length, told in thousandths of the whole."""
+
+    def __init__(
+        self,
+        sources: int,
+        targets: int,
+        dimension: int,
+        progress: Progress | None,
+        cancelled: Callable[[], bool] | None,
+    ) -> None:
+        sentences = sources + targets
+        self._total = (sentences * (FILTER_S + _ENCODE_S) + sources * targets * dimension * _PRODUCT_S) or 1.0
+        self._begun = self._length = 0.0
+        self._message = ""
+        self._told = (-1, "")
+        self._progress, self._cancelled = progress, cancelled
+
+    def enter(self, message: str, length: float) -> None:
+        """Begin a step that takes about ``length`` of what the whole is made of."""
+        self._begun += self._length
+        self._length, self._message = length, message
+        self.tell(0.0)
+
+    def tell(self, share: float) -> None:
+        """So much of the step is done.
+
+        Raises:
+            JobError: the caller asked to stop.
+        """
+        if self.is_cancelled():
+            raise JobError("Mining was cancelled. What was finished is kept; start it again to go on.")
+        done = min(self._begun + share * self._length, self._total)
+        told = (int(_PARTS * done / self._total), self._message)
+        if self._progress and told != self._told:
+            self._told = told
+            self._progress(told[0], _PARTS, "parts", self._message)
+
+    def finish(self, message: str) -> None:
+        """All is done."""
+        if self._progress:
+            self._progress(_PARTS, _PARTS, "parts", message)
+
+    def is_cancelled(self) -> bool:
+        """Whether the caller asked to stop."""
+        return self._cancelled is not None and self._cancelled()
+
+
+def require_sides(sources: int, targets: int) -> None:
+    """Check that there is something on both sides.
+
+    Raises:
+        MiningError: a side is empty.
+    """
+    empty = [name for name, count in (("source", sources), ("target", targets)) if not count]
+    if empty:
+        raise MiningError(
+            f"The {' and the '.join(empty)} side {'is' if len(empty) == 1 else 'are'} empty; expected "
+            "sentences on both. Check the files."
+        )
+
+
+def encode_sides(
+    texts: Sequence[Sequence[str]], encoder: "Encoder", folder: Path | None, steps: Steps
+) -> tuple[Floats, Floats]:
+    """Vectors of the texts of both sides, from ``folder`` what is there already.
+
+    Raises:
+        DiskFullError, JobError: as :func:`indexer.bitext.mining.mine`.
+    """
+    total = len(texts[0]) + len(texts[1])
+    steps.enter("encoding", total * _ENCODE_S)
+    ours = encode_side(
+        texts[0], encoder, folder=folder, name="source", each=lambda done: steps.tell(done / total)
+    )
+    theirs = encode_side(
+        texts[1],
+        encoder,
+        folder=folder,
+        name="target",
+        each=lambda done: steps.tell((len(texts[0]) + done) / total),
+    )
+    return ours, theirs
+
+
+def compare(
+    source_ND: Floats,
+    target_MD: Floats,
+    *,
+    settings: MiningSettings,
+    folder: Path | None,
+    steps: Steps,
+) -> Neighbours:
+    """The nearest neighbours both ways: one more than ``settings.k``, for the second round of mining.
+
+    Raises:
+        JobError: the caller of the steps asked to stop.
+    """
+    steps.enter("comparing", len(source_ND) * len(target_MD) * source_ND.shape[1] * _PRODUCT_S)
+    try:
+        return both_ways(
+            source_ND,
+            target_MD,
+            settings.k + 1,
+            memory_mb=settings.memory_mb,
+            progress=steps.tell,
+            state_dir=None if folder is None else folder / "neighbours",
+            cancelled=steps.is_cancelled,
+        )
+    except WorkCancelledError as error:
+        raise JobError(f"Mining was cancelled. {error}") from error

@@ -1,0 +1,142 @@
+"""The tables of the catalog. Rows never leave the catalog package; ``records`` holds what does.
+
+Times are unix seconds (float), so that SQLite and PostgreSQL keep the same value. A change here needs
+a migration in ``indexer/catalog/migrations/versions``; a test compares the two.
+"""
+
+from typing import Any
+
+from sqlalchemy import JSON, BigInteger, Float, ForeignKey, Index, String, Text, UniqueConstraint, text
+from sqlalchemy.orm import DeclarativeBase, Mapped, mapped_column
+
+
+class Base(DeclarativeBase):
+    """Parent of all tables."""
+
+
+class CollectionRow(Base):
+    """A named set of documents, embedded with one model contract."""
+
+    __tablename__ = "collections"
+
+    id: Mapped[str] = mapped_column(String(36), primary_key=True)
+    name: Mapped[str] = mapped_column(Text, unique=True)
+    model: Mapped[str] = mapped_column(Text)
+    contract: Mapped[str] = mapped_column(Text)
+    contract_digest: Mapped[str] = mapped_column(String(64))
+    dimension: Mapped[int]
+    created_at: Mapped[float] = mapped_column(Float)
+
+
+class DocumentRow(Base):
+    """A file. ``generation`` is the pass whose chunks count; a pass under way writes the next one.
+
+    ``content_hash`` belongs to ``generation``, ``pending_hash`` to the pass under way.
+    """
+
+    __tablename__ = "documents"
+    __table_args__ = (
+        UniqueConstraint("collection_id", "path"),
+        Index("ix_documents_source", "collection_id", "source"),
+        Index("ix_documents_hash", "collection_id", "content_hash"),
+        Index("ix_documents_facets", "collection_id", "file_type", "folder", "chunk_count"),
+    )
+
+    id: Mapped[str] = mapped_column(String(36), primary_key=True)
+    collection_id: Mapped[str] = mapped_column(ForeignKey("collections.id", ondelete="CASCADE"))
+    path: Mapped[str] = mapped_column(Text)
+    folder: Mapped[str] = mapped_column(Text)
+    source: Mapped[str] = mapped_column(Text)
+    title: Mapped[str] = mapped_column(Text)
+    file_type: Mapped[str] = mapped_column(String(32))
+    encoding: Mapped[str | None] = mapped_column(String(32))
+    pages: Mapped[int | None]
+    warnings: Mapped[list[str]] = mapped_column(JSON)
+    size_bytes: Mapped[int] = mapped_column(BigInteger)
+    mtime_ns: Mapped[int] = mapped_column(BigInteger)
+    content_hash: Mapped[str | None] = mapped_column(String(64))
+    pending_hash: Mapped[str | None] = mapped_column(String(64))
+    generation: Mapped[int]
+    state: Mapped[str] = mapped_column(String(16))
+    error: Mapped[str | None] = mapped_column(Text)
+    chunk_count: Mapped[int]
+    added_at: Mapped[float] = mapped_column(Float)
+
+
+class DocumentLanguageRow(Base):
+    """How many chunks of a document are in a language; written when a document is finished."""
+
+    __tablename__ = "document_languages"
+
+    document_id: Mapped[str] = mapped_column(ForeignKey("documents.id", ondelete="CASCADE"), primary_key=True)
+    language: Mapped[str] = mapped_column(String(35), primary_key=True)
+    chunk_count: Mapped[int]
+
+
+class ChunkRow(Base):
+    """A passage: text, place and language. ``state`` is ``pending`` until the vector store holds it.
+
+    ``kept_from`` is the complete pass that had the same chunk, while a pass under way takes it over.
+    """
+
+    __tablename__ = "chunks"
+    __table_args__ = (
+        Index("ix_chunks_document", "document_id", "generation", "ordinal"),
+        Index(
+            "ix_chunks_pending",
+            "document_id",
+            sqlite_where=text("state = 'pending'"),
+            postgresql_where=text("state = 'pending'"),
+        ),
+    )
+
+    id: Mapped[str] = mapped_column(String(36), primary_key=True)
+    document_id: Mapped[str] = mapped_column(ForeignKey("documents.id", ondelete="CASCADE"))
+    generation: Mapped[int]
+    kept_from: Mapped[int | None]
+    ordinal: Mapped[int]
+    start: Mapped[int] = mapped_column(BigInteger)
+    end: Mapped[int] = mapped_column(BigInteger)
+    text: Mapped[str] = mapped_column(Text)
+    page: Mapped[int | None]
+    section: Mapped[str | None] = mapped_column(Text)
+    token_count: Mapped[int]
+    language: Mapped[str] = mapped_column(String(35))
+    script: Mapped[str] = mapped_column(String(8))
+    language_confidence: Mapped[float] = mapped_column(Float)
+    state: Mapped[str] = mapped_column(String(16))
+
+
+class JobRow(Base):
+    """Long work, its progress and its owner (host, pid and start of the process that runs it)."""
+
+    __tablename__ = "jobs"
+    __table_args__ = (Index("ix_jobs_state", "state", "created_at"),)
+
+    id: Mapped[str] = mapped_column(String(36), primary_key=True)
+    kind: Mapped[str] = mapped_column(String(32))
+    collection: Mapped[str] = mapped_column(Text)
+    label: Mapped[str] = mapped_column(Text)
+    params: Mapped[dict[str, Any]] = mapped_column(JSON)
+    state: Mapped[str] = mapped_column(String(16))
+    cancel_requested: Mapped[bool]
+    done: Mapped[int] = mapped_column(BigInteger)
+    total: Mapped[int] = mapped_column(BigInteger)
+    unit: Mapped[str] = mapped_column(String(32))
+    message: Mapped[str] = mapped_column(Text)
+    seconds_left: Mapped[float | None] = mapped_column(Float)
+    owner: Mapped[str | None] = mapped_column(Text)
+    created_at: Mapped[float] = mapped_column(Float)
+    started_at: Mapped[float | None] = mapped_column(Float)
+    updated_at: Mapped[float | None] = mapped_column(Float)
+    finished_at: Mapped[float | None] = mapped_column(Float)
+
+
+class SettingRow(Base):
+    """A small JSON value; ``scope`` is a collection id, or empty for the whole data folder."""
+
+    __tablename__ = "settings"
+
+    scope: Mapped[str] = mapped_column(String(36), primary_key=True)
+    key: Mapped[str] = mapped_column(String(100), primary_key=True)
+    value: Mapped[Any] = mapped_column(JSON)

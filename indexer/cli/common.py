@@ -1,0 +1,415 @@
+"""The terminal verbs: add, search, encode, doctor. Results on stdout, progress on stderr.
+
+Names, flags and JSON fields are a contract that scripts depend on. ``app.py`` adds ``serve`` and calls
+:func:`add_verbs` and the handlers found in ``args.run``; ``indexer.cli.models`` has the verbs about models.
+"""
+
+import argparse
+import json
+import os
+import shlex
+import sys
+import time
+from collections.abc import Callable, Iterator
+from dataclasses import asdict
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from indexer.errors import IndexerError, ReadError
+from indexer.progress import LONG_S, SETTLED_S, TimeLeft, duration
+from indexer.types import Hit, SearchResult, Where, closest_first
+from me5.errors import Me5Error
+
+if TYPE_CHECKING:
+    from indexer.ingest.pipeline import AddReport
+    from indexer.library.library import Library
+
+DEFAULT_COLLECTION = "library"
+ENCODE_BLOCK = 4096
+
+
+def default_data_dir() -> Path:
+    """``$ME5_DATA``, else ``~/.me5-search``."""
+    return Path(os.environ.get("ME5_DATA") or "~/.me5-search").expanduser()
+
+
+# -- arguments ------------------------------------------------------------------------------------------
+
+
+def add_data_options(parser: argparse.ArgumentParser, *, with_model: bool = True) -> None:
+    """The options that every command understands."""
+    parser.add_argument(
+        "--data",
+        type=Path,
+        default=None,
+        metavar="DIR",
+        help="data folder, default: $ME5_DATA or ~/.me5-search",
+    )
+    if with_model:
+        parser.add_argument(
+            "--model",
+            default=None,
+            metavar="NAME",
+            help="registry name, registered name, folder or hub id (default: builtin)",
+        )
+
+
+def add_neutral_option(parser: argparse.ArgumentParser) -> None:
+    """Whether new vectors leave out their language."""
+    parser.add_argument(
+        "--neutral",
+        choices=("on", "off"),
+        default="on",
+        help="vectors of new collections without their language, so that answers in others are found "
+        "(default: on); off: exactly as the model was published",
+    )
+
+
+def add_store_options(parser: argparse.ArgumentParser) -> None:
+    """Where catalog and vectors live when not in the data folder."""
+    parser.add_argument("--qdrant-url", metavar="URL", help="Qdrant server instead of the embedded store")
+    parser.add_argument(
+        "--database-url", metavar="URL", help="PostgreSQL instead of SQLite, postgresql+psycopg://…"
+    )
+
+
+def add_verbs(verbs: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None:
+    """Register the verbs of this package; each parser carries its handler as ``run``."""
+    add = _verb(verbs, "add", run_add, "index files and folders: what is new, changed or gone")
+    add.add_argument("paths", nargs="+", type=Path, metavar="PATH", help="file, folder or zip archive")
+    add.add_argument("--collection", default=DEFAULT_COLLECTION, help="default: %(default)s")
+    add_neutral_option(add)
+
+    search = _verb(verbs, "search", run_search, "find passages for a question in any language")
+    search.add_argument("query", metavar="TEXT", help="question or words")
+    search.add_argument("--collection", default=DEFAULT_COLLECTION, help="default: %(default)s")
+    search.add_argument(
+        "--language",
+        action="append",
+        default=[],
+        metavar="CODE",
+        help="only hits in this language; repeatable",
+    )
+    search.add_argument("--top-k", type=_positive, default=10, metavar="N", help="hits, default: %(default)s")
+    search.add_argument(
+        "--mode", choices=("hybrid", "dense", "lexical"), default="hybrid", help="default: %(default)s"
+    )
+
+    encode = _verb(verbs, "encode", run_encode, "one text per line to float32 vectors", with_store=False)
+    encode.add_argument("file", metavar="FILE", help="UTF-8 text, one text per line; - reads standard input")
+    encode.add_argument("--role", choices=("query", "passage"), required=True, help="prefix that texts get")
+    encode.add_argument("--out", type=Path, required=True, metavar="VECTORS.npy", help="float32 [N, D]")
+
+    doctor = _verb(verbs, "doctor", run_doctor, "check the data folder: catalog against vectors, disk, locks")
+    doctor.add_argument("--repair", action="store_true", help="mend what can be mended")
+
+
+def _verb(
+    verbs: "argparse._SubParsersAction[argparse.ArgumentParser]",
+    name: str,
+    run: Callable[[argparse.Namespace], int],
+    words: str,
+    *,
+    with_store: bool = True,
+) -> argparse.ArgumentParser:
+    parser = verbs.add_parser(name, help=words, description=words[0].upper() + words[1:] + ".")
+    add_data_options(parser)
+    if with_store:
+        add_store_options(parser)
+    parser.add_argument("--json", action="store_true", help="for machines")
+    parser.set_defaults(run=run)
+    return parser
+
+
+def _positive(word: str) -> int:
+    value = int(word)
+    if value < 1:
+        raise argparse.ArgumentTypeError(f"expected 1 or more, got {word}")
+    return value
+
+
+def run_safely(args: argparse.Namespace) -> int:
+    """Run ``args.run``; our own errors become one line on stderr and exit code 1, an interrupt 130."""
+    try:
+        return int(args.run(args))
+    except (Me5Error, IndexerError) as error:
+        print(f"error: {error}", file=sys.stderr)
+        return 1
+    except BrokenPipeError:  # `… | head` closed the pipe; keep the interpreter from complaining at exit
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return 1
+    except KeyboardInterrupt:
+        print("interrupted; what was finished is kept", file=sys.stderr)
+        return 130
+
+
+def open_library(args: argparse.Namespace, *, resume_jobs: bool = False) -> "Library":
+    """The library that the options name; a context manager. Only the page goes on with interrupted jobs."""
+    from indexer.library.library import Library
+
+    return Library.open(
+        (args.data or default_data_dir()).expanduser(),
+        model=args.model or "builtin",
+        qdrant_url=args.qdrant_url,
+        database_url=args.database_url,
+        neutral=getattr(args, "neutral", "on") == "on",
+        resume_jobs=resume_jobs,
+    )
+
+
+def model_location(args: argparse.Namespace, name: str) -> str:
+    """What ``me5.load_encoder`` takes for a name: the folder of a model registered in the data folder, or
+    the name itself.
+    """
+    from indexer.library.encoders import ModelFolder
+
+    folder = ModelFolder((args.data or default_data_dir()).expanduser() / "models").find(name)
+    return name if folder is None else str(folder)
+
+
+def locate_models(args: argparse.Namespace, name: str | None) -> str | None:
+    """``name`` with folders in place of registered models, also between colons: ``product:NAME:dense``."""
+    return name and ":".join(model_location(args, part) for part in name.split(":"))
+
+
+# -- verbs ----------------------------------------------------------------------------------------------
+
+
+def run_add(args: argparse.Namespace) -> int:
+    """Index paths and report what changed; 1 when a file could not be read."""
+    missing = [str(path) for path in args.paths if not path.expanduser().exists()]
+    if missing:
+        raise ReadError(
+            f"There is nothing at {', '.join(missing)}. Expected files or folders. "
+            "Check the spelling and try again."
+        )
+    with open_library(args) as library:
+        if args.model:
+            library.require_model(args.collection)
+        paths = [path.expanduser() for path in args.paths]
+        line = ProgressLine(lambda seconds: _suggest_fast(library, args.collection, seconds))
+        report = library.add(paths, args.collection, progress=line, prune=True)
+        end_progress()
+        library.warm(args.collection)
+    if args.json:
+        print_json(report_json(report))
+    else:
+        print(_report_words(report))
+        for path, reason in report.failures:
+            print(f"  {path}: {reason}")
+    return 1 if report.failures else 0
+
+
+def run_search(args: argparse.Namespace) -> int:
+    """Print ranked hits; no hit is an answer and exits 0."""
+    where = Where(languages=tuple(args.language))
+    with open_library(args) as library:
+        if args.model:
+            library.require_model(args.collection)
+        result = library.search(
+            args.query, collection=args.collection, mode=args.mode, top_k=args.top_k, where=where
+        )
+    if args.json:
+        print_json(result_json(result))
+        return 0
+    if not result.can_tell:
+        print("Closest passages:")
+    elif not result.hits:
+        print("Nothing relevant found." + (" The closest passages:" if result.weak_hits else ""))
+    shown = result.hits or result.weak_hits if result.can_tell else closest_first(result)
+    for rank, hit in enumerate(shown, start=1):
+        print(_hit_words(rank, hit, with_confidence=result.can_tell))
+    return 0
+
+
+def run_encode(args: argparse.Namespace) -> int:
+    """Write one unit vector per line; the file appears only when it is complete."""
+    import numpy as np
+
+    import me5
+
+    encoder = me5.load_encoder(model_location(args, args.model or "builtin"))
+    role = me5.Role(args.role)
+    blocks = []
+    done = 0
+    for texts in _line_blocks(args.file):
+        blocks.append(encoder.encode(texts, role))
+        done += len(texts)
+        _show(f"{done} texts")
+    end_progress()
+    vectors = np.concatenate(blocks) if blocks else np.zeros((0, encoder.dimension), dtype=np.float32)
+    out = args.out
+    out.parent.mkdir(parents=True, exist_ok=True)
+    aside = out.with_name(out.name + ".part")
+    with aside.open("wb") as file:
+        np.save(file, np.ascontiguousarray(vectors, dtype=np.float32))
+    aside.replace(out)
+    rows, dimension = vectors.shape
+    model = encoder.spec.name
+    if args.json:
+        print_json({"out": str(out), "rows": rows, "dimension": dimension, "model": model})
+    else:
+        print(f"{out}: {rows} vectors of {dimension} dimensions, model {model}")
+    return 0
+
+
+def run_doctor(args: argparse.Namespace) -> int:
+    """Check the data folder; 1 when something is wrong and was not mended."""
+    with open_library(args) as library:
+        findings = library.doctor(repair=args.repair)
+    if args.json:
+        print_json([asdict(finding) for finding in findings])
+    else:
+        for finding in findings:
+            level = "mended" if finding.repaired else finding.level
+            print(f"{level:<7}{finding.check}: {finding.message} {finding.advice}".rstrip())
+    return 1 if any(finding.level == "error" and not finding.repaired for finding in findings) else 0
+
+
+# -- values to JSON and words ---------------------------------------------------------------------------
+
+
+def hit_json(hit: Hit) -> dict[str, Any]:
+    """A hit with the contract's field names."""
+    return {
+        "score": round(hit.score, 6),
+        "confidence": hit.confidence,
+        "document": hit.document,
+        "title": hit.title,
+        "collection": hit.collection,
+        "language": hit.language,
+        "page": hit.page,
+        "start": hit.start,
+        "end": hit.end,
+        "text": hit.text,
+    }
+
+
+def result_json(result: SearchResult) -> dict[str, Any]:
+    """A search with the contract's field names; hits that are weak or less come after the others.
+
+    Where meaning cannot tell relevant passages in this collection (``SearchResult.can_tell``), ``confidence``
+    only says how many of the question's words stand in the passage.
+    """
+    return {
+        "query": result.query,
+        "language": result.language,
+        "took_ms": round(result.took_ms, 1),
+        "hits": [hit_json(hit) for hit in (*result.hits, *result.weak_hits)],
+    }
+
+
+def report_json(report: "AddReport") -> dict[str, Any]:
+    """What an ingest did, for machines."""
+    facts = asdict(report)
+    facts["seconds"] = round(report.seconds, 2)
+    facts["failures"] = [{"document": path, "reason": reason} for path, reason in report.failures]
+    return facts
+
+
+def _report_words(report: "AddReport") -> str:
+    counts = {
+        "added": report.added,
+        "changed": report.changed,
+        "unchanged": report.unchanged,
+        "renamed": report.renamed,
+        "removed": report.removed,
+        "skipped (no reader)": report.skipped,
+        "failed": len(report.failures),
+    }
+    done = ", ".join(f"{count} {word}" for word, count in counts.items() if count) or "nothing to do"
+    return f"{done}; {report.chunks} passages indexed in {report.seconds:.1f} s"
+
+
+def _hit_words(rank: int, hit: Hit, *, with_confidence: bool) -> str:
+    where = f", p. {hit.page}" if hit.page is not None else f", {hit.section}" if hit.section else ""
+    text = " ".join(hit.text.split())
+    shown = text if len(text) <= 300 else text[:299] + "…"
+    confidence = f"{hit.confidence} " if with_confidence else ""
+    return (
+        f"{rank}. {hit.title or hit.document}{where} [{hit.language}] {confidence}{hit.score:.4f}\n"
+        f"   {hit.document}\n   {shown}"
+    )
+
+
+def _line_blocks(name: str) -> Iterator[list[str]]:
+    try:
+        with sys.stdin if name == "-" else Path(name).open(encoding="utf-8-sig") as file:
+            block: list[str] = []
+            for line in file:
+                block.append(line.rstrip("\r\n"))
+                if len(block) == ENCODE_BLOCK:
+                    yield block
+                    block = []
+            if block:
+                yield block
+    except (OSError, UnicodeDecodeError) as error:
+        raise ReadError(
+            f"'{name}' cannot be read ({error}). Expected UTF-8 text, one text per line. "
+            "Convert it and try again."
+        ) from error
+
+
+def print_json(value: Any) -> None:
+    """A value on standard output."""
+    print(json.dumps(value, ensure_ascii=False, indent=2))
+
+
+class ProgressLine:
+    """Shows how far work is and how long it still takes. Fits wherever a ``Progress`` is wanted.
+
+    Args:
+        on_long: called once, with the seconds left, when that is long.
+        clock: monotonic seconds.
+    """
+
+    def __init__(
+        self,
+        on_long: Callable[[float], None] | None = None,
+        *,
+        clock: Callable[[], float] = time.monotonic,
+    ) -> None:
+        self._on_long, self._clock, self._time_left = on_long, clock, TimeLeft()
+        self._started: float | None = None
+
+    def __call__(self, done: int, total: int, unit: str, message: str) -> None:
+        now = self._clock()
+        self._started = now if self._started is None else self._started
+        left = self._time_left.seconds(done, total, now)
+        if left is not None and left > LONG_S and now - self._started >= SETTLED_S and self._on_long:
+            on_long, self._on_long = self._on_long, None
+            end_progress()
+            on_long(left)
+        name = Path(message).name
+        show_progress(done, total, unit, name if left is None else f"{duration(left)} left  {name}")
+
+
+def _suggest_fast(library: "Library", collection: str, seconds: float) -> None:
+    """One hint, unless the collection's model is the fast one."""
+    model = next((one.model for one in library.collections() if one.name == collection), "fast")
+    if model == "fast":
+        return
+    name = shlex.quote(collection)
+    words = duration(seconds)
+    print(
+        f"{words[0].upper()}{words[1:]} left. Faster: interrupt, run `app.py use fast --collection {name}`, "
+        f"and add again; `app.py use {model} --collection {name}` embeds with the better model later.",
+        file=sys.stderr,
+    )
+
+
+def show_progress(done: int, total: int, unit: str, message: str) -> None:
+    """One line on standard error that is written over, if a person watches."""
+    share = f"{100 * done / total:5.1f} %" if total else ""
+    _show(f"{share} {Path(message).name}"[:100])
+
+
+def _show(words: str) -> None:
+    if sys.stderr.isatty():
+        print(f"\r\033[K{words}", end="", file=sys.stderr, flush=True)
+
+
+def end_progress() -> None:
+    """Clear that line."""
+    if sys.stderr.isatty():
+        print("\r\033[K", end="", file=sys.stderr, flush=True)

@@ -1,0 +1,1 @@
+"""Files to passages in catalog and store: scan, plan, read, embed, report."""

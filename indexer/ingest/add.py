@@ -1,0 +1,198 @@
+"""From what a person asks to add to an ingest: folders walked, archives unpacked, the disappeared found."""
+
+from collections.abc import Sequence
+from dataclasses import replace
+from pathlib import Path, PurePosixPath
+
+from indexer.catalog import Catalog, CollectionRecord, DocumentRecord
+from indexer.errors import ReadError
+from indexer.ingest.pipeline import Pipeline, remove_stale
+from indexer.ingest.plan import Planner
+from indexer.ingest.report import AddReport
+from indexer.ingest.scan import FoundFile, Scan, describe, scan
+from indexer.library.blobs import KeptFiles, is_archive
+from indexer.progress import CancelToken, Progress
+from indexer.readers import ReadLimits
+from indexer.store.protocol import VectorStore
+from indexer.text.chunking import ChunkSettings
+from me5.encoder import Encoder
+
+
+def keep_uploads(files: KeptFiles, paths: Sequence[Path]) -> list[tuple[str, str]]:
+    """Copy files and folders into the library: (name shown, location of the copy) of each file.
+
+    Names start with the file or folder itself, without what is above it. Two files of one name get
+    different ones: ``report.txt``, ``report (2).txt``.
+    """
+    names: dict[str, str] = {}
+    for path in map(Path, paths):
+        found = scan([path])
+        for name, reason in found.problems:
+            raise ReadError(f"{Path(name).name} did not arrive. {reason}")
+        for file in found.files:
+            copy = files.keep(file)
+            name = path.name
+            if path.is_dir():
+                name = (PurePosixPath(path.name) / Path(file.path).relative_to(path).as_posix()).as_posix()
+            free, number = PurePosixPath(name), 1
+            while names.get(free.as_posix(), str(copy.source)) != str(copy.source):
+                number += 1
+                free = PurePosixPath(name).with_stem(f"{PurePosixPath(name).stem} ({number})")
+            names[free.as_posix()] = str(copy.source)
+    return list(names.items())
+
+
+class Adder:
+    """Adds to one collection; see ``Library.add``."""
+
+    def __init__(
+        self,
+        catalog: Catalog,
+        store: VectorStore,
+        encoder: Encoder,
+        collection: CollectionRecord,
+        files: KeptFiles,
+        *,
+        settings: ChunkSettings,
+        data_dir: Path,
+        progress: Progress | None,
+        cancel: CancelToken | None,
+    ) -> None:
+        self._catalog, self._store, self._collection = catalog, store, collection
+        self._files, self._data_dir = files, data_dir
+        self._limits = ReadLimits()
+        self._cancel = cancel or CancelToken()
+        self._failures: list[tuple[str, str]] = []
+        self._archives: list[FoundFile] = []
+        self._broken_archives: set[str] = set()
+        self._pipeline = Pipeline(
+            catalog,
+            store,
+            encoder,
+            collection,
+            settings=settings,
+            limits=self._limits,
+            progress=progress,
+            cancel=self._cancel,
+        )
+
+    def add_paths(self, paths: Sequence[Path], *, prune: bool) -> AddReport:
+        """Index files where they lie."""
+        found = scan(paths, leave_out=[self._data_dir])
+        self._failures.extend(found.problems)
+        files = self._unpacked(found.files)
+        gone = self._gone(files, found if prune else replace(found, folders=[]))
+        return replace(self._ingest(files, gone, force=False), skipped=found.skipped)
+
+    def add_copies(self, copies: Sequence[tuple[str, str]]) -> AddReport:
+        """Index copies that ``keep_uploads`` made."""
+        files = []
+        for name, source in copies:
+            try:
+                files.append(replace(describe(Path(name), Path(source)), is_copy=True))
+            except OSError as error:
+                self._failures.append((name, f"{name} is no longer there: {error.strerror}. Add it again."))
+        files = self._unpacked(files)
+        return self._ingest(files, self._gone(files, Scan([], [], [], 0)), force=False)
+
+    def add_known(self, documents: Sequence[DocumentRecord], *, force: bool) -> AddReport:
+        """Index documents again from where they were read."""
+        files = []
+        for document in documents:
+            source = Path(document.source)
+            try:
+                files.append(replace(describe(Path(document.path), source), is_copy=self._files.owns(source)))
+            except OSError as error:
+                reason = (
+                    f"{document.path} cannot be opened ({error.strerror}). Expected the file at {source}. "
+                    "Put it back, or remove the document."
+                )
+                self._failures.append((document.path, reason))
+                self._catalog.give_up_pass(document.id, reason)
+                remove_stale(self._catalog, self._store, self._collection, [document.id])
+        return self._ingest(files, [], force=force)
+
+    def _ingest(
+        self, files: Sequence[FoundFile], gone: Sequence[DocumentRecord], *, force: bool
+    ) -> AddReport:
+        replaced = [
+            known
+            for file in files
+            if file.is_copy and (known := self._catalog.find_document(self._collection.id, path=file.path))
+        ]
+        report = self._pipeline.run(files, gone=gone, force=force)
+        if report.chunks:
+            self._store.optimize(self._collection.store_name)
+        self._clean_archives()
+        self._release([*gone, *replaced])
+        return replace(report, failures=(*self._failures, *report.failures))
+
+    def _unpacked(self, files: Sequence[FoundFile]) -> list[FoundFile]:
+        """``files`` with archives replaced by the documents in them."""
+        flat: list[FoundFile] = []
+        for file in files:
+            if not is_archive(file.source):
+                flat.append(file)
+                continue
+            self._cancel.check()
+            try:
+                flat.extend(self._files.unpack(file, self._limits, self._cancel.is_cancelled))
+                self._archives.append(file)
+            except (ReadError, OSError) as error:
+                self._failures.append((file.path, str(error)))
+                self._broken_archives.add(str(file.source))
+                self._record_broken_archive(file, str(error))
+        return flat
+
+    def _record_broken_archive(self, file: FoundFile, reason: str) -> None:
+        try:
+            decision = Planner(self._catalog, self._collection, now=file.mtime_ns / 1e9).decide(file)
+        except OSError:
+            return
+        self._catalog.put_documents([decision.document])
+        self._catalog.give_up_pass(decision.document.id, reason)
+
+    def _clean_archives(self) -> None:
+        """Archives that were unpacked are no documents; forget an earlier failure, and uploaded copies."""
+        for archive in self._archives:
+            failed = self._catalog.find_document(self._collection.id, path=archive.path)
+            if failed is not None:
+                self._catalog.delete_documents([failed.id])
+            if archive.is_copy and self._files.owns(archive.source):
+                self._files.release([str(archive.source)], self._catalog.sources())
+
+    def _release(self, gone: Sequence[DocumentRecord]) -> None:
+        copies = [one.source for one in gone if self._files.owns(Path(one.source))]
+        if copies:
+            self._files.release(copies, self._catalog.sources())
+
+    def _gone(self, files: Sequence[FoundFile], found: Scan) -> list[DocumentRecord]:
+        """Documents that were in the folders, or in these archives, and are not among ``files``."""
+        if not found.folders and not self._archives:
+            return []
+        sources = {str(file.source) for file in files} | self._broken_archives
+        paths = {file.path for file in files}
+        archives = tuple(f"{archive.path}/" for archive in self._archives)
+        gone = []
+        for record in self._catalog.iter_document_records(self._collection.id):
+            source = Path(record.source)
+            if not self._files.owns(source):
+                is_gone = str(source) not in sources and _is_below(source, found.folders)
+            elif record.path.startswith(archives):
+                is_gone = record.path not in paths
+            else:
+                is_gone = self._is_archive_gone(record, found)
+            if is_gone:
+                gone.append(record)
+        return gone
+
+    def _is_archive_gone(self, record: DocumentRecord, found: Scan) -> bool:
+        """Whether the document came out of an archive that is no longer in its folder."""
+        if not Path(record.path).is_absolute() or not _is_below(Path(record.path), found.folders):
+            return False
+        archives = [parent for parent in Path(record.path).parents if is_archive(parent)]
+        return bool(archives) and not any(archive.exists() for archive in archives)
+
+
+def _is_below(path: Path, folders: Sequence[Path]) -> bool:
+    return any(path.is_relative_to(folder) for folder in folders)

@@ -1,0 +1,350 @@
+"""Ingest: files to chunks in the catalog and points in the vector store.
+
+A thread reads ahead (``read``); the calling thread gathers chunks across documents into batches. Each
+batch goes to the catalog as pending, through the model, into the vector store, and is then marked as
+indexed; documents whose last chunk was in it are finished. Only the calling thread writes.
+
+Every step may be the last one before the process dies. Ids follow from the content, so a repeated step
+changes nothing; a document under way is known by its ``pending_hash`` and is read again, where chunks that
+are indexed already are not encoded again; old chunks go only after the new ones are indexed.
+"""
+
+import logging
+import queue
+import threading
+import time
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, field, replace
+
+from indexer.catalog import Catalog, ChunkRecord, CollectionRecord, DocumentRecord, PassResult
+from indexer.catalog.database import slices
+from indexer.errors import JobError
+from indexer.ingest.embedding import embed, payload_of
+from indexer.ingest.plan import Decision, Planner
+from indexer.ingest.read import Begun, Ended, Event, Failed, Group, ReadOptions, read_all
+from indexer.ingest.report import AddReport
+from indexer.ingest.scan import FoundFile
+from indexer.progress import CancelToken, Progress
+from indexer.readers import ReadLimits
+from indexer.store.protocol import VectorStore
+from indexer.text.chunking import ChunkSettings
+from indexer.types import SparseVector
+from me5.encoder import Encoder
+
+logger = logging.getLogger(__name__)
+
+BATCH_CHUNKS = 512
+"""Chunks per batch: enough to fill the model's own batches, few enough to lose little."""
+OPTIMIZE_EVERY = 5_000
+"""Passages after which the store is asked again whether a build is due, which gives memory back."""
+
+_QUEUE_EVENTS = 8
+_POLL_S = 0.2
+
+
+@dataclass
+class _Pass:
+    """A document that is being read."""
+
+    document: DocumentRecord
+    file: FoundFile
+    is_resumed: bool
+    done_bytes: int = 0
+
+
+@dataclass
+class _Batch:
+    """What waits for the model."""
+
+    documents: list[DocumentRecord] = field(default_factory=list)
+    records: list[ChunkRecord] = field(default_factory=list)
+    sparse: list[SparseVector] = field(default_factory=list)
+    begun: list[DocumentRecord] = field(default_factory=list)
+    ended: dict[str, PassResult] = field(default_factory=dict)
+    text_bytes: list[tuple[_Pass, int]] = field(default_factory=list)
+
+
+class Pipeline:
+    """One ingest into one collection; ``run`` once.
+
+    Args:
+        catalog, store, encoder: where chunks, points and vectors come from and go to.
+        collection: made with the model of ``encoder``.
+        settings: sizes of chunks.
+        limits: what one file may cost.
+        progress: told how many bytes are done.
+        cancel: looked at between batches, and while a file is read.
+    """
+
+    def __init__(
+        self,
+        catalog: Catalog,
+        store: VectorStore,
+        encoder: Encoder,
+        collection: CollectionRecord,
+        *,
+        settings: ChunkSettings | None = None,
+        limits: ReadLimits | None = None,
+        progress: Progress | None = None,
+        cancel: CancelToken | None = None,
+    ) -> None:
+        self._catalog, self._store, self._encoder = catalog, store, encoder
+        self._collection = collection
+        self._settings = settings or ChunkSettings()
+        self._limits = limits or ReadLimits()
+        self._progress: Progress = progress or (lambda done, total, unit, message: None)
+        self._cancel = cancel or CancelToken()
+        self._stop = threading.Event()
+        self._events: queue.Queue[Event | BaseException | None] = queue.Queue(_QUEUE_EVENTS)
+        self._passes: dict[str, _Pass] = {}
+        self._batch = _Batch()
+        self._counts = dict.fromkeys(("add", "change", "skip", "rename", "chunks"), 0)
+        self._failures: list[tuple[str, str]] = []
+        self._done_bytes = 0
+        self._total_bytes = 0
+        self._shown_bytes = 0
+        self._message = ""
+
+    def run(
+        self, files: Sequence[FoundFile], *, gone: Sequence[DocumentRecord] = (), force: bool = False
+    ) -> AddReport:
+        """Index ``files``.
+
+        Args:
+            files: what to look at; an unchanged one costs a look at its size and time.
+            gone: documents whose file has disappeared: taken over by a renamed file, else removed.
+            force: read unchanged files too.
+
+        Raises:
+            JobError: cancelled. Finished documents stay, those under way are undone.
+            StoreError, CatalogError: nothing acknowledged is lost; the next run resumes.
+        """
+        started = time.perf_counter()
+        self._total_bytes = sum(file.size_bytes for file in files)
+        self._store.ensure(self._collection.store_name, self._encoder.dimension)
+        planner = Planner(self._catalog, self._collection, gone=gone, now=time.time(), force=force)
+        reader = threading.Thread(target=self._read_ahead, args=(files, planner), name="ingest-reader")
+        reader.start()
+        try:
+            for event in self._arriving():
+                self._take(event)
+                if len(self._batch.records) >= BATCH_CHUNKS:
+                    self._flush()
+            self._flush()
+        except JobError:
+            if not self._cancel.keeps_partial:
+                self._undo()
+            raise
+        finally:
+            self._stop.set()
+            reader.join()
+        removed = [record.id for record in planner.gone()]
+        remove_documents(self._catalog, self._store, self._collection, removed)
+        return AddReport(
+            added=self._counts["add"],
+            changed=self._counts["change"],
+            unchanged=self._counts["skip"],
+            renamed=self._counts["rename"],
+            removed=len(removed),
+            chunks=self._counts["chunks"],
+            seconds=time.perf_counter() - started,
+            failures=tuple(self._failures),
+        )
+
+    # In the thread that reads ahead
+
+    def _read_ahead(self, files: Sequence[FoundFile], planner: Planner) -> None:
+        try:
+            options = ReadOptions(self._encoder, self._settings, self._limits, self._is_stopped)
+            for event in read_all(files, planner, options):
+                self._hand_over(event)
+            self._hand_over(None)
+        except BaseException as error:  # noqa: BLE001 - raised again in the calling thread
+            self._hand_over(error)
+
+    def _is_stopped(self) -> bool:
+        return self._stop.is_set() or self._cancel.is_cancelled()
+
+    def _hand_over(self, event: Event | BaseException | None) -> None:
+        while not self._stop.is_set():
+            try:
+                self._events.put(event, timeout=_POLL_S)
+            except queue.Full:
+                continue
+            return
+
+    # In the calling thread
+
+    def _arriving(self) -> Iterator[Event]:
+        while (event := self._events.get()) is not None:
+            if isinstance(event, BaseException):
+                raise event
+            yield event
+
+    def _take(self, event: Event) -> None:
+        if isinstance(event, Begun):
+            self._begin(event.file, event.decision)
+        elif isinstance(event, Group):
+            known = self._passes[event.document_id]
+            self._add_to_batch(known, event)
+        elif isinstance(event, Ended):
+            self._batch.ended[event.document_id] = event.result
+        else:
+            self._fail(event)
+
+    def _begin(self, file: FoundFile, decision: Decision) -> None:
+        document = decision.document
+        self._message = file.path
+        if decision.action in ("add", "change"):
+            is_resumed = self._prepare_pass(document)
+            self._passes[document.id] = _Pass(document, file, is_resumed)
+            self._batch.begun.append(document)
+            return
+        if decision.action == "rename":
+            self._follow_renaming(document)
+        self._catalog.put_documents([document])
+        self._counts[decision.action] += 1
+        self._advance(file.size_bytes)
+
+    def _prepare_pass(self, document: DocumentRecord) -> bool:
+        """Clear what an interrupted pass over other content left; True when one can be resumed."""
+        known = self._catalog.document_records([document.id])
+        if not known or known[0].pending_hash is None:
+            return False
+        if known[0].pending_hash == document.pending_hash:
+            return True
+        self._catalog.give_up_pass(document.id, None)
+        self._remove_stale([document.id])
+        return False
+
+    def _follow_renaming(self, document: DocumentRecord) -> None:
+        """Tell the vector store the new folders; the vectors stay."""
+        for part in slices(self._catalog.document_chunk_ids([document.id]), BATCH_CHUNKS):
+            languages = {record.id: record.chunk.language for record in self._catalog.chunk_records(part)}
+            points = self._store.fetch_points(self._collection.store_name, part)
+            moved = [replace(point, payload=payload_of(document, languages[point.id])) for point in points]
+            self._store.upsert(self._collection.store_name, moved)
+
+    def _add_to_batch(self, known: _Pass, group: Group) -> None:
+        self._batch.text_bytes.append((known, group.text_bytes))
+        done: set[str] = set()
+        if known.is_resumed:
+            ids = [record.id for record in group.records]
+            done = self._catalog.indexed_among(ids, known.document.generation + 1)
+        for record, features in zip(group.records, group.sparse, strict=True):
+            if record.id not in done:
+                self._batch.documents.append(known.document)
+                self._batch.records.append(record)
+                self._batch.sparse.append(features)
+
+    def _flush(self) -> None:
+        """Index what waits, in the order that survives a crash after any step."""
+        self._cancel.check()
+        batch = self._batch
+        if not (batch.begun or batch.records or batch.ended):
+            return
+        self._catalog.put_documents(batch.begun)
+        batch.begun = []  # from here on they must be undone when cancelled, not forgotten
+        self._catalog.put_chunks(batch.records)
+        if batch.records:
+            points = embed(
+                self._encoder,
+                batch.documents,
+                batch.records,
+                batch.sparse,
+                settings=self._settings,
+                on_progress=self._encoded,
+            )
+            self._store.upsert(self._collection.store_name, points)
+            self._catalog.mark_chunks([record.id for record in batch.records], "indexed")
+            before = self._counts["chunks"] // OPTIMIZE_EVERY
+            self._counts["chunks"] += len(points)
+            if self._counts["chunks"] // OPTIMIZE_EVERY > before:
+                self._store.optimize(self._collection.store_name)
+        for known, text_bytes in batch.text_bytes:
+            known.done_bytes = min(known.done_bytes + text_bytes, known.file.size_bytes)
+        self._finish(batch.ended)
+        self._batch = _Batch()
+        self._advance(0)
+
+    def _finish(self, ended: dict[str, PassResult]) -> None:
+        if not ended:
+            return
+        self._catalog.finish_documents(ended)
+        finished = [self._passes.pop(document_id) for document_id in ended]
+        self._remove_stale([one.document.id for one in finished if one.document.generation])
+        for one in finished:
+            self._counts["change" if one.document.generation else "add"] += 1
+            self._done_bytes += one.file.size_bytes
+
+    def _fail(self, event: Failed) -> None:
+        """Record why a file cannot be indexed; an earlier version of it stays searchable."""
+        self._failures.append((event.file.path, event.reason))
+        logger.info("%s was not indexed: %s", event.file.path, event.reason)
+        self._advance(event.file.size_bytes)
+        if event.document is None:
+            return
+        if event.document.id not in self._passes:
+            self._prepare_pass(event.document)
+            self._batch.begun.append(event.document)
+        self._flush()
+        self._passes.pop(event.document.id, None)
+        self._catalog.give_up_pass(event.document.id, event.reason)
+        self._remove_stale([event.document.id])
+
+    def _undo(self) -> None:
+        """Take back what is known of documents under way, so that nobody resumes them."""
+        self._stop.set()
+        under_way = [one.document for one in self._passes.values()]
+        fresh = [document.id for document in under_way if not document.generation]
+        remove_documents(self._catalog, self._store, self._collection, fresh)
+        for document in under_way:
+            if document.generation:
+                self._catalog.give_up_pass(document.id, None)
+        self._remove_stale([document.id for document in under_way])
+
+    def _remove_stale(self, document_ids: Sequence[str]) -> None:
+        if document_ids:
+            remove_stale(self._catalog, self._store, self._collection, document_ids)
+
+    def _encoded(self, chunks: int) -> None:
+        """A part of the batch has been through the model, which may take minutes for the whole."""
+        self._cancel.check()
+        ahead = sum(text_bytes for _, text_bytes in self._batch.text_bytes)
+        self._advance(0, ahead * chunks // len(self._batch.records))
+
+    def _advance(self, size_bytes: int, ahead_bytes: int = 0) -> None:
+        """Report progress after files of ``size_bytes`` are done and some text is half done."""
+        self._done_bytes += size_bytes
+        under_way = sum(one.done_bytes for one in self._passes.values())
+        done = min(self._done_bytes + under_way + ahead_bytes, self._total_bytes)
+        self._shown_bytes = max(done, self._shown_bytes)  # sizes of texts and of their files differ
+        self._progress(self._shown_bytes, self._total_bytes, "bytes", self._message)
+
+
+def remove_documents(
+    catalog: Catalog, store: VectorStore, collection: CollectionRecord, document_ids: Sequence[str]
+) -> None:
+    """Remove documents from the catalog, then their points from the store.
+
+    A crash in between leaves points that nobody finds; the next opening removes them.
+    """
+    for part in slices(document_ids):
+        chunk_ids = catalog.document_chunk_ids(part)
+        catalog.delete_documents(part)
+        for ids in slices(chunk_ids, BATCH_CHUNKS):
+            store.delete(collection.store_name, ids)
+
+
+def remove_stale(
+    catalog: Catalog,
+    store: VectorStore,
+    collection: CollectionRecord,
+    document_ids: Sequence[str] | None = None,
+) -> int:
+    """Remove chunks of passes that no longer count, of some or all documents; how many there were."""
+    stale = catalog.stale_chunk_ids(collection.id, document_ids)
+    for ids in slices(stale, BATCH_CHUNKS):
+        store.delete(collection.store_name, ids)
+        catalog.delete_chunks(ids)
+    return len(stale)

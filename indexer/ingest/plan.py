@@ -1,0 +1,155 @@
+"""What ingest has to do about a file: nothing, follow a renaming, or read it."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from typing import Literal
+from uuid import UUID, uuid5
+
+from indexer.catalog import Catalog, CollectionRecord, DocumentRecord
+from indexer.ingest.scan import FoundFile
+from indexer.library.blobs import hash_file
+from indexer.readers import SUFFIXES
+
+
+@dataclass(frozen=True)
+class Decision:
+    """What to do, and the document as the catalog should know it then.
+
+    ``add`` and ``change`` mean reading; a document of ``change`` has a complete pass already.
+    ``is_retitled``: the title was the old name of the file, and is now the new one.
+    """
+
+    action: Literal["skip", "rename", "add", "change"]
+    document: DocumentRecord
+    is_retitled: bool = False
+
+
+class Planner:
+    """Decides file by file.
+
+    Args:
+        catalog: knows what is indexed.
+        collection: where the files go.
+        gone: documents whose file has disappeared; a new file with the same content takes one over.
+        now: unix seconds that new documents are dated with.
+        force: read also what has not changed.
+    """
+
+    def __init__(
+        self,
+        catalog: Catalog,
+        collection: CollectionRecord,
+        *,
+        gone: Sequence[DocumentRecord] = (),
+        now: float,
+        force: bool = False,
+    ) -> None:
+        self._catalog, self._collection = catalog, collection
+        self._now, self._force = now, force
+        self._gone = {record.id: record for record in gone}
+
+    def gone(self) -> list[DocumentRecord]:
+        """Documents whose file has disappeared and that no new file took over."""
+        return list(self._gone.values())
+
+    def decide(self, file: FoundFile) -> Decision:
+        """What to do about ``file``.
+
+        Raises:
+            OSError: the file cannot be read.
+        """
+        known, path = self._identify(file)
+        if known is not None and self._is_untouched(known, file):
+            return Decision("skip", known)
+        content_hash = hash_file(file.source)
+        if known is None:
+            taken_over = self._take_gone(content_hash)
+            if taken_over is not None:
+                return _renaming(taken_over, self._at_place(taken_over, file, path, content_hash))
+            return Decision("add", self._new(file, path, content_hash))
+        moved = self._at_place(known, file, path, content_hash)
+        if known.content_hash == content_hash and _is_complete(known) and not self._force:
+            return _renaming(known, moved) if path != known.path else Decision("skip", moved)
+        reading = replace(moved, state="pending", error=None, pending_hash=content_hash)
+        return Decision("change" if known.generation else "add", reading)
+
+    def _identify(self, file: FoundFile) -> tuple[DocumentRecord | None, str]:
+        """The document that the file is, if known, and the path it is to have."""
+        collection_id, source = self._collection.id, str(file.source)
+        if not file.is_copy:
+            known = self._catalog.find_document(collection_id, source=source)
+            if known is not None:
+                return known, known.path
+        known = self._catalog.find_document(collection_id, path=file.path)
+        if known is None or file.is_copy or known.source == source:
+            return known, file.path
+        # The same spelling, another file: relative paths given in two folders, or an upload of that name.
+        return self._catalog.find_document(collection_id, path=file.source.as_posix()), file.source.as_posix()
+
+    def _is_untouched(self, known: DocumentRecord, file: FoundFile) -> bool:
+        same_file = (known.size_bytes, known.mtime_ns, known.source) == (
+            file.size_bytes,
+            file.mtime_ns,
+            str(file.source),
+        )
+        return same_file and _is_complete(known) and not self._force
+
+    def _take_gone(self, content_hash: str) -> DocumentRecord | None:
+        for record in self._gone.values():
+            if record.content_hash == content_hash and _is_complete(record):
+                return self._gone.pop(record.id)
+        return None
+
+    def _at_place(
+        self, known: DocumentRecord, file: FoundFile, path: str, content_hash: str
+    ) -> DocumentRecord:
+        title = known.title
+        if known.path != path and title == stem(known.path):
+            title = stem(path)
+        return replace(
+            known,
+            path=path,
+            title=title,
+            source=str(file.source),
+            size_bytes=file.size_bytes,
+            mtime_ns=file.mtime_ns,
+        )
+
+    def _new(self, file: FoundFile, path: str, content_hash: str) -> DocumentRecord:
+        return DocumentRecord(
+            id=self._free_id(path),
+            collection_id=self._collection.id,
+            path=path,
+            source=str(file.source),
+            title=stem(path),
+            file_type=SUFFIXES.get(
+                file.source.suffix.lower(), file.source.suffix.lower().lstrip(".") or "unknown"
+            ),
+            size_bytes=file.size_bytes,
+            mtime_ns=file.mtime_ns,
+            added_at=self._now,
+            pending_hash=content_hash,
+        )
+
+    def _free_id(self, path: str) -> str:
+        """uuid5 of collection and path; a document that was renamed away may still hold that."""
+        name, attempt = path, 1
+        while True:
+            candidate = str(uuid5(UUID(self._collection.id), name))
+            if not self._catalog.document_records([candidate]):
+                return candidate
+            attempt += 1
+            name = f"{path}\0{attempt}"
+
+
+def _renaming(before: DocumentRecord, after: DocumentRecord) -> Decision:
+    return Decision("rename", after, is_retitled=before.title != after.title)
+
+
+def _is_complete(record: DocumentRecord) -> bool:
+    return record.state == "indexed" and record.pending_hash is None and record.content_hash is not None
+
+
+def stem(path: str) -> str:
+    """The last part of a path without its suffix."""
+    return path.rsplit("/", 1)[-1].rsplit(".", 1)[0] or path

@@ -1,0 +1,100 @@
+"""What each kind of job does to a library. Parameters are JSON; a job that ran half can run again."""
+
+import logging
+from collections.abc import Mapping
+from functools import partial
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from indexer.errors import IndexerError
+from indexer.ingest.report import summary
+from indexer.library.jobs import Handler, JobContext
+from indexer.library.model_switch import summary as switch_summary
+
+if TYPE_CHECKING:
+    from indexer.library.library import Library
+
+logger = logging.getLogger(__name__)
+
+
+def job_kinds(library: "Library") -> Mapping[str, Handler]:
+    """The work behind each kind of job."""
+    changing = {"add": _add, "sample": _add, "remove": _remove, "reindex": _reindex, "repair": _repair}
+    changing |= {"switch": _switch}
+    dropping: dict[str, Handler] = {"drop": partial(_drop, library)}
+    return {kind: _then_warm(library, partial(work, library)) for kind, work in changing.items()} | dropping
+
+
+def _then_warm(library: "Library", work: Handler) -> Handler:
+    """``work``, and then what would make the first search after it slow."""
+
+    def run(context: JobContext) -> str:
+        message = work(context)
+        try:
+            if context.collection:
+                library.warm(context.collection)
+        except IndexerError as error:
+            logger.warning("%s cannot be searched: %s", context.collection, error)
+        except Exception:  # the work is done; the next search will say what is wrong
+            logger.exception("%s could not be warmed", context.collection)
+        return message
+
+    return run
+
+
+def _add(library: "Library", context: JobContext) -> str:
+    if "copies" in context.params:
+        copies = [(str(name), str(source)) for name, source in context.params["copies"]]
+        report = library.add_kept(
+            copies, context.collection, progress=context.progress, cancel=context.cancel
+        )
+    else:
+        report = library.add(
+            [Path(path) for path in context.params["paths"]],
+            context.collection,
+            progress=context.progress,
+            prune=bool(context.params.get("prune")),
+            cancel=context.cancel,
+        )
+    return summary(report)
+
+
+def _reindex(library: "Library", context: JobContext) -> str:
+    report = library.reindex(
+        context.params["documents"],
+        progress=context.progress,
+        cancel=context.cancel,
+        force=bool(context.params.get("force", True)),
+    )
+    return summary(report)
+
+
+def _remove(library: "Library", context: JobContext) -> str:
+    return f"{library.remove(context.params['documents'])} removed"
+
+
+def _drop(library: "Library", context: JobContext) -> str:
+    if library.catalog.find_collection(context.collection) is not None:
+        library.drop_collection(context.collection)
+    return "deleted"
+
+
+def _repair(library: "Library", context: JobContext) -> str:
+    collection = library.catalog.collection(context.params["repair"])
+    count = library.restore(collection, progress=context.progress, cancel=context.cancel)
+    return f"{count} passages restored"
+
+
+def _switch(library: "Library", context: JobContext) -> str:
+    collection = library.catalog.find_collection(context.params["switch"])
+    if collection is None:
+        return "deleted meanwhile"
+    model = None if context.params.get("undo") else str(context.params["model"])
+    report = library.use_model(
+        collection.id,
+        model,
+        neutral=context.params.get("neutral"),
+        progress=context.progress,
+        cancel=context.cancel,
+    )
+    return switch_summary(report)

@@ -1,0 +1,308 @@
+"""Long work outside requests: recorded in the catalog, done by one thread, resumed after a crash.
+
+A *kind* of job is a function of parameters that can be repeated without harm. The parameters are JSON, so
+that another process can take up the job.
+"""
+
+import logging
+import socket
+import threading
+import time
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import psutil
+
+from indexer.catalog import Catalog
+from indexer.catalog.jobs import JobRecord
+from indexer.errors import JobError
+from indexer.progress import CancelToken, TimeLeft
+from indexer.types import JobInfo
+
+logger = logging.getLogger(__name__)
+
+REPORT_EVERY_S = 0.5
+_SILENT_S = 600.0  # a worker on another machine that said nothing for so long is taken for dead
+_IDLE_S = 60.0
+
+
+@dataclass
+class JobContext:
+    """What a running job is given.
+
+    ``progress`` and ``cancel`` are for the work; ``params`` and ``collection`` say what the work is.
+    """
+
+    params: Mapping[str, Any]
+    collection: str
+    progress: Callable[[int, int, str, str], None]
+    cancel: CancelToken = field(default_factory=CancelToken)
+
+
+Jobs = list[JobInfo]  # inside JobRunner, ``list`` is a method
+Handler = Callable[[JobContext], str]
+"""Does the work and returns a sentence about what was done."""
+
+
+def owner_name() -> str:
+    """Names this process so that another can tell whether it still lives."""
+    process = psutil.Process()
+    return f"{socket.gethostname()}|{process.pid}|{process.create_time():.2f}"
+
+
+def is_owner_gone(owner: str, last_sign: float, now: float | None = None) -> bool:
+    """Whether the process that ``owner_name`` named has ended."""
+    try:
+        host, pid, created = owner.split("|")
+        if host != socket.gethostname():
+            return (time.time() if now is None else now) - last_sign > _SILENT_S
+        return abs(psutil.Process(int(pid)).create_time() - float(created)) > 1.0
+    except (ValueError, psutil.NoSuchProcess):
+        return True
+    except psutil.AccessDenied:
+        return False
+
+
+class JobRunner:
+    """Queues jobs and runs them one after the other.
+
+    Args:
+        catalog: keeps them.
+        kinds: the work behind each kind.
+        keep: makes the files of ``submit_add(keep_copies=True)`` outlive the request.
+        clock: unix seconds.
+    """
+
+    def __init__(
+        self,
+        catalog: Catalog,
+        kinds: Mapping[str, Handler],
+        *,
+        keep: Callable[[Sequence[Path]], Sequence[tuple[str, str]]] | None = None,
+        clock: Callable[[], float] = time.time,
+    ) -> None:
+        self._catalog, self._kinds, self._keep, self._clock = catalog, dict(kinds), keep, clock
+        self._owner = owner_name()
+        self._wake = threading.Condition()
+        self._current: tuple[str, CancelToken] | None = None
+        self._is_closing = False
+        self._thread: threading.Thread | None = None
+
+    # What callers use
+
+    def submit(
+        self,
+        kind: str,
+        params: Mapping[str, Any],
+        collection: str,
+        label: str | None = None,
+        *,
+        start: bool = True,
+    ) -> JobInfo:
+        """Queue a job and return at once; without ``start`` it waits for the next one.
+
+        Raises:
+            JobError: the kind is unknown.
+        """
+        if kind not in self._kinds:
+            known = ", ".join(sorted(self._kinds))
+            raise JobError(f"Unknown kind of job {kind!r}. Known kinds: {known}. Choose one of these.")
+        job = self._catalog.create_job(
+            kind, collection=collection, label=label or kind, params=params, created_at=self._clock()
+        )
+        if start:
+            self.start()
+        return job
+
+    def submit_add(
+        self,
+        paths: Sequence[Path],
+        collection: str = "library",
+        *,
+        keep_copies: bool = False,
+        prune: bool = False,
+        label: str | None = None,
+    ) -> JobInfo:
+        """Index files and folders in the background; see ``Library.add``."""
+        shown = label or _label(paths)
+        params: dict[str, Any] = {"prune": prune}
+        if keep_copies and self._keep is not None:
+            params["copies"] = [list(pair) for pair in self._keep(paths)]
+        else:
+            params["paths"] = [str(Path(path).absolute()) for path in paths]
+        return self.submit("add", params, collection, shown)
+
+    def submit_remove(self, document_ids: Sequence[str], collection: str = "") -> JobInfo:
+        """Remove documents in the background."""
+        label = f"Remove {_documents(len(document_ids))}"
+        return self.submit("remove", {"documents": list(document_ids)}, collection, label)
+
+    def submit_reindex(self, document_ids: Sequence[str], collection: str = "") -> JobInfo:
+        """Read and index documents again in the background."""
+        label = f"Index {_documents(len(document_ids))} again"
+        return self.submit("reindex", {"documents": list(document_ids)}, collection, label)
+
+    def submit_drop(self, collection: str) -> JobInfo:
+        """Delete a collection in the background."""
+        return self.submit("drop", {}, collection, f"Delete collection {collection}")
+
+    def list(self) -> Jobs:
+        """All jobs that are remembered, newest first."""
+        return self._catalog.jobs()
+
+    def get(self, job_id: str) -> JobInfo:
+        """One job.
+
+        Raises:
+            JobError: there is none with that id.
+        """
+        found = self._catalog.find_job(job_id)
+        if found is None:
+            raise JobError(f"There is no job {job_id!r}. Expected the id of a job in the list; look there.")
+        return found.info
+
+    def cancel(self, job_id: str) -> None:
+        """Ask a job to stop; one that waits is cancelled at once. Ended jobs stay as they are."""
+        self.get(job_id)
+        self._catalog.cancel_job(job_id, self._clock())
+        with self._wake:
+            if self._current is not None and self._current[0] == job_id:
+                self._current[1].cancel()
+
+    def wait(self, job_id: str, timeout_s: float = 600.0) -> JobInfo:
+        """The job once it has ended.
+
+        Raises:
+            JobError: it still runs after ``timeout_s``.
+        """
+        deadline = time.monotonic() + timeout_s
+        with self._wake:
+            while (job := self.get(job_id)).state in ("queued", "running"):
+                if not self._wake.wait(min(1.0, deadline - time.monotonic())) and time.monotonic() > deadline:
+                    raise JobError(f"Job {job.label!r} still runs after {timeout_s:.0f} s. Wait longer.")
+        return job
+
+    # Starting and stopping
+
+    def resume(self) -> Jobs:
+        """Queue again what a process that is gone left running; start when anything waits."""
+        back = self._catalog.requeue_jobs(lambda owner, sign: is_owner_gone(owner, sign, self._clock()))
+        for job in back:
+            logger.info("job %s was interrupted and is resumed", job.label)
+        if self._catalog.jobs(active_only=True):
+            self.start()
+        return back
+
+    def start(self) -> None:
+        """Start the worker thread, or wake it."""
+        with self._wake:
+            if self._is_closing:
+                return
+            if self._thread is None:
+                self._thread = threading.Thread(target=self._work, name="jobs", daemon=True)
+                self._thread.start()
+            self._wake.notify_all()
+
+    def close(self) -> None:
+        """Stop the worker. A running job goes back to the queue, for the next process."""
+        with self._wake:
+            self._is_closing = True
+            if self._current is not None:
+                self._current[1].cancel(keep_partial=True)
+            self._wake.notify_all()
+        if self._thread is not None:
+            self._thread.join()
+
+    # The worker thread
+
+    def _work(self) -> None:
+        while True:
+            with self._wake:
+                if self._is_closing:
+                    return
+                job = self._catalog.claim_job(self._owner, self._clock())
+                if job is None:
+                    self._wake.wait(_IDLE_S)
+                    continue
+                cancel = CancelToken()
+                self._current = (job.info.id, cancel)
+            self._run(job, cancel)
+            with self._wake:
+                self._current = None
+                self._wake.notify_all()
+
+    def _run(self, job: JobRecord, cancel: CancelToken) -> None:
+        reporter = _Reporter(self._catalog, job.info.id, cancel, self._clock)
+        context = JobContext(job.params, job.info.collection, reporter, cancel)
+        try:
+            message = self._kinds[job.info.kind](context)
+            reporter.flush()
+            self._catalog.end_job(job.info.id, "done", message, self._clock())
+        except Exception as error:
+            was_asked = reporter.is_cancel_requested()
+            if cancel.is_cancelled() and not was_asked:
+                self._catalog.requeue_job(job.info.id, "interrupted, goes on at the next start")
+            elif cancel.is_cancelled():
+                self._catalog.end_job(job.info.id, "cancelled", "cancelled", self._clock())
+            else:
+                logger.exception("job %s failed", job.info.label)
+                self._catalog.end_job(job.info.id, "failed", _reason(error), self._clock())
+
+
+class _Reporter:
+    """Writes progress to the catalog now and then, and notices a cancellation asked for elsewhere."""
+
+    def __init__(
+        self, catalog: Catalog, job_id: str, cancel: CancelToken, clock: Callable[[], float]
+    ) -> None:
+        self._catalog, self._job_id, self._cancel, self._clock = catalog, job_id, cancel, clock
+        self._time_left = TimeLeft()
+        self._written = float("-inf")
+        self._latest: tuple[int, int, str, str] = (0, 0, "", "")
+
+    def __call__(self, done: int, total: int, unit: str, message: str) -> None:
+        self._latest = (done, total, unit, message)
+        if self._clock() - self._written >= REPORT_EVERY_S:
+            self.flush()
+
+    def flush(self) -> None:
+        """Write the latest progress."""
+        now = self._clock()
+        done, total, unit, message = self._latest
+        asked = self._catalog.report_job(
+            self._job_id,
+            done=done,
+            total=total,
+            unit=unit,
+            message=message,
+            seconds_left=self._time_left.seconds(done, total, now),
+            now=now,
+        )
+        self._written = now
+        if asked:
+            self._cancel.cancel()
+
+    def is_cancel_requested(self) -> bool:
+        """Whether a person asked for the stop, rather than the program that closes."""
+        found = self._catalog.find_job(self._job_id)
+        return found is not None and found.cancel_requested
+
+
+def _reason(error: Exception) -> str:
+    from indexer.errors import IndexerError
+    from me5.errors import Me5Error
+
+    if isinstance(error, IndexerError | Me5Error):
+        return str(error)
+    return f"Something unexpected happened ({type(error).__name__}: {error}). The log has the details."
+
+
+def _label(paths: Sequence[Path]) -> str:
+    names = [Path(path).name or str(path) for path in paths]
+    return names[0] if len(names) == 1 else f"{names[0]} and {len(names) - 1} more" if names else "nothing"
+
+
+def _documents(count: int) -> str:
+    return "1 document" if count == 1 else f"{count} documents"

@@ -1,0 +1,603 @@
+"""The library: one object through which app, page and terminal add, find and look after documents.
+
+It owns the data folder: ``catalog.sqlite3`` (texts and states, the source of truth), ``vectors/`` (points,
+owned by the vector store), ``files/`` (copies of uploads and unpacked archives), ``models/`` (registered
+models).
+"""
+
+import logging
+import os
+import threading
+import time
+from collections import defaultdict
+from collections.abc import Iterable, Sequence
+from contextlib import ExitStack
+from pathlib import Path
+from types import TracebackType
+from typing import Any, Self
+
+from indexer.catalog import Catalog, CollectionRecord, DocumentRecord
+from indexer.errors import CatalogError, CollectionError, JobError
+from indexer.ingest.add import Adder, keep_uploads
+from indexer.ingest.pipeline import remove_documents
+from indexer.ingest.report import AddReport, joined
+from indexer.library import model_switch, offers
+from indexer.library.blobs import KeptFiles
+from indexer.library.doctor import Finding, diagnose
+from indexer.library.encoders import Encoders, KnownModel, ModelFolder, NeutralMaps
+from indexer.library.job_handlers import job_kinds
+from indexer.library.jobs import JobRunner
+from indexer.library.model_switch import SwitchReport
+from indexer.library.offers import ModelOffer
+from indexer.library.recovery import reconcile, rename_former_models, resume
+from indexer.library.repair import compare, remove_orphans, restore_points
+from indexer.progress import CancelToken, Progress
+from indexer.store import DEFAULT_RESERVE_BYTES, open_store
+from indexer.store.lock import OwnerLock
+from indexer.store.protocol import VectorStore
+from indexer.text.chunking import ChunkSettings
+from indexer.types import (
+    ChunkInfo,
+    CollectionInfo,
+    DocumentInfo,
+    Fusion,
+    JobInfo,
+    SearchMode,
+    SearchResult,
+    Where,
+)
+from me5.encoder import Encoder
+
+__all__ = [
+    "DEFAULT_COLLECTION",
+    "AddReport",
+    "CancelToken",
+    "Finding",
+    "KnownModel",
+    "Library",
+    "ModelOffer",
+    "Progress",
+    "SwitchReport",
+]
+
+logger = logging.getLogger(__name__)
+
+DEFAULT_COLLECTION = "library"
+
+
+class Library:
+    """An open data folder. Made by ``open``; close it, or use it in a ``with`` block."""
+
+    def __init__(
+        self,
+        data_dir: Path,
+        *,
+        catalog: Catalog,
+        store: VectorStore,
+        model: str,
+        encoder: Encoder | None,
+        neutral: bool,
+        settings: ChunkSettings,
+        reserve_bytes: int,
+    ) -> None:
+        self.data_dir = data_dir
+        self.catalog, self.store = catalog, store
+        self.model, self.neutral = model, neutral
+        self.passage_seconds: dict[str, float] = {}  # by model, measured on this machine
+        self.files = KeptFiles(data_dir / "files", reserve_bytes)
+        self.reserve_bytes = reserve_bytes
+        self.settings = settings
+        self.model_folder = ModelFolder(data_dir / "models")
+        maps = NeutralMaps(data_dir / "neutral")
+        self.encoders = Encoders(self.model_folder, maps, model, encoder, neutral=neutral)
+        self.writing = threading.RLock()
+        self._closing = ExitStack()
+        self.jobs = JobRunner(catalog, job_kinds(self), keep=lambda paths: keep_uploads(self.files, paths))
+
+    @classmethod
+    def open(
+        cls,
+        data_dir: Path,
+        *,
+        model: str = "builtin",
+        qdrant_url: str | None = None,
+        database_url: str | None = None,
+        encoder: Encoder | None = None,
+        neutral: bool = True,
+        store: VectorStore | None = None,
+        settings: ChunkSettings | None = None,
+        reserve_bytes: int = DEFAULT_RESERVE_BYTES,
+        resume_jobs: bool = True,
+    ) -> Self:
+        """Open a data folder, making it when missing, and mend what a crash left.
+
+        Args:
+            data_dir: where everything lives.
+            model: for new collections: registered name, registry name, folder or hub id; opened when first
+                needed. Collections keep the model they were made with.
+            qdrant_url: a Qdrant server instead of the embedded store; its key is in ``QDRANT_API_KEY``.
+            database_url: PostgreSQL instead of SQLite.
+            encoder: an open model instead of ``model``.
+            neutral: new collections of ``model`` get vectors without their language; off: as published.
+            store: an open store instead of one of ``data_dir``; closed with the library.
+            settings: sizes of chunks.
+            reserve_bytes: free disk below which nothing is added.
+            resume_jobs: go on in the background with jobs that were interrupted.
+
+        Raises:
+            StoreLockedError: another process owns the folder.
+            StoreError, CatalogError: store or database cannot be used.
+        """
+        data_dir = Path(data_dir).absolute()
+        with ExitStack() as opened:
+            if store is None:
+                data_dir.mkdir(parents=True, exist_ok=True)
+                if qdrant_url is not None and database_url is None:  # the embedded store locks by itself
+                    opened.callback(OwnerLock(data_dir).release)
+                api_key = os.environ.get("QDRANT_API_KEY")
+                store = open_store(
+                    data_dir, qdrant_url=qdrant_url, api_key=api_key, reserve_bytes=reserve_bytes
+                )
+            opened.callback(store.close)
+            catalog = Catalog(database_url or data_dir / "catalog.sqlite3")
+            opened.callback(catalog.close)
+            library = cls(
+                data_dir,
+                catalog=catalog,
+                store=store,
+                model=model,
+                encoder=encoder,
+                neutral=neutral,
+                settings=settings or ChunkSettings(),
+                reserve_bytes=reserve_bytes,
+            )
+            rename_former_models(library)
+            reconcile(library)
+            if resume_jobs:
+                resume(library)
+            library._closing = opened.pop_all()
+        return library
+
+    def close(self) -> None:
+        """Stop background work, which goes on at the next opening, and release everything."""
+        self.jobs.close()
+        self._closing.close()
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self.close()
+
+    @property
+    def encoder(self) -> Encoder:
+        """The model for new collections, opened at the first call."""
+        return self.encoders.default
+
+    # Models
+
+    def models(self) -> list[KnownModel]:
+        """The models of the registry and those registered in this data folder."""
+        return self.model_folder.known()
+
+    def register_model(self, folder: Path, name: str) -> Path:
+        """Copy a trained model into the data folder, under a name that works wherever one is asked for.
+
+        Args:
+            folder: a model folder, or the folder of a run that holds one in ``model/``.
+            name: up to 64 of a-z, 0-9, ``.``, ``_`` and ``-``.
+
+        Returns:
+            the copy.
+
+        Raises:
+            ModelError: the name cannot be used or is taken, or the folder is not a model that works.
+            DiskFullError: too little disk would stay free.
+        """
+        with self.writing:
+            return self.model_folder.register(folder, name, reserve_bytes=self.reserve_bytes)
+
+    def switch_model(self, collection: str, model: str, *, neutral: bool | None = None) -> JobInfo:
+        """Have a collection embedded with another model in the background; searches go on meanwhile.
+
+        ``neutral``: vectors without their language, or as published; None: as for new collections.
+
+        Raises:
+            CollectionError: there is no such collection.
+            UnknownModelError: there is no such model.
+            JobError: a switch of this collection waits or runs already.
+        """
+        from me5.registry import resolve_spec
+
+        record = self.catalog.collection(collection)
+        located = self.model_folder.locate(model)
+        if "/" not in model or located != model:  # a hub id may have to be fetched first: the job's work
+            resolve_spec(located)
+        params = {"model": model, "neutral": neutral}
+        return self._submit_switch(record, params, f"Use {model} for {record.name}")
+
+    def undo_switch(self, collection: str) -> JobInfo:
+        """Return, in the background, to the model before; possible while its vectors are kept.
+
+        Raises:
+            CollectionError: no such collection, or it keeps no vectors of another model.
+            JobError: a switch of this collection waits or runs already.
+        """
+        record = self.catalog.collection(collection)
+        previous = self.previous_model(collection)
+        if previous is None:
+            model_switch.switch_back(self, record)  # refuses, with the reason
+        return self._submit_switch(record, {"undo": True}, f"Return to {previous} for {record.name}")
+
+    def use_model(
+        self,
+        collection: str,
+        model: str | None,
+        *,
+        neutral: bool | None = None,
+        progress: Progress | None = None,
+        cancel: CancelToken | None = None,
+    ) -> SwitchReport:
+        """Do now what ``switch_model`` does in the background; without ``model``, what ``undo_switch`` does.
+
+        Raises:
+            CollectionError: no such collection, or no way back.
+            Me5Error: the model cannot be opened.
+            JobError: cancelled.
+        """
+        record = self.catalog.collection(collection)
+        if model is None:
+            return model_switch.switch_back(self, record, progress=progress, cancel=cancel)
+        return model_switch.switch(self, record, model, neutral=neutral, progress=progress, cancel=cancel)
+
+    def previous_model(self, collection: str) -> str | None:
+        """The model that ``undo_switch`` would return to, or None."""
+        previous = model_switch.remembered(self, self.catalog.collection(collection)).previous
+        return None if previous is None else previous.model
+
+    def discard_previous(self, collection: str) -> list[str]:
+        """Delete the vectors of other models than the one in use; the names of those models."""
+        with self.writing:
+            return model_switch.discard(self, self.catalog.collection(collection))
+
+    def offer(self, collection: str, *, measure: bool = True) -> ModelOffer | None:
+        """A model that would do this collection good, asked once; see ``indexer.library.offers.offer``."""
+        return offers.offer(self, collection, measure=measure)
+
+    def answer_offer(self, collection: str, *, accept: bool) -> JobInfo | None:
+        """Start the switch that ``offer`` proposes, or never propose one for this collection again.
+
+        Raises:
+            CollectionError: there is no such collection, or nothing to accept.
+        """
+        if accept:
+            return offers.accept(self, collection)
+        offers.decline(self, collection)
+        return None
+
+    def may_go_fast(self, job: JobInfo) -> bool:
+        """Whether ``fast_first`` is worth offering for this job."""
+        return offers.may_go_fast(self, job)
+
+    def fast_first(self, job_id: str) -> list[JobInfo]:
+        """Go on with the fast model, and embed with the former one afterwards, as ordinary jobs.
+
+        Raises:
+            JobError: see ``indexer.library.offers.fast_first``.
+        """
+        return offers.fast_first(self, job_id)
+
+    def _submit_switch(self, collection: CollectionRecord, params: dict[str, Any], label: str) -> JobInfo:
+        if any(one.get("switch") == collection.id for one in self.catalog.active_job_params()):
+            raise JobError(
+                f"Collection {collection.name!r} is being given another model already. Expected one switch "
+                "at a time. Wait for that job, or cancel it."
+            )
+        return self.jobs.submit("switch", {"switch": collection.id} | params, collection.name, label)
+
+    # Collections
+
+    def collections(self) -> list[CollectionInfo]:
+        """All collections with their counts, by name."""
+        return self.catalog.collections()
+
+    def create_collection(
+        self,
+        name: str,
+        model: str | None = None,
+        *,
+        neutral: bool | None = None,
+        progress: Progress | None = None,
+    ) -> CollectionInfo:
+        """Make a collection for ``model``, or for the default model of this library.
+
+        Args:
+            name: of the collection.
+            model: see ``open``.
+            neutral: vectors without their language, or as published; None: as the library was opened.
+            progress: told of the estimate of a language-neutral map, where the model has none yet.
+
+        Raises:
+            CollectionError: the name is taken or cannot be used.
+            Me5Error: the model cannot be opened.
+        """
+        encoder = self.encoders.for_new(model, neutral=neutral, progress=progress)
+        record = self.catalog.create_collection(
+            name,
+            model=encoder.spec.name,
+            contract=encoder.contract.to_json(),
+            contract_digest=encoder.contract.digest,
+            dimension=encoder.dimension,
+            created_at=time.time(),
+        )
+        self.store.ensure(record.store_name, record.dimension)
+        return next(info for info in self.collections() if info.id == record.id)
+
+    def drop_collection(self, name: str) -> None:
+        """Delete a collection with its documents; the files they were read from stay.
+
+        Raises:
+            CollectionError: there is no such collection.
+        """
+        with self.writing:
+            record = self.catalog.collection(name)
+            sources = [one.source for one in self.catalog.iter_document_records(record.id)]
+            self.catalog.drop_collection(record.id)
+            for store_name in self.store.names():
+                if store_name.startswith(f"{record.id}-"):  # also of a former model and of one under way
+                    self.store.drop(store_name)
+            self._release(sources)
+
+    def usable_collection(self, name: str) -> CollectionRecord:
+        """A collection whose model can be opened.
+
+        Raises:
+            CollectionError: there is none of that name, or its model is gone.
+        """
+        record = self.catalog.collection(name)
+        self.encoders.of(record)
+        return record
+
+    def require_model(self, name: str) -> None:
+        """Refuse a collection, if there is one of that name, that the default model has not made.
+
+        Raises:
+            CollectionError: it was made with another model.
+        """
+        record = self.catalog.find_collection(name)
+        if record is None or record.contract_digest == self.encoder.contract.digest:
+            return
+        asked = self.encoder
+        raise CollectionError(
+            f"Collection {record.name!r} was made with the model {record.model!r} (contract "
+            f"{record.contract_digest}), asked for was {asked.spec.name!r} (contract "
+            f"{asked.contract.digest}). Vectors of two models cannot be compared. Start with "
+            f"--model {record.model}, or without --model, or have the collection embedded again: "
+            f"use {asked.spec.name} --collection {record.name}."
+        )
+
+    # Documents
+
+    def add(
+        self,
+        paths: Sequence[Path],
+        collection: str = DEFAULT_COLLECTION,
+        *,
+        progress: Progress | None = None,
+        keep_copies: bool = False,
+        prune: bool = False,
+        cancel: CancelToken | None = None,
+    ) -> AddReport:
+        """Index files, folders and archives: what is new or changed; the rest costs a look.
+
+        Args:
+            paths: files and folders.
+            collection: made when missing.
+            progress: told how many bytes are done.
+            keep_copies: copy the files into the data folder first and name them without their folders;
+                for uploads, which disappear.
+            prune: remove documents whose file has disappeared from the folders in ``paths``; renamed files
+                keep their vectors.
+            cancel: to stop the work.
+
+        Raises:
+            CollectionError: the collection's model cannot be opened.
+            JobError: cancelled.
+        """
+        with self.writing:
+            adder = self._adder(collection, progress, cancel)
+            if keep_copies:
+                return adder.add_copies(keep_uploads(self.files, paths))
+            return adder.add_paths(paths, prune=prune)
+
+    def add_kept(
+        self,
+        copies: Sequence[tuple[str, str]],
+        collection: str = DEFAULT_COLLECTION,
+        *,
+        progress: Progress | None = None,
+        cancel: CancelToken | None = None,
+    ) -> AddReport:
+        """Index copies that are in the data folder already, as (name shown, location); see ``add``."""
+        with self.writing:
+            return self._adder(collection, progress, cancel).add_copies(copies)
+
+    def documents(self, collection: str = DEFAULT_COLLECTION) -> list[DocumentInfo]:
+        """All documents of a collection, by path.
+
+        Raises:
+            CollectionError: there is no such collection.
+        """
+        return self.catalog.documents(self.catalog.collection(collection).id)
+
+    def documents_by_id(self, document_ids: Sequence[str]) -> list[DocumentInfo]:
+        """Documents in the order of the ids; unknown ids are left out."""
+        return self.catalog.documents_by_id(document_ids)
+
+    def remove(self, document_ids: Sequence[str]) -> int:
+        """Remove documents from the library; the files they were read from stay. How many there were."""
+        with self.writing:
+            records = self.catalog.document_records(document_ids)
+            for collection_id, group in _by_collection(records).items():
+                collection = self.catalog.collection(collection_id)
+                remove_documents(self.catalog, self.store, collection, [record.id for record in group])
+            self._release(record.source for record in records)
+        return len(records)
+
+    def reindex(
+        self,
+        document_ids: Sequence[str],
+        *,
+        progress: Progress | None = None,
+        cancel: CancelToken | None = None,
+        force: bool = True,
+    ) -> AddReport:
+        """Read and index documents again, also unchanged ones unless ``force`` is False.
+
+        Raises:
+            CollectionError: a collection's model cannot be opened.
+            JobError: cancelled.
+        """
+        with self.writing:
+            total = AddReport()
+            records = self.catalog.document_records(document_ids)
+            for collection_id, group in _by_collection(records).items():
+                adder = self._adder(collection_id, progress, cancel)
+                total = joined(total, adder.add_known(group, force=force))
+            return total
+
+    # Passages
+
+    def chunk(self, chunk_id: str) -> ChunkInfo:
+        """One passage.
+
+        Raises:
+            CatalogError: it is no longer there.
+        """
+        found = self.chunks_by_id([chunk_id])
+        if not found:
+            raise CatalogError(
+                f"The passage {chunk_id!r} is no longer in the library. Expected one of a document that is; "
+                "its document was changed or removed. Search again."
+            )
+        return found[0]
+
+    def chunks_by_id(self, chunk_ids: Sequence[str]) -> list[ChunkInfo]:
+        """Passages in the order of the ids; unknown ids are left out."""
+        return self.catalog.chunks_by_id(chunk_ids)
+
+    def context(self, chunk_id: str, before: int = 3, after: int = 3) -> list[ChunkInfo]:
+        """A passage with its neighbours in reading order; empty when it is no longer there."""
+        return self.catalog.context(chunk_id, before, after)
+
+    def search(
+        self,
+        query: str,
+        *,
+        collection: str = DEFAULT_COLLECTION,
+        mode: SearchMode = "hybrid",
+        top_k: int = 10,
+        where: Where = Where(),  # noqa: B008 - frozen
+        fusion: Fusion = "rrf",
+    ) -> SearchResult:
+        """Ranked passages; see ``indexer.search.search.search``.
+
+        Raises:
+            CollectionError: no such collection, or one whose model cannot be opened.
+            QueryError: the query cannot be answered.
+        """
+        from indexer.search.search import search
+
+        record = self.catalog.collection(collection)
+        return search(
+            self.catalog,
+            self.store,
+            lambda: self.encoders.of(record),
+            record,
+            query,
+            mode=mode,
+            top_k=top_k,
+            where=where,
+            fusion=fusion,
+        )
+
+    def warm(self, collection: str = DEFAULT_COLLECTION) -> None:
+        """Make the next search as fast as those after it: load the model, calibrate what is new.
+
+        Does nothing for a collection that is missing or empty, or whose model is gone.
+        """
+        from indexer.search.search import warm
+
+        record = self.catalog.find_collection(collection)
+        if record is None:
+            return
+        try:
+            encoder = self.encoders.of(record)
+        except CollectionError as error:
+            logger.warning("%s", error)
+            return
+        warm(self.catalog, self.store, lambda: encoder, record)
+
+    # Care
+
+    def doctor(self, repair: bool = False) -> list[Finding]:
+        """Check the data folder; with ``repair``, mend what can be mended."""
+        with self.writing:
+            return diagnose(self, repair=repair)
+
+    def restore(
+        self,
+        collection: CollectionRecord,
+        *,
+        progress: Progress | None = None,
+        cancel: CancelToken | None = None,
+    ) -> int:
+        """Make missing points of a collection again and remove unknown ones. How many were wrong.
+
+        Raises:
+            CollectionError: the collection's model cannot be opened.
+        """
+        with self.writing:
+            encoder = self.encoders.of(collection)
+            difference = compare(self.catalog, self.store, collection)
+            remove_orphans(self.store, collection, difference.orphans)
+            restore_points(
+                self.catalog,
+                self.store,
+                encoder,
+                collection,
+                difference.missing,
+                settings=self.settings,
+                progress=progress,
+                cancel=cancel,
+            )
+        return len(difference.missing) + len(difference.orphans)
+
+    def _adder(self, collection: str, progress: Progress | None, cancel: CancelToken | None) -> Adder:
+        if self.catalog.find_collection(collection) is None:
+            self.create_collection(collection, progress=progress)
+        record = self.catalog.collection(collection)
+        return Adder(
+            self.catalog,
+            self.store,
+            self.encoders.of(record),
+            record,
+            self.files,
+            settings=self.settings,
+            data_dir=self.data_dir,
+            progress=progress,
+            cancel=cancel,
+        )
+
+    def _release(self, sources: Iterable[str]) -> None:
+        """Delete copies that no document needs any more."""
+        self.files.release([one for one in sources if self.files.owns(Path(one))], self.catalog.sources())
+
+
+def _by_collection(records: Sequence[DocumentRecord]) -> dict[str, list[DocumentRecord]]:
+    groups: defaultdict[str, list[DocumentRecord]] = defaultdict(list)
+    for record in records:
+        groups[record.collection_id].append(record)
+    return groups

@@ -1,0 +1,360 @@
+"""Another model for a collection: embed its passages beside the vectors in use, then switch at once.
+
+Vectors of a model live under a name of their own in the vector store (``CollectionRecord.store_name``), so
+searches go on with the old ones until one catalog transaction makes the new ones those that count. The
+catalog remembers the model before, whose vectors are kept for a way back, and a model whose vectors are
+under way, so that an interrupted run goes on where it was. Nothing is read from files: the catalog has the
+texts. Where passages begin and end stays as it was.
+"""
+
+import logging
+import time
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from indexer.catalog import ChunkRecord, CollectionRecord, DocumentRecord
+from indexer.catalog.database import slices
+from indexer.errors import CollectionError, JobError, StoreError
+from indexer.ingest.embedding import embed, payload_of, sparse_of
+from indexer.ingest.pipeline import BATCH_CHUNKS, OPTIMIZE_EVERY
+from indexer.library.repair import remove_orphans
+from indexer.progress import CancelToken, Progress
+from indexer.text.chunking import fit_title
+from indexer.types import Point, SparseVector
+from me5.prefixes import Role
+
+if TYPE_CHECKING:
+    from indexer.library.library import Library
+    from me5.encoder import Encoder
+
+logger = logging.getLogger(__name__)
+
+_SETTING = "models"
+_WEIGHT_TOLERANCE = 1e-4  # of lexical weights after a way through the store
+
+
+@dataclass(frozen=True)
+class SwitchReport:
+    """What a switch did. ``cut`` passages are longer than the model reads; their rest is left out."""
+
+    collection: str
+    model: str
+    previous: str
+    passages: int
+    embedded: int
+    cut: int
+    seconds: float
+
+
+def summary(report: SwitchReport) -> str:
+    """A report in a line for people."""
+    if report.model == report.previous and not report.embedded:
+        return f"{report.collection} uses {report.model} already"
+    words = f"{report.collection} uses {report.model} now; {report.embedded} passages were embedded"
+    if report.cut:
+        words += f", {report.cut} of {report.passages} are longer than the model reads"
+    return f"{words}. The vectors of {report.previous} are kept for a way back"
+
+
+# -- what the catalog remembers ------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True)
+class Remembered:
+    """The collection as it was with the model before, and as it will be with a model under way."""
+
+    previous: CollectionRecord | None = None
+    coming: CollectionRecord | None = None
+
+    def to_setting(self) -> dict[str, Any]:
+        """As the catalog keeps it."""
+        return {"previous": _facts(self.previous), "coming": _facts(self.coming)}
+
+
+def remembered(library: "Library", collection: CollectionRecord) -> Remembered:
+    """What is kept beside the model in use."""
+    value = library.catalog.get_setting(_SETTING, {}, scope=collection.id)
+    previous, coming = value.get("previous"), value.get("coming")
+    return Remembered(
+        None if previous is None else replace(collection, **previous),
+        None if coming is None else replace(collection, **coming),
+    )
+
+
+def _facts(collection: CollectionRecord | None) -> dict[str, Any] | None:
+    if collection is None:
+        return None
+    names = ("model", "contract", "contract_digest", "dimension")
+    return {name: getattr(collection, name) for name in names}
+
+
+def _remember(library: "Library", collection: CollectionRecord, known: Remembered) -> None:
+    library.catalog.set_setting(_SETTING, known.to_setting(), scope=collection.id)
+
+
+def rename_models(
+    library: "Library", collection: CollectionRecord, name: Callable[[CollectionRecord], str]
+) -> bool:
+    """Call the models of a collection, those that are only kept included, what ``name`` says.
+
+    Returns:
+        whether any name is new.
+    """
+
+    def renamed(record: CollectionRecord | None) -> CollectionRecord | None:
+        return None if record is None else replace(record, model=name(record))
+
+    known = remembered(library, collection)
+    target = replace(collection, model=name(collection))
+    renamed_known = Remembered(renamed(known.previous), renamed(known.coming))
+    if (target, renamed_known) == (collection, known):
+        return False
+    library.catalog.switch_collection(target, {_SETTING: renamed_known.to_setting()})
+    return True
+
+
+def drop_unknown(library: "Library", collection: CollectionRecord) -> None:
+    """Drop vectors of the collection that neither count nor are kept: a crash left them."""
+    known = remembered(library, collection)
+    kept = {one.store_name for one in (collection, known.previous, known.coming) if one is not None}
+    for name in library.store.names():
+        if name.startswith(f"{collection.id}-") and name not in kept:
+            library.store.drop(name)
+            logger.info("%s: dropped vectors that are no longer used", collection.name)
+
+
+def discard(library: "Library", collection: CollectionRecord) -> list[str]:
+    """Give up the way back and an unfinished switch; the names of the models whose vectors went."""
+    known = remembered(library, collection)
+    _remember(library, collection, Remembered())
+    drop_unknown(library, collection)
+    return [one.model for one in (known.previous, known.coming) if one is not None]
+
+
+# -- the switch ----------------------------------------------------------------------------------------------
+
+
+def switch(
+    library: "Library",
+    collection: CollectionRecord,
+    model: str,
+    *,
+    neutral: bool | None = None,
+    progress: Progress | None = None,
+    cancel: CancelToken | None = None,
+) -> SwitchReport:
+    """Embed a collection with ``model`` and make it the one that counts.
+
+    May be repeated after an interruption at any moment; what was embedded stays embedded. ``neutral``:
+    vectors without their language, or as published; None: as for new collections.
+
+    Raises:
+        Me5Error: the model cannot be opened.
+        JobError: cancelled; the old model stays, and unfinished vectors are dropped.
+        StoreError: the disk is full, or vectors are missing in the end; the old model stays.
+    """
+    encoder = library.encoders.for_new(model, neutral=neutral, progress=progress)
+    contract = encoder.contract
+    target = replace(
+        collection,
+        model=encoder.spec.name,
+        contract=contract.to_json(),
+        contract_digest=contract.digest,
+        dimension=encoder.dimension,
+    )
+    return _switch(collection, _Work(library, target, encoder, progress, cancel))
+
+
+def switch_back(
+    library: "Library",
+    collection: CollectionRecord,
+    *,
+    progress: Progress | None = None,
+    cancel: CancelToken | None = None,
+) -> SwitchReport:
+    """Return to the model before; its vectors are brought up to date first.
+
+    Raises:
+        CollectionError: none is kept, or its model cannot be opened.
+        JobError, StoreError: see ``switch``.
+    """
+    target = remembered(library, collection).previous
+    if target is None:
+        raise CollectionError(
+            f"Collection {collection.name!r} keeps no vectors of another model; it has not been switched, or "
+            f"they were discarded. Expected a switch before. Switch with: use MODEL --collection "
+            f"{collection.name}."
+        )
+    return _switch(collection, _Work(library, target, library.encoders.of(target), progress, cancel))
+
+
+def _switch(collection: CollectionRecord, work: "_Work") -> SwitchReport:
+    started = time.perf_counter()
+    library, target = work.library, work.target
+    if target.contract_digest == collection.contract_digest:
+        count = library.catalog.chunk_states(collection.id)[0]
+        return SwitchReport(collection.name, collection.model, collection.model, count, 0, 0, 0.0)
+    known = remembered(library, collection)
+    is_kept = known.previous is not None and known.previous.store_name == target.store_name
+    _remember(library, collection, replace(known, coming=None if is_kept else target))
+    drop_unknown(library, collection)
+    try:
+        seen = work.embed_all()
+        with library.writing:  # from here on nothing is added or removed
+            count = work.catch_up(seen)
+            settings = {_SETTING: Remembered(previous=collection).to_setting()}
+            library.catalog.switch_collection(target, settings)
+    except JobError:
+        if not work.cancel.keeps_partial:
+            _remember(library, collection, replace(known, coming=None))
+            drop_unknown(library, collection)
+        raise
+    drop_unknown(library, target)
+    seconds = time.perf_counter() - started
+    report = SwitchReport(
+        collection.name, target.model, collection.model, count, work.embedded, work.cut, seconds
+    )
+    logger.info("%s", summary(report))
+    return report
+
+
+class _Work:
+    """Makes the vectors of ``target`` equal to the passages of its collection."""
+
+    def __init__(
+        self,
+        library: "Library",
+        target: CollectionRecord,
+        encoder: "Encoder",
+        progress: Progress | None,
+        cancel: CancelToken | None,
+    ) -> None:
+        self.library, self.target, self.cancel = library, target, cancel or CancelToken()
+        self._catalog, self._store, self._encoder = library.catalog, library.store, encoder
+        self._progress: Progress = progress or (lambda done, total, unit, message: None)
+        self._done = self._total = 0
+        self.embedded = 0
+        self.cut = 0
+
+    def embed_all(self) -> dict[str, int]:
+        """Embed what the collection holds now, while others may change it.
+
+        Returns:
+            a number for each document that changes with it; for ``catch_up``.
+        """
+        seen = self._fingerprints()
+        self._store.ensure(self.target.store_name, self._encoder.dimension)
+        ids = self._indexed()
+        self._total = len(ids)
+        self._refresh(ids, may_have_points=self._store.count(self.target.store_name) > 0)
+        if self.embedded:
+            self._store.optimize(self.target.store_name)
+        return seen
+
+    def catch_up(self, seen: dict[str, int]) -> int:
+        """Repeat for what changed since ``embed_all``; nothing may change meanwhile. How many passages.
+
+        Raises:
+            StoreError: the store does not hold exactly the passages of the catalog.
+        """
+        name = self.target.store_name
+        now = self._fingerprints()
+        changed = [document for document, number in now.items() if seen.get(document) != number]
+        indexed = dict.fromkeys(self._indexed())
+        points = set(self._store.iter_ids(name))
+        again = dict.fromkeys(one for one in indexed if one not in points)
+        again |= dict.fromkeys(one for one in self._catalog.document_chunk_ids(changed) if one in indexed)
+        self._total = self._done + len(again)
+        self._refresh(list(again), may_have_points=True)
+        remove_orphans(self._store, self.target, sorted(points - indexed.keys()))
+        count = self._store.count(name)
+        if count != len(indexed):
+            raise StoreError(
+                f"The vectors of {self.target.name!r} for the model {self.target.model!r} are {count}; "
+                f"expected {len(indexed)}, one for each passage. The former model stays in use. Try again."
+            )
+        return count
+
+    def _fingerprints(self) -> dict[str, int]:
+        return {
+            one.id: hash((one.generation, one.path, one.title, one.pending_hash))
+            for one in self._catalog.iter_document_records(self.target.id)
+        }
+
+    def _indexed(self) -> list[str]:
+        states = self._catalog.iter_chunk_states(self.target.id)
+        return [chunk_id for chunk_id, state in states if state == "indexed"]
+
+    def _refresh(self, chunk_ids: Sequence[str], *, may_have_points: bool) -> None:
+        """Write the points of these passages that are missing or out of date."""
+        documents: dict[str, DocumentRecord] = {}
+        for part in slices(chunk_ids, BATCH_CHUNKS):
+            self.cancel.check()
+            records = self._catalog.chunk_records(part)
+            unknown = {record.document_id for record in records} - documents.keys()
+            documents |= {one.id: one for one in self._catalog.document_records(sorted(unknown))}
+            # A document may have been removed since; its passages are no longer wanted.
+            records = [record for record in records if record.document_id in documents]
+            owners = [documents[record.document_id] for record in records]
+            self._write(owners, records, self._points(part) if may_have_points else {})
+            self._done += len(part)
+            self._progress(self._done, self._total, "passages", self.target.name)
+
+    def _points(self, chunk_ids: Sequence[str]) -> dict[str, Point]:
+        return {one.id: one for one in self._store.fetch_points(self.target.store_name, chunk_ids)}
+
+    def _write(
+        self, owners: Sequence[DocumentRecord], records: Sequence[ChunkRecord], known: dict[str, Point]
+    ) -> None:
+        stale: list[int] = []
+        sparse: list[SparseVector] = []
+        moved: list[Point] = []
+        for row, (owner, record) in enumerate(zip(owners, records, strict=True)):
+            features = sparse_of(owner, [record])[0]
+            point = known.get(record.id)
+            if point is None or not _is_same(point.sparse, features):  # as the text or title has changed
+                stale.append(row)
+                sparse.append(features)
+            elif dict(point.payload) != (payload := payload_of(owner, record.chunk.language)):
+                moved.append(replace(point, payload=payload))
+        self._count_cut(owners, records)
+        name = self.target.store_name
+        if moved:
+            self._store.upsert(name, moved)
+        if not stale:
+            return
+        points = embed(
+            self._encoder,
+            [owners[row] for row in stale],
+            [records[row] for row in stale],
+            sparse,
+            settings=self.library.settings,
+            on_progress=lambda done: self.cancel.check(),
+        )
+        self._store.upsert(name, points)
+        before = self.embedded // OPTIMIZE_EVERY
+        self.embedded += len(points)
+        if self.embedded // OPTIMIZE_EVERY > before:
+            self._store.optimize(name)
+
+    def _count_cut(self, owners: Sequence[DocumentRecord], records: Sequence[ChunkRecord]) -> None:
+        limit = self._encoder.max_tokens
+        # A token has at least one byte, so most passages need no counting where the limit is wide.
+        long = [
+            (record.chunk.text, fit_title(owner.title, self._encoder, self.library.settings))
+            for owner, record in zip(owners, records, strict=True)
+            if len(record.chunk.text.encode()) + len(owner.title.encode()) + 16 > limit
+        ]
+        if long:
+            texts, titles = zip(*long, strict=True)
+            counts = self._encoder.count_tokens(texts, Role.PASSAGE, titles)
+            self.cut += sum(count > limit for count in counts)
+
+
+def _is_same(one: SparseVector, other: SparseVector) -> bool:
+    return np.array_equal(one.indices, other.indices) and np.allclose(
+        one.values, other.values, rtol=_WEIGHT_TOLERANCE
+    )

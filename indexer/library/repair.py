@@ -1,0 +1,99 @@
+"""Catalog against vector store: what a crash, or a lost folder, left different is made equal again.
+
+The catalog is right. Points that it does not know are removed; points that are missing are made again from
+its texts, without reading any document.
+"""
+
+import logging
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+
+from indexer.catalog import Catalog, CollectionRecord, DocumentRecord
+from indexer.catalog.database import slices
+from indexer.ingest.embedding import embed, sparse_of
+from indexer.ingest.pipeline import BATCH_CHUNKS, remove_stale
+from indexer.progress import CancelToken, Progress
+from indexer.store.protocol import VectorStore
+from indexer.text.chunking import ChunkSettings
+from me5.encoder import Encoder
+
+logger = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True)
+class Difference:
+    """Ids of chunks without a point, and of points without a chunk."""
+
+    missing: list[str]
+    orphans: list[str]
+
+    def __bool__(self) -> bool:
+        return bool(self.missing or self.orphans)
+
+
+def compare(catalog: Catalog, store: VectorStore, collection: CollectionRecord) -> Difference:
+    """How the points of a collection differ from its chunks; a count is enough when they do not."""
+    name = collection.store_name
+    indexed, pending = catalog.chunk_states(collection.id)
+    points = store.count(name) if store.exists(name) else 0
+    if points == indexed and not pending:
+        return Difference([], [])
+    states = dict(catalog.iter_chunk_states(collection.id))
+    orphans = []
+    for point_id in store.iter_ids(name) if points else ():
+        if states.pop(point_id, None) is None:
+            orphans.append(point_id)
+    # A pending chunk is not missing: its document is read again.
+    return Difference([one for one, state in states.items() if state == "indexed"], orphans)
+
+
+def remove_leftovers(catalog: Catalog, store: VectorStore, collection: CollectionRecord) -> None:
+    """Finish what an interrupted ingest began to remove."""
+    if not store.exists(collection.store_name):
+        return
+    removed = remove_stale(catalog, store, collection)
+    if removed:
+        logger.info("%s: removed %d passages that an interrupted ingest left", collection.name, removed)
+
+
+def remove_orphans(store: VectorStore, collection: CollectionRecord, orphans: Sequence[str]) -> None:
+    """Remove points that the catalog does not know."""
+    for part in slices(orphans, BATCH_CHUNKS):
+        store.delete(collection.store_name, part)
+    if orphans:
+        logger.info("%s: removed %d points that the catalog does not know", collection.name, len(orphans))
+
+
+def restore_points(
+    catalog: Catalog,
+    store: VectorStore,
+    encoder: Encoder,
+    collection: CollectionRecord,
+    chunk_ids: Sequence[str],
+    *,
+    settings: ChunkSettings,
+    progress: Progress | None = None,
+    cancel: CancelToken | None = None,
+) -> None:
+    """Make points again from the texts in the catalog.
+
+    Raises:
+        JobError: cancelled; what was restored stays.
+    """
+    store.ensure(collection.store_name, encoder.dimension)
+    cancelled: Callable[[int], None] = lambda done: (cancel or CancelToken()).check()  # noqa: E731
+    documents: dict[str, DocumentRecord] = {}
+    done = 0
+    for part in slices(chunk_ids, BATCH_CHUNKS):
+        records = catalog.chunk_records(part)
+        unknown = {record.document_id for record in records} - documents.keys()
+        documents |= {one.id: one for one in catalog.document_records(sorted(unknown))}
+        owners = [documents[record.document_id] for record in records]
+        sparse = [sparse_of(owner, [record])[0] for owner, record in zip(owners, records, strict=True)]
+        points = embed(encoder, owners, records, sparse, settings=settings, on_progress=cancelled)
+        store.upsert(collection.store_name, points)
+        done += len(part)
+        if progress is not None:
+            progress(done, len(chunk_ids), "passages", collection.name)
+    if chunk_ids:
+        logger.info("%s: restored %d points from the catalog", collection.name, len(chunk_ids))

@@ -1,0 +1,336 @@
+"""Why a passage answers a query: the sentence that matches best, and the query's words found verbatim.
+
+The sentence is chosen by meaning (query and sentence vectors), so it is found across languages too; words
+that occur verbatim only tip the balance. Ranking is left to ``search``, sentence limits to ``segmentation``.
+"""
+
+import re
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, replace
+from functools import lru_cache
+
+import numpy as np
+import regex
+from numpy.typing import NDArray
+
+from indexer.search.lexical import fold
+from indexer.text import clitics
+from indexer.text.clitics import LETTERS
+from indexer.text.segmentation import sentence_spans
+
+MAX_SENTENCES_PER_PASSAGE = 16
+LEXICAL_SHARE = 0.25
+"""How far verbatim words can outweigh meaning: a sentence with every query word gains this much cosine."""
+
+HEADING_COST = 0.15
+"""Cosine that a heading loses: it names what a question names, but the sentence below it answers."""
+
+_READ_CLOSELY = (4, 2, 2)
+"""Sentences of the first hits among which a better model chooses: some 200 tokens."""
+
+_MAX_HEADING = 80  # characters; half of it where a character is a syllable or word
+_HEADING_MARK = regex.compile(r"#{1,6}\s|={2,6}\s")
+_SENTENCE_END = regex.compile(r"[\p{Sentence_Terminal}…‥:;,、，；：।॥།።][\p{Pe}\p{Pf}\p{Po}]*$")
+
+_WORD = regex.compile(rf"[{LETTERS}]+")
+_UNSPACED_SCRIPTS = r"\u0e00-\u0eff\u1000-\u109f\u1780-\u17ff\u3040-\u30ff\u3400-\u9fff\uf900-\ufaff"
+_UNSPACED = re.compile(rf"[{_UNSPACED_SCRIPTS}]+")
+_INSIDE_WORD = regex.compile(rf"(?V1)[[{LETTERS}]--[{_UNSPACED_SCRIPTS}]]")
+_MIN_PREFIX = 4  # an inflected form matches by its stem when the stem has at least so many letters
+_STEM_CREDIT = 0.7
+
+Encode = Callable[[Sequence[str]], NDArray[np.float32]]
+
+
+@dataclass(frozen=True)
+class Term:
+    """A word of the query as it is looked up.
+
+    Attributes:
+        text: the folded word, or two characters of a script without spaces.
+        weight: how much of the query it carries, 0..1.
+        stem: the beginning that inflected forms share; empty when only the whole word counts (numbers, short
+            words, scripts without spaces).
+        unspaced: whether it counts anywhere rather than as a whole word.
+        core: the word without its article, in scripts that write articles and prepositions on to words.
+    """
+
+    text: str
+    weight: float
+    stem: str
+    unspaced: bool
+    core: str = ""
+
+
+def query_terms(query: str) -> list[Term]:
+    """The distinct terms of a query: words, or pairs of characters where no spaces separate words.
+
+    Longer words weigh more (short ones are mostly function words); the weights sum to 1.
+    """
+    weights: dict[tuple[str, bool], float] = {}
+    for match in _WORD.finditer(fold(query)):
+        word = match.group()
+        position = 0
+        for run in _UNSPACED.finditer(word):
+            _add_word(weights, word[position : run.start()])
+            characters = run.group()
+            pairs = [characters[i : i + 2] for i in range(max(1, len(characters) - 1))]
+            for pair in pairs:
+                weights[(pair, True)] = 3.0
+            position = run.end()
+        _add_word(weights, word[position:])
+    total = sum(weights.values())
+    return [
+        Term(
+            text,
+            weight / total,
+            "" if unspaced else _stem(text),
+            unspaced,
+            "" if unspaced else clitics.core(text),
+        )
+        for (text, unspaced), weight in weights.items()
+    ]
+
+
+def _stem(word: str) -> str:
+    stem = word[: max(_MIN_PREFIX, (3 * len(word) + 3) // 4)]
+    return "" if len(stem) < _MIN_PREFIX or any(character.isdigit() for character in word) else stem
+
+
+def _add_word(weights: dict[tuple[str, bool], float], word: str) -> None:
+    if word:
+        has_digit = any(character.isdigit() for character in word)
+        weights[(word, False)] = 6.0 if has_digit and len(word) > 1 else float(min(len(word), 8))
+
+
+def reweighted(terms: Sequence[Term], idf: Mapping[str, float]) -> list[Term]:
+    """The terms with weights multiplied by ``idf`` (1 where missing), again summing to 1."""
+    weights = [term.weight * idf.get(term.text, 1.0) for term in terms]
+    total = sum(weights) or 1.0
+    return [replace(term, weight=weight / total) for term, weight in zip(terms, weights, strict=True)]
+
+
+def present(terms: Sequence[Term], folded: str) -> list[Term]:
+    """The terms that may occur in a folded text: a quick look before ``coverage`` of its parts."""
+    return [term for term in terms if _least(term) in folded]
+
+
+def _least(term: Term) -> str:
+    """What every text has in which the term is found."""
+    if term.core:
+        return _stem(term.core) or term.core
+    return term.stem or term.text
+
+
+def coverage(terms: Sequence[Term], folded: str) -> float:
+    """Share of the terms' weight that occurs in a folded text, 0..1; inflected forms count in part."""
+    return sum(term.weight * _found(term, folded) for term in terms)
+
+
+def contains(term: Term, folded: str) -> bool:
+    """Whether the term occurs verbatim, as a whole word where words are separated."""
+    if term.unspaced:
+        return term.text in folded
+    return _stands_alone(term.text, folded, whole=True)
+
+
+def _found(term: Term, folded: str) -> float:
+    if contains(term, folded):
+        return 1.0
+    if term.core:
+        if clitics.stands_in(term.core, folded, whole=True):
+            return 1.0
+        stem = _stem(term.core)
+        return _STEM_CREDIT if stem and clitics.stands_in(stem, folded, whole=False) else 0.0
+    return _STEM_CREDIT if term.stem and _stands_alone(term.stem, folded, whole=False) else 0.0
+
+
+def _stands_alone(word: str, folded: str, *, whole: bool) -> bool:
+    """Whether a word begins (and, if ``whole``, ends) at the edge of a word."""
+    start = folded.find(word)
+    while start >= 0:
+        end = start + len(word)
+        begins = start == 0 or _INSIDE_WORD.match(folded, start - 1) is None
+        if begins and (not whole or _INSIDE_WORD.match(folded, end) is None):
+            return True
+        start = folded.find(word, start + 1)
+    return False
+
+
+@lru_cache(maxsize=2048)
+def folded_text(text: str) -> str:
+    """``fold``, remembered: passages are looked at several times in one search and again in the next."""
+    return fold(text)
+
+
+@dataclass(frozen=True)
+class Evidence:
+    """The sentence of a passage to show.
+
+    Attributes:
+        start, end: where it stands in the passage.
+        cosine: the highest of any sentence of the passage; None where it was judged by words alone.
+        score: of the sentence shown, words found verbatim included.
+    """
+
+    start: int
+    end: int
+    cosine: float | None
+    score: float
+
+
+@dataclass(frozen=True)
+class Readable:
+    """A passage to find evidence in; ``names`` are its title and section, which a heading line repeats."""
+
+    text: str
+    language: str
+    names: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True)
+class Reader:
+    """A question as one model sees it: its vector [D] of unit length, and texts to unit vectors [N, D]."""
+
+    query_vector: NDArray[np.float32]
+    encode: Encode
+
+    def cosines(self, texts: Sequence[str]) -> list[float]:
+        """How near each text is to the question."""
+        if not texts:
+            return []
+        # The last digits of a matrix product depend on the number of rows.
+        rounded: list[float] = np.round(self.encode(texts) @ self.query_vector, 5).tolist()
+        return rounded
+
+
+def best_sentences(
+    passages: Sequence[Readable],
+    terms: Sequence[Term],
+    reader: Reader | None,
+    *,
+    max_sentences: int = 160,
+    closer: Reader | None = None,
+) -> list[Evidence | None]:
+    """For each passage, its best sentence.
+
+    Args:
+        passages: the hits, best first.
+        terms: of the query.
+        reader: what compares sentences with the question; None to judge by words alone.
+        max_sentences: bound on what is read; passages beyond it, but for the first, are judged by words
+            alone.
+        closer: a better, slower model that chooses among the best sentences of the first hits.
+
+    Returns:
+        Per passage a sentence without surrounding white space; None for a text without letters or digits,
+        or one that is judged by words alone and shares none.
+    """
+    spans = [candidate_spans(passage.text, passage.language) for passage in passages]
+    room = max_sentences if reader is not None else 0
+    read = []  # (passage, span) of every sentence that is compared
+    for row, candidates in enumerate(spans):
+        if len(candidates) > room and row > 0:  # the first is always read
+            break  # not the next shorter one: whether a passage is read must not depend on later ones
+        read += [(row, span) for span in candidates]
+        room -= len(candidates)
+    cosines = {} if reader is None else _compare(reader, passages, read)
+    judged = [
+        _judge(passage, candidates, terms, [cosines.get((row, span)) for span in candidates])
+        for row, (passage, candidates) in enumerate(zip(passages, spans, strict=True))
+    ]
+    if closer is not None:
+        judged = _read_closely(closer, passages, terms, judged)
+    return [_best(candidates) for candidates in judged]
+
+
+def _compare(
+    reader: Reader, passages: Sequence[Readable], read: Sequence[tuple[int, tuple[int, int]]]
+) -> dict[tuple[int, tuple[int, int]], float]:
+    cosines = reader.cosines([passages[row].text[slice(*span)] for row, span in read])
+    return dict(zip(read, cosines, strict=True))
+
+
+def _read_closely(
+    closer: Reader,
+    passages: Sequence[Readable],
+    terms: Sequence[Term],
+    judged: Sequence[list[Evidence]],
+) -> list[list[Evidence]]:
+    """The best few sentences of the first passages alone, judged anew."""
+    few = [
+        sorted((one.start, one.end) for one in sorted(candidates, key=lambda one: -one.score)[:keep])
+        for keep, candidates in zip(_READ_CLOSELY, judged, strict=False)
+    ]
+    read = [(row, span) for row, spans in enumerate(few) for span in spans if len(spans) > 1]
+    cosines = _compare(closer, passages, read)
+    anew = [
+        _judge(passages[row], spans, terms, [cosines[row, span] for span in spans])
+        if len(spans) > 1
+        else judged[row]
+        for row, spans in enumerate(few)
+    ]
+    return [*anew, *judged[len(anew) :]]
+
+
+def _judge(
+    passage: Readable,
+    spans: Sequence[tuple[int, int]],
+    terms: Sequence[Term],
+    cosines: Sequence[float | None],
+) -> list[Evidence]:
+    text = passage.text
+    here = present(terms, folded_text(text)) if terms else []
+    headings = [is_heading(text, span, passage.names) for span in spans]
+    if all(headings):
+        headings = [False] * len(spans)
+    candidates = []
+    for (start, end), cosine, is_title in zip(spans, cosines, headings, strict=True):
+        words = LEXICAL_SHARE * coverage(here, fold(text[start:end])) if here else 0.0
+        if is_title:
+            words *= 0.9
+        cost = HEADING_COST if is_title and cosine is not None else 0.0
+        candidates.append(Evidence(start, end, cosine, (cosine or 0.0) + words - cost))
+    return candidates
+
+
+def _best(candidates: Sequence[Evidence]) -> Evidence | None:
+    best = max(candidates, key=lambda one: one.score, default=None)
+    if best is None or (best.cosine is None and best.score == 0 and len(candidates) > 1):
+        return None
+    cosines = [one.cosine for one in candidates if one.cosine is not None]
+    return replace(best, cosine=max(cosines, default=None))
+
+
+def is_heading(text: str, span: tuple[int, int], names: Sequence[str] = ()) -> bool:
+    """Whether a sentence of ``text`` is a heading: marked, a name of the passage, or a short open line.
+
+    Args:
+        text: the passage.
+        span: of the sentence, without white space around it.
+        names: title and section of the passage; parts of a section are joined by ›.
+    """
+    start, end = span
+    line = text[start:end]
+    if _HEADING_MARK.match(line):
+        return True
+    if names:
+        plain = fold(line.strip(" #*_="))
+        if any(plain == folded_text(part.strip()) for name in names for part in (name, *name.split("›"))):
+            return True
+    longest = _MAX_HEADING // 2 if _UNSPACED.search(line) else _MAX_HEADING
+    before, after = text[:start].rstrip(" \t"), text[end:].lstrip(" \t")
+    stands_alone = (not before or before[-1] in "\r\n") and after[:1] in ("\r", "\n")
+    return stands_alone and len(line) <= longest and not _SENTENCE_END.search(line)
+
+
+def candidate_spans(text: str, language: str) -> list[tuple[int, int]]:
+    """Sentences trimmed of white space, without those that hold no word; the first few of a long passage."""
+    spans = []
+    for start, end in sentence_spans(text, None if language == "und" else language):
+        piece = text[start:end]
+        first = start + len(piece) - len(piece.lstrip())
+        last = first + len(piece.strip())
+        if _WORD.search(text, first, last):
+            spans.append((first, last))
+    return spans[:MAX_SENTENCES_PER_PASSAGE]

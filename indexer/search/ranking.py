@@ -1,0 +1,315 @@
+"""Which passages answer, in order: the dense and the lexical leg, joined here, one passage a document.
+
+The store is asked twice: for the passages that are nearest in meaning, and for those that share features of
+the query. Only what holds a good share of the query's words takes part from the second, for a few shared
+letters must not outrank meaning. More is asked only where the first answer has too few documents.
+"""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
+from functools import cache, partial
+from typing import TYPE_CHECKING
+
+import numpy as np
+from numpy.typing import NDArray
+
+from indexer.search.confidence import Corpus
+from indexer.search.evidence import (
+    LEXICAL_SHARE,
+    Evidence,
+    Readable,
+    Reader,
+    Term,
+    best_sentences,
+    coverage,
+    folded_text,
+)
+from indexer.search.lexical import fold
+from indexer.store.protocol import RRF_K
+from indexer.types import ChunkInfo, Fusion, ScoredPoint, SearchMode, SparseVector, Where
+from me5.prefixes import Role
+
+if TYPE_CHECKING:
+    from me5.encoder import Encoder
+
+CANDIDATES = 80
+"""Passages fetched at first, whatever is asked for: so a longer answer begins with the shorter one."""
+
+LEXICAL_EVIDENCE = 0.4
+"""Share of the query's informative words below which shared words are chance."""
+
+_LEXICAL_CANDIDATES = 12
+_FEW_DOCUMENTS = 256  # in scope: those that are still missing are asked for by name
+_MOST_CANDIDATES = 16_000
+_SHARPENED = 32  # passages that are put in the order of their best sentences
+_SHARPENED_SENTENCES = 160
+_QUICK_SENTENCES = 320
+
+
+@dataclass(frozen=True)
+class Options:
+    """How to rank, and among what."""
+
+    mode: SearchMode
+    fusion: Fusion
+    where: Where
+
+
+@dataclass(frozen=True)
+class Query:
+    """A question, prepared for every leg; ``vector`` is None in lexical mode."""
+
+    text: str
+    vector: NDArray[np.float32] | None
+    sparse: SparseVector
+    terms: Sequence[Term]
+    notices: tuple[str, ...]
+
+
+@dataclass(frozen=True)
+class Ranked:
+    """A passage in rank order: what it is ranked by, and its cosine where it is known."""
+
+    id: str
+    score: float
+    cosine: float | None
+
+
+@dataclass(frozen=True)
+class Candidates:
+    """Passages in rank order, and the document of each (inside a document, each stands for itself)."""
+
+    ranked: list[Ranked]
+    owners: Mapping[str, str]
+
+    def first_of_each(self) -> list[tuple[Ranked, int]]:
+        """The first passage of each document, and how many more of it follow."""
+        groups: dict[str, tuple[Ranked, int]] = {}
+        for one in self.ranked:
+            owner = self.owners[one.id]
+            first, more = groups.get(owner, (one, -1))
+            groups[owner] = (first, more + 1)
+        return list(groups.values())
+
+    def followed_by(self, others: "Candidates") -> "Candidates":
+        """The others behind these."""
+        floor = min((one.score for one in self.ranked), default=0.0)
+        return Candidates([*self.ranked, *_below(others.ranked, floor)], {**self.owners, **others.owners})
+
+
+@dataclass(frozen=True)
+class Found:
+    """A passage that is shown; ``more`` passages of its document are candidates too."""
+
+    info: ChunkInfo
+    score: float
+    cosine: float | None
+    more: int = 0
+    evidence: Evidence | None = None
+
+
+def best_passages(corpus: Corpus, query: Query, options: Options, top_k: int) -> list[Found]:
+    """The best passage of each of the best ``top_k`` documents; inside named documents, the best passages."""
+    is_inside = bool(options.where.documents)
+    wanted = max(CANDIDATES, top_k) if is_inside else CANDIDATES
+    candidates = _with_owners(corpus, _rank(corpus, query, options, wanted))
+    if not is_inside and len(candidates.ranked) >= wanted:
+        candidates = _widened(corpus, query, options, candidates, top_k)
+    if is_inside:
+        candidates = Candidates(candidates.ranked, {one.id: one.id for one in candidates.ranked})
+    if reads_sentences(corpus.encoder) and query.vector is not None:
+        return _sharpened(corpus, query, candidates, top_k)
+    return _look_up(corpus, candidates.first_of_each()[:top_k])
+
+
+def lexical_share(query: Query, info: ChunkInfo) -> float:
+    """The share of the query's informative words in a passage or its title, 0..1."""
+    if not query.terms:
+        return 0.0
+    return coverage(query.terms, f"{fold(info.title)}\n{folded_text(info.chunk.text)}")
+
+
+def reads_sentences(encoder: "Encoder | None") -> bool:
+    """Whether passages are put in the order of their best sentences.
+
+    A static model averages its pieces: a passage of many sentences blurs, while single sentences stay sharp
+    and cost microseconds. A transformer does better on the whole passage, and costs milliseconds a sentence.
+    """
+    return encoder is not None and encoder.engine_name == "static"
+
+
+def with_evidence(corpus: Corpus, query: Query, found: Sequence[Found]) -> list[Found]:
+    """The same passages with their best sentences.
+
+    A transformer costs milliseconds a sentence: the fast model reads them all, and leaves to the transformer
+    the best few of the first hits.
+    """
+    reader = closer = None
+    sentences = _SHARPENED_SENTENCES
+    if corpus.encoder is not None and query.vector is not None:
+        own = Reader(query.vector, partial(corpus.encoder.encode, role=Role.PASSAGE))
+        if reads_sentences(corpus.encoder):
+            reader = own
+        else:
+            reader, closer = _quick_reader(query.text), own
+            sentences = _QUICK_SENTENCES
+    evidence = best_sentences(
+        [_readable(one.info) for one in found], query.terms, reader, max_sentences=sentences, closer=closer
+    )
+    return [replace(one, evidence=best) for one, best in zip(found, evidence, strict=True)]
+
+
+def _quick_reader(question: str) -> Reader:
+    fast = _fast_model()
+    return Reader(fast.encode([question])[0], partial(fast.encode, role=Role.PASSAGE))
+
+
+@cache
+def _fast_model() -> "Encoder":
+    from me5.loading import load_encoder
+
+    return load_encoder("fast")
+
+
+# -- legs ------------------------------------------------------------------------------------------------
+
+
+def _rank(corpus: Corpus, query: Query, options: Options, limit: int) -> list[Ranked]:
+    name, where = corpus.collection.store_name, options.where
+    if options.mode == "lexical":
+        points = corpus.store.query(name, sparse=query.sparse, limit=limit, where=where)
+        return [Ranked(point.id, point.score, None) for point in points]
+    dense = corpus.store.query(name, dense=query.vector, limit=limit, where=where)
+    meaning = [Ranked(point.id, point.score, round(point.score, 5)) for point in dense]
+    if options.mode == "dense":
+        return meaning
+    return fuse(meaning, _convincing(corpus, query, where), options.fusion)
+
+
+def _convincing(corpus: Corpus, query: Query, where: Where) -> list[Ranked]:
+    """The leading lexical candidates, down to the last one that holds a good share of the query's words.
+
+    Asked in one language of documents in another, the lexical leg still returns passages: they share a
+    function word or a few letters. Then none takes part.
+    """
+    if not len(query.sparse.indices):
+        return []
+    points = corpus.store.query(
+        corpus.collection.store_name,
+        sparse=query.sparse,
+        limit=_LEXICAL_CANDIDATES,
+        where=where,
+        with_dense=True,
+    )
+    known = {info.id: info for info in corpus.catalog.chunks_by_id([point.id for point in points])}
+    shares = [lexical_share(query, known[point.id]) if point.id in known else 0.0 for point in points]
+    last = max((rank for rank, share in enumerate(shares, 1) if share >= LEXICAL_EVIDENCE), default=0)
+    return [Ranked(point.id, point.score, _cosine(point, query)) for point in points[:last]]
+
+
+def _cosine(point: ScoredPoint, query: Query) -> float | None:
+    if point.dense is None or query.vector is None:
+        return None
+    return round(float(point.dense @ query.vector), 5)
+
+
+def fuse(meaning: Sequence[Ranked], words: Sequence[Ranked], fusion: Fusion) -> list[Ranked]:
+    """Two legs as one ranking: reciprocal ranks (1 / (60 + rank) each), or normalised scores, summed.
+
+    Equal sums keep the order of meaning.
+    """
+    if not words:
+        return list(meaning)
+    sums: dict[str, float] = {}
+    cosines = {one.id: one.cosine for one in (*words, *meaning)}
+    for leg in (meaning, words):
+        for rank, one in enumerate(leg):
+            gain = 1 / (RRF_K + rank) if fusion == "rrf" else _normalised(one.score, leg)
+            sums[one.id] = sums.get(one.id, 0.0) + gain
+    order = sorted(sums, key=lambda chunk_id: -sums[chunk_id])
+    return [Ranked(chunk_id, sums[chunk_id], cosines[chunk_id]) for chunk_id in order]
+
+
+def _normalised(score: float, leg: Sequence[Ranked]) -> float:
+    """Where a score lies between three deviations below and above the mean of its leg, 0..1."""
+    scores = np.array([one.score for one in leg])
+    deviation = float(scores.std())
+    return 0.5 if deviation == 0 else float((score - scores.mean()) / (6 * deviation) + 0.5)
+
+
+# -- documents -------------------------------------------------------------------------------------------
+
+
+def _with_owners(corpus: Corpus, ranked: Sequence[Ranked]) -> Candidates:
+    """Passages with their documents; those that were removed a moment ago are left out."""
+    owners = corpus.catalog.documents_of_chunks([one.id for one in ranked])
+    return Candidates([one for one in ranked if one.id in owners], owners)
+
+
+def _widened(
+    corpus: Corpus, query: Query, options: Options, candidates: Candidates, top_k: int
+) -> Candidates:
+    """More candidates, until there are ``top_k`` documents or no more.
+
+    Where few documents are in scope, those still missing are asked for by name; else the limit is raised.
+    What was found first stays first.
+    """
+    seen = set(candidates.owners.values())
+    if len(seen) >= top_k:
+        return candidates
+    scope = corpus.catalog.document_ids(corpus.collection.id, options.where, at_most=_FEW_DOCUMENTS + 1)
+    limit = len(candidates.ranked)
+    while len(seen) < min(top_k, len(scope)) and limit < _MOST_CANDIDATES:
+        if len(scope) <= _FEW_DOCUMENTS:
+            missing = tuple(one for one in scope if one not in seen)
+            narrower = replace(options, where=replace(options.where, documents=missing))
+            found = _rank(corpus, query, narrower, CANDIDATES)
+        else:
+            limit *= 4
+            found = _rank(corpus, query, options, limit)
+        new = [one for one in found if one.id not in candidates.owners]
+        if not new:
+            break
+        candidates = candidates.followed_by(_with_owners(corpus, new))
+        seen = set(candidates.owners.values())
+    return candidates
+
+
+def _look_up(corpus: Corpus, chosen: Sequence[tuple[Ranked, int]]) -> list[Found]:
+    known = {info.id: info for info in corpus.catalog.chunks_by_id([one.id for one, _ in chosen])}
+    return [Found(known[one.id], one.score, one.cosine, more) for one, more in chosen if one.id in known]
+
+
+def _sharpened(corpus: Corpus, query: Query, candidates: Candidates, top_k: int) -> list[Found]:
+    """The leading passages in the order of their best sentences, then the rest as it was."""
+    ranked = candidates.ranked
+    leading = with_evidence(corpus, query, _look_up(corpus, [(one, 0) for one in ranked[:_SHARPENED]]))
+    scored = [
+        replace(found, score=found.evidence.cosine + _verbatim_bonus(query, found.info))
+        for found in leading
+        if found.evidence is not None and found.evidence.cosine is not None
+    ]
+    scored.sort(key=lambda found: -found.score)
+    evidence = {found.info.id: found.evidence for found in scored}
+    # Scores of the store mean nothing beside those of sentences.
+    order = [Ranked(found.info.id, found.score, found.cosine) for found in scored]
+    rest = [one for one in ranked if one.id not in evidence]
+    order += _below(rest, scored[-1].score if scored else 0.0)
+    chosen = Candidates(order, candidates.owners).first_of_each()[:top_k]
+    return [replace(one, evidence=evidence.get(one.info.id)) for one in _look_up(corpus, chosen)]
+
+
+def _below(ranked: Sequence[Ranked], score: float) -> list[Ranked]:
+    """The same order, with scores that fall from below ``score``."""
+    return [replace(one, score=score - 1e-4 * rank) for rank, one in enumerate(ranked, 1)]
+
+
+def _verbatim_bonus(query: Query, info: ChunkInfo) -> float:
+    """What the query's words in a passage add to its rank: nothing while they may be there by chance."""
+    beyond_chance = (lexical_share(query, info) - LEXICAL_EVIDENCE) / (1 - LEXICAL_EVIDENCE)
+    return LEXICAL_SHARE * max(0.0, beyond_chance)
+
+
+def _readable(info: ChunkInfo) -> Readable:
+    names = tuple(name for name in (info.title, info.chunk.section) if name)
+    return Readable(info.chunk.text, info.chunk.language, names)

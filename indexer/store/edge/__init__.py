@@ -1,0 +1,1 @@
+"""The embedded store: Qdrant Edge, owned by one child process."""

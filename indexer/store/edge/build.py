@@ -1,0 +1,66 @@
+"""Index one copied shard and end: ``python -m indexer.store.edge.build`` and the arguments of ``main``.
+
+Runs at low priority beside the store process, which goes on answering from the original. The engine lets
+nothing else run in a process while it builds, so this one cannot notice the end of its parent. It leaves its
+process id in LOCK instead, which it holds, and the next owner of the folder ends it.
+"""
+
+import os
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+
+LOCK_PATIENCE_S = 10.0
+HNSW_M = 16
+HNSW_EF_CONSTRUCT = 100
+SMALL_SEGMENT_KB = 10_000
+"""Segments below this are left to brute force by the engine."""
+MOST_SEGMENTS = 64
+"""Above so many the engine merges them, which takes memory for all of them at once."""
+
+
+def build(path: str, dimension: int, threads: int) -> None:
+    """Build the graph of the shard in ``path``, with at most so many threads."""
+    from qdrant_edge import EdgeOptimizersConfig, EdgeShard, HnswIndexConfig
+
+    from indexer.store.edge.process import shard_config
+
+    shard = EdgeShard.load(
+        path,
+        shard_config(
+            dimension,
+            hnsw_config=HnswIndexConfig(
+                m=HNSW_M,
+                ef_construct=HNSW_EF_CONSTRUCT,
+                full_scan_threshold=SMALL_SEGMENT_KB,
+                max_indexing_threads=threads,
+            ),
+            optimizers=EdgeOptimizersConfig(
+                indexing_threshold=SMALL_SEGMENT_KB, default_segment_number=MOST_SEGMENTS
+            ),
+        ),
+    )
+    shard.optimize()
+    shard.flush()
+    shard.close()
+
+
+def main(arguments: Sequence[str]) -> None:
+    """FOLDER DIMENSION THREADS LOCK PARENT"""
+    from indexer.store.lock import wait_for_lock
+
+    path, dimension, threads, lock_path, parent = arguments
+    lock = wait_for_lock(Path(lock_path), LOCK_PATIENCE_S)
+    if os.getppid() != int(parent):  # it ended before it could be seen that this process builds
+        return
+    lock.truncate(0)
+    lock.write(str(os.getpid()))
+    lock.flush()
+    if hasattr(os, "nice"):
+        os.nice(10)
+    build(path, int(dimension), int(threads))
+    lock.close()
+
+
+if __name__ == "__main__":
+    main(sys.argv[1:])

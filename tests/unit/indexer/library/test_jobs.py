@@ -1,0 +1,200 @@
+"""Jobs: queued, run one after the other, cancelled, resumed, remembered."""
+
+import threading
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import psutil
+import pytest
+
+from indexer.catalog import Catalog
+from indexer.errors import JobError, ReadError
+from indexer.library.jobs import Handler, JobContext, JobRunner, is_owner_gone, owner_name
+from indexer.progress import CancelToken, TimeLeft
+
+MakeRunner = Callable[..., JobRunner]
+
+
+@pytest.fixture
+def catalog(tmp_path: Path) -> Iterator[Catalog]:
+    opened = Catalog(tmp_path / "catalog.sqlite3")
+    yield opened
+    opened.close()
+
+
+@pytest.fixture
+def make_runner(catalog: Catalog) -> Iterator[MakeRunner]:
+    runners: list[JobRunner] = []
+
+    def make(handler: Handler, **options: Any) -> JobRunner:
+        runner = JobRunner(catalog, {"work": handler}, **options)
+        runners.append(runner)
+        return runner
+
+    yield make
+    for runner in runners:
+        runner.close()
+
+
+class Gate:
+    """Work that says when it has begun and goes on until it is cancelled or let through."""
+
+    def __init__(self) -> None:
+        self.begun, self.opened = threading.Event(), threading.Event()
+        self.runs = 0
+
+    def __call__(self, context: JobContext) -> str:
+        self.runs += 1
+        context.progress(1, 4, "files", "a.txt")
+        self.begun.set()
+        while not self.opened.wait(0.01):
+            context.progress(2, 4, "files", "b.txt")
+            context.cancel.check()
+        return "4 files"
+
+
+def test_a_job_runs_and_says_what_it_did(make_runner: MakeRunner) -> None:
+    seen: list[Any] = []
+
+    def work(context: JobContext) -> str:
+        seen.append((dict(context.params), context.collection))
+        context.progress(3, 4, "files", "x")
+        context.progress(4, 4, "files", "y")
+        return "all read"
+
+    runner = make_runner(work)
+    job = runner.wait(runner.submit("work", {"n": [1]}, "library", "Read files").id)
+    assert (job.state, job.message, job.label) == ("done", "all read", "Read files")
+    assert (job.done, job.total, job.unit) == (4, 4, "files")
+    assert job.started_at and job.finished_at and job.seconds_left is None
+    assert seen == [({"n": [1]}, "library")]
+
+
+def test_jobs_run_in_the_order_they_came(make_runner: MakeRunner) -> None:
+    order: list[int] = []
+    runner = make_runner(lambda context: str(order.append(context.params["n"])))
+    jobs = [runner.submit("work", {"n": number}, "c", start=False) for number in range(5)]
+    runner.start()
+    runner.wait(jobs[-1].id)
+    assert order == [0, 1, 2, 3, 4]
+    assert [job.id for job in runner.list()] == [job.id for job in reversed(jobs)]
+
+
+def test_failures_are_told_in_words(make_runner: MakeRunner) -> None:
+    def work(context: JobContext) -> str:
+        raise ReadError("The file is encrypted.") if context.params["known"] else KeyError("oops")
+
+    runner = make_runner(work)
+    known = runner.wait(runner.submit("work", {"known": True}, "c").id)
+    unknown = runner.wait(runner.submit("work", {"known": False}, "c").id)
+    assert (known.state, known.message) == ("failed", "The file is encrypted.")
+    assert unknown.state == "failed"
+    assert "KeyError" in unknown.message and "Traceback" not in unknown.message
+
+
+def test_a_running_job_is_cancelled(make_runner: MakeRunner) -> None:
+    gate = Gate()
+    runner = make_runner(gate)
+    job = runner.submit("work", {}, "c")
+    assert gate.begun.wait(10)
+    assert runner.get(job.id).state == "running"
+    runner.cancel(job.id)
+    assert runner.wait(job.id).state == "cancelled"
+
+
+def test_a_waiting_job_is_cancelled_without_running(make_runner: MakeRunner) -> None:
+    gate = Gate()
+    runner = make_runner(gate)
+    first, second = runner.submit("work", {}, "c"), runner.submit("work", {}, "c")
+    assert gate.begun.wait(10)
+    runner.cancel(second.id)
+    assert runner.get(second.id).state == "cancelled"
+    gate.opened.set()
+    assert runner.wait(first.id).state == "done"
+    assert gate.runs == 1
+
+
+def test_a_cancellation_from_another_process_is_noticed(make_runner: MakeRunner, catalog: Catalog) -> None:
+    gate = Gate()
+    seconds = iter(range(100_000))
+    runner = make_runner(gate, clock=lambda: float(next(seconds)))
+    job = runner.submit("work", {}, "c")
+    assert gate.begun.wait(10)
+    catalog.cancel_job(job.id, 1.0)
+    assert runner.wait(job.id).state == "cancelled"
+
+
+def test_closing_puts_a_running_job_back(make_runner: MakeRunner) -> None:
+    gate = Gate()
+    runner = make_runner(gate)
+    job = runner.submit("work", {}, "c")
+    assert gate.begun.wait(10)
+    runner.close()
+    assert runner.get(job.id).state == "queued"
+    gate.opened.set()
+    later = make_runner(gate)
+    later.resume()
+    assert later.wait(job.id).state == "done"
+    assert gate.runs == 2
+
+
+def test_a_job_of_a_dead_process_is_resumed(make_runner: MakeRunner, catalog: Catalog) -> None:
+    runner = make_runner(lambda context: "again")
+    dead = runner.submit("work", {}, "c", start=False)
+    host, _, _ = owner_name().split("|")
+    assert catalog.claim_job(f"{host}|999999999|1.0", 5.0) is not None
+    alive = runner.submit("work", {}, "c", start=False)
+    assert catalog.claim_job(owner_name(), 6.0) is not None
+    back = runner.resume()
+    assert [job.id for job in back] == [dead.id]
+    assert runner.wait(dead.id).state == "done"
+    assert runner.get(alive.id).state == "running"
+
+
+def test_a_process_is_known_by_its_start_too() -> None:
+    host, pid, created = owner_name().split("|")
+    assert not is_owner_gone(owner_name(), 0.0)
+    assert is_owner_gone(f"{host}|{pid}|{float(created) - 50}", 0.0)  # the number was given out again
+    assert is_owner_gone("", 0.0)
+    assert psutil.pid_exists(int(pid))
+
+
+def test_another_machine_is_dead_when_silent() -> None:
+    assert not is_owner_gone("elsewhere|1|1.0", last_sign=1000.0, now=1100.0)
+    assert is_owner_gone("elsewhere|1|1.0", last_sign=1000.0, now=5000.0)
+
+
+def test_unknown_kinds_and_ids_are_refused(make_runner: MakeRunner) -> None:
+    runner = make_runner(lambda context: "")
+    with pytest.raises(JobError, match="Known kinds: work"):
+        runner.submit("wrok", {}, "c")
+    with pytest.raises(JobError, match="no job 'x'"):
+        runner.get("x")
+
+
+def test_only_the_newest_ended_jobs_are_kept(catalog: Catalog) -> None:
+    for number in range(210):
+        job = catalog.create_job("work", collection="c", label="", params={}, created_at=float(number))
+        catalog.end_job(job.id, "done", "", 1.0)
+    kept = catalog.jobs()
+    assert len(kept) == 201  # 200 and the one that was queued when the last cut was made
+    assert kept[0].created_at > kept[-1].created_at
+
+
+def test_seconds_left_follow_the_rate() -> None:
+    left = TimeLeft()
+    assert left.seconds(0, 1000, now=0.0) is None
+    assert left.seconds(100, 1000, now=10.0) == pytest.approx(90.0)
+    assert left.seconds(100, 1000, now=15.0) == pytest.approx(85.0)
+    faster = left.seconds(500, 1000, now=25.0)
+    assert faster is not None and 500 / 40 < faster < 50.0  # between the new rate and the old one
+    assert left.seconds(1000, 1000, now=30.0) == 0.0
+
+
+def test_a_token_stops_only_when_asked() -> None:
+    token = CancelToken()
+    token.check()
+    token.cancel()
+    with pytest.raises(JobError):
+        token.check()

@@ -1,0 +1,481 @@
+"""Search over a small collection whose meaning is known: laws of ranking, grouping, filters and confidence.
+
+The encoder knows ten concepts in four languages; the store is Qdrant in memory.
+"""
+
+import uuid
+import zlib
+from collections.abc import Iterator, Mapping, Sequence
+from pathlib import Path
+from types import SimpleNamespace
+from typing import Any
+
+import numpy as np
+import pytest
+from numpy.typing import NDArray
+
+from indexer.errors import QueryError
+from indexer.search.confidence import Backgrounds, Corpus
+from indexer.search.lexical import sparse_passage
+from indexer.search.ranking import Ranked, fuse
+from indexer.search.search import search, warm
+from indexer.store import open_store
+from indexer.types import Chunk, ChunkInfo, Point, SearchResult, Where
+from me5.prefixes import Role
+
+CONCEPTS = (
+    ("water", "wasser", "agua", "水"),
+    ("boil", "kochen", "hervir", "煮"),
+    ("bread", "brot", "pan", "面包"),
+    ("train", "zug", "tren", "火车"),
+    ("night", "nacht", "noche", "夜"),
+    ("bee", "biene", "abeja", "蜜蜂"),
+    ("volcano", "vulkan", "volcán", "火山"),
+    ("ball", "fußball", "fútbol", "足球"),
+    ("star", "stern", "estrella", "星"),
+    ("wood", "holz", "madera", "木"),
+)
+SENTENCES = {
+    "en": "The {0} comes first. Nobody in town forgets {1} in spring.",
+    "de": "Zuerst kommt {0}. Im Frühling vergisst niemand {1}.",
+    "es": "Primero viene {0}. En primavera nadie olvida {1}.",
+    "zh": "首先是{0}。春天没有人忘记{1}。",
+}
+LANGUAGES = tuple(SENTENCES)
+DIMENSION = 96
+
+
+class ConceptEncoder:
+    """Unit vectors [N, 96]: concepts that occur, a little noise per text, and a common part, as E5 has."""
+
+    dimension = DIMENSION
+    max_tokens = 64
+
+    def __init__(self, engine_name: str) -> None:
+        self.engine_name = engine_name
+        self.calls = 0
+
+    def encode(
+        self,
+        texts: Sequence[str],
+        role: Role = Role.QUERY,
+        *,
+        titles: Sequence[str] | None = None,
+    ) -> NDArray[np.float32]:
+        self.calls += 1
+        rows = np.zeros((len(texts), DIMENSION), dtype=np.float32)
+        for row, text in zip(rows, texts, strict=True):
+            folded = text.casefold()
+            row[0] = 2.0
+            for index, words in enumerate(CONCEPTS, start=1):
+                row[index] = sum(word in folded for word in words)
+            seed = zlib.crc32(text.encode())
+            row[11:] = np.random.default_rng(seed).normal(0, 0.05, DIMENSION - 11)
+        return rows / np.linalg.norm(rows, axis=1, keepdims=True)
+
+    def count_tokens(self, texts: Sequence[str], role: Role = Role.PASSAGE) -> list[int]:
+        return [len(text.split()) for text in texts]
+
+
+class MemoryCatalog:
+    """Chunks and settings in dictionaries."""
+
+    def __init__(self) -> None:
+        self.chunks: dict[str, ChunkInfo] = {}
+        self.settings: dict[tuple[str, str], Any] = {}
+
+    def chunks_by_id(self, ids: Sequence[str]) -> list[ChunkInfo]:
+        return [self.chunks[one] for one in ids if one in self.chunks]
+
+    def documents_of_chunks(self, ids: Sequence[str]) -> dict[str, str]:
+        return {one: self.chunks[one].document_id for one in ids if one in self.chunks}
+
+    def document_ids(self, collection_id: str, where: Where, *, at_most: int) -> list[str]:
+        found = {
+            info.document_id: None
+            for info in self.chunks.values()
+            if (not where.languages or info.chunk.language in where.languages)
+            and (not where.file_types or info.file_type in where.file_types)
+            and (not where.folders or info.document.split("/")[0] in where.folders)
+        }
+        return list(found)[:at_most]
+
+    def sample_chunks(self, collection_id: str, count: int) -> list[str]:
+        return sorted(self.chunks)[:count]
+
+    def count_chunks(self, collection_id: str) -> int:
+        return len(self.chunks)
+
+    def get_setting(self, key: str, default: Any = None, *, scope: str = "") -> Any:
+        return self.settings.get((scope, key), default)
+
+    def set_setting(self, key: str, value: Any, *, scope: str = "") -> None:
+        self.settings[scope, key] = value
+
+    def facets(self, collection_id: str, where: Where) -> Mapping[str, Mapping[str, int]]:
+        return {"language": dict.fromkeys(LANGUAGES, 1)}
+
+
+class World:
+    """A collection of 180 passages in 45 documents and what is needed to ask it."""
+
+    def __init__(self, folder: Path, engine_name: str = "torch") -> None:
+        self.catalog = MemoryCatalog()
+        self.store = open_store(folder, qdrant_url=":memory:")
+        self.encoder = ConceptEncoder(engine_name)
+        self.collection = SimpleNamespace(
+            id="c", name="library", store_name="c-0123abcd", contract_digest="0123abcd"
+        )
+        self.store.ensure(self.collection.store_name, DIMENSION)
+        pairs = [(i, j) for i in range(10) for j in range(i + 1, 10)]
+        for first, second in pairs:
+            self.add_document(first, second)
+
+    def add_document(self, first: int, second: int) -> None:
+        """One document about two concepts: a passage in every language."""
+        path = f"{CONCEPTS[first][0]}/{CONCEPTS[second][0]}.txt"
+        file_type = "md" if first % 2 else "txt"
+        texts = [
+            SENTENCES[language].format(CONCEPTS[first][row], CONCEPTS[second][row])
+            for row, language in enumerate(LANGUAGES)
+        ]
+        points = []
+        for row, (text, vector) in enumerate(zip(texts, self.encoder.encode(texts), strict=True)):
+            chunk = Chunk(row, 100 * row, 100 * row + len(text), text, language=LANGUAGES[row])
+            chunk_id = str(uuid.uuid5(uuid.NAMESPACE_URL, f"{path}:{row}"))
+            self.catalog.chunks[chunk_id] = ChunkInfo(chunk_id, path, "library", path, "", file_type, chunk)
+            payload = {
+                "language": chunk.language,
+                "file_type": file_type,
+                "folders": [CONCEPTS[first][0]],
+                "document_id": path,
+                "added_at": float(first),
+            }
+            points.append(Point(chunk_id, vector, sparse_passage(text), payload))
+        self.store.upsert(self.collection.store_name, points)
+
+    def ask(self, query: str, **options: Any) -> SearchResult:
+        return search(self.catalog, self.store, lambda: self.encoder, self.collection, query, **options)  # type: ignore[arg-type, return-value]
+
+
+@pytest.fixture(scope="module", params=["torch", "static"])
+def world(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Iterator[World]:
+    """Hits are judged as a whole (torch) or by their best sentence (static); the laws are the same."""
+    made = World(tmp_path_factory.mktemp("search"), request.param)
+    yield made
+    made.store.close()
+
+
+def ranked(result: SearchResult) -> list[str]:
+    return [hit.chunk_id for hit in (*result.hits, *result.weak_hits)]
+
+
+@pytest.mark.parametrize("mode", ["hybrid", "dense"])
+def test_the_answer_is_found_in_another_language(world: World, mode: str) -> None:
+    result = world.ask("Welcher Vulkan liegt unter dem Stern?", mode=mode, where=Where(languages=("zh",)))
+    assert result.language == "de"
+    assert result.hits[0].document == "volcano/star.txt"
+    assert result.hits[0].confidence in ("likely", "strong")
+
+
+def test_an_unrelated_question_finds_nothing_relevant(world: World) -> None:
+    result = world.ask("How do I cancel my insurance contract?")
+    assert result.hits == ()
+    assert result.weak_hits
+    assert all(hit.confidence in ("weak", "none") for hit in result.weak_hits)
+
+
+@pytest.mark.parametrize("mode", ["hybrid", "dense", "lexical"])
+def test_the_same_query_twice_gives_the_same_answer(world: World, mode: str) -> None:
+    first, second = world.ask("night train", mode=mode), world.ask("night train", mode=mode)
+    assert (first.hits, first.weak_hits) == (second.hits, second.weak_hits)
+
+
+@pytest.mark.parametrize("mode", ["hybrid", "dense", "lexical"])
+@pytest.mark.parametrize(
+    "query", ["night train", "madera", "How do I cancel my insurance contract in spring?"]
+)
+def test_a_larger_top_k_only_appends(world: World, mode: str, query: str) -> None:
+    answers = {k: world.ask(query, mode=mode, top_k=k) for k in (1, 3, 10, 44, 45, 100)}
+    for small, large in zip(list(answers), list(answers)[1:], strict=False):
+        assert answers[large].hits[: len(answers[small].hits)] == answers[small].hits
+        assert answers[large].weak_hits[: len(answers[small].weak_hits)] == answers[small].weak_hits
+
+
+def test_every_document_is_shown_once_even_if_candidates_run_out(world: World) -> None:
+    result = world.ask("water", mode="dense", top_k=45)
+    documents = [hit.document for hit in (*result.hits, *result.weak_hits)]
+    assert len(documents) == len(set(documents)) == 45
+
+
+def test_further_passages_of_a_document_are_counted(world: World) -> None:
+    result = world.ask("water boil", mode="dense", top_k=5)
+    assert result.hits[0].document == "water/boil.txt"
+    assert result.hits[0].more_in_document == 3
+
+
+@pytest.mark.parametrize("mode", ["hybrid", "dense"])
+def test_inside_a_document_every_passage_stands_for_itself(world: World, mode: str) -> None:
+    outside = world.ask("water boil", mode=mode).hits[0]
+    result = world.ask("water boil", mode=mode, where=Where(documents=(outside.document_id,)))
+    inside = (*result.hits, *result.weak_hits)
+    assert len(inside) == len({hit.chunk_id for hit in inside}) == 1 + outside.more_in_document
+    assert outside.chunk_id in {hit.chunk_id for hit in inside}
+    assert {hit.more_in_document for hit in inside} == {0}
+
+
+@pytest.mark.parametrize("mode", ["hybrid", "dense", "lexical"])
+@pytest.mark.parametrize(
+    "where",
+    [
+        Where(languages=("es",)),
+        Where(languages=("es", "zh"), file_types=("md",)),
+        Where(folders=("bee",)),
+        Where(documents=("water/bread.txt", "train/star.txt")),
+    ],
+)
+def test_filters_are_exact(world: World, mode: str, where: Where) -> None:
+    result = world.ask("nadie olvida el agua en primavera 春天", mode=mode, where=where, top_k=100)
+    hits = (*result.hits, *result.weak_hits)
+    assert hits
+    for hit in hits:
+        assert not where.languages or hit.language in where.languages
+        assert not where.file_types or hit.file_type in where.file_types
+        assert not where.folders or hit.document.split("/")[0] in where.folders
+        assert not where.documents or hit.document in where.documents
+
+
+@pytest.mark.parametrize("mode", ["hybrid", "dense", "lexical"])
+def test_evidence_lies_inside_the_text(world: World, mode: str) -> None:
+    for hit in world.ask("Who forgets the bee?", mode=mode).hits:
+        assert hit.evidence is not None
+        start, end = hit.evidence
+        assert 0 <= start < end <= len(hit.text)
+        assert hit.end - hit.start == len(hit.text)
+
+
+def test_evidence_is_the_sentence_that_answers(world: World) -> None:
+    result = world.ask("蜜蜂和木", mode="dense", where=Where(languages=("de",)), top_k=1)
+    (hit,) = result.hits
+    assert hit.evidence is not None
+    assert CONCEPTS[5][1] in hit.text.casefold()
+    assert any(word in hit.text[slice(*hit.evidence)].casefold() for word in ("biene", "holz"))
+
+
+def test_shared_function_words_do_not_outrank_meaning(world: World) -> None:
+    # "en primavera" stands in every Spanish passage; what is asked for stands there in other words.
+    query = "Erzähl mir von der Biene und dem Vulkan en primavera"
+    where = Where(languages=("es",))
+    lexical, hybrid, dense = (
+        world.ask(query, mode=mode, where=where) for mode in ("lexical", "hybrid", "dense")
+    )
+    assert ranked(lexical)[0] != ranked(dense)[0], "the lexical leg alone must go wrong here"
+    assert ranked(hybrid) == ranked(dense)
+
+
+def test_words_that_the_model_does_not_know_are_found_verbatim(tmp_path: Path) -> None:
+    world = World(tmp_path)
+    chunk = Chunk(0, 0, 40, "Model SE19 was built by Salim Haddad.   ", language="en")
+    chunk_id = str(uuid.uuid5(uuid.NAMESPACE_URL, "names"))
+    world.catalog.chunks[chunk_id] = ChunkInfo(chunk_id, "names", "library", "names.txt", "", "txt", chunk)
+    vector = world.encoder.encode([chunk.text])[0]
+    world.store.upsert(world.collection.store_name, [Point(chunk_id, vector, sparse_passage(chunk.text))])
+    for query in ("Salim Haddad", "SE19", "who is salim haddad?"):
+        result = world.ask(query)
+        assert result.hits, query
+        assert result.hits[0].chunk_id == chunk_id
+    world.store.close()
+
+
+@pytest.mark.parametrize(
+    ("query", "language"),
+    [
+        ("tide mill", "und"),
+        ("bread", "und"),
+        ("Salim Haddad", "und"),
+        ("Where is the tide mill?", "en"),
+        ("Gezeitenmühle", "de"),
+        ("Brot backen", "und"),
+        ("Wo wird Brot gebacken?", "de"),
+        ("潮汐水車はどこですか", "ja"),
+        ("港", "und"),
+        ("مكتبة", "und"),
+        ("متى تفتح المكتبة أبوابها؟", "ar"),
+        ("ห้องสมุด", "th"),
+    ],
+)
+def test_the_language_of_a_query_is_named_only_when_sure(world: World, query: str, language: str) -> None:
+    assert world.ask(query).language == language
+
+
+def test_a_warm_collection_is_not_calibrated_by_its_first_search(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def never(*_: Any) -> None:
+        raise AssertionError("calibrated during a search")
+
+    world = World(tmp_path)
+    warm(world.catalog, world.store, lambda: world.encoder, world.collection)  # type: ignore[arg-type, return-value]
+    monkeypatch.setattr("indexer.search.confidence.calibrate", never)
+    monkeypatch.setattr("indexer.search.confidence._load", never)
+    assert world.ask("volcano star").hits
+    world.store.close()
+
+
+def test_lexical_mode_asks_no_model(world: World) -> None:
+    def no_model() -> Any:
+        raise AssertionError("opened a model")
+
+    result = search(world.catalog, world.store, no_model, world.collection, "madera", mode="lexical")  # type: ignore[arg-type]
+    assert result.hits[0].cosine is None
+    assert "madera" in result.hits[0].text
+
+
+def test_passages_removed_from_the_catalog_are_left_out(tmp_path: Path) -> None:
+    world = World(tmp_path)
+    first = world.ask("volcano star").hits[0]
+    del world.catalog.chunks[first.chunk_id]
+    assert first.chunk_id not in ranked(world.ask("volcano star", top_k=100))
+    world.store.close()
+
+
+def test_an_empty_collection_answers_with_nothing(tmp_path: Path) -> None:
+    world = World(tmp_path)
+    world.catalog.chunks.clear()
+    result = world.ask("What is the water temperature?")
+    assert (result.hits, result.weak_hits, result.language) == ((), (), "en")
+    world.store.close()
+
+
+def test_a_long_query_is_answered_with_a_notice(world: World) -> None:
+    short, long = world.ask("water " * 10), world.ask("water " * 1_700)
+    assert short.notices == ()
+    assert "64" in long.notices[0] and "1700" in long.notices[0]
+    assert long.hits
+
+
+@pytest.mark.parametrize(
+    ("query", "options", "expected"),
+    [
+        ("", {}, "no words"),
+        (" \n\t ", {}, "no words"),
+        ("?!…", {}, "no words"),
+        ("water", {"mode": "semantic"}, "hybrid, dense, lexical"),
+        ("water", {"fusion": "mean"}, "rrf, dbsf"),
+        ("water", {"top_k": 0}, "expected 1 to"),
+        ("water", {"top_k": 100_000}, "expected 1 to"),
+    ],
+)
+def test_a_bad_request_says_what_was_expected(
+    world: World, query: str, options: dict[str, Any], expected: str
+) -> None:
+    with pytest.raises(QueryError, match=expected):
+        world.ask(query, **options)
+
+
+def test_dbsf_fuses_too(world: World) -> None:
+    assert world.ask("volcano star", fusion="dbsf").hits[0].document == "volcano/star.txt"
+
+
+def grow(world: World, documents: int) -> None:
+    """Documents of four passages about nothing."""
+    for number in range(documents):
+        path = f"new{number}"
+        for row, vector in enumerate(world.encoder.encode([f"{path} {row}" for row in range(4)])):
+            chunk_id = str(uuid.uuid5(uuid.NAMESPACE_URL, f"{path}{row}"))
+            chunk = Chunk(row, 0, 4, "text", language="en")
+            world.catalog.chunks[chunk_id] = ChunkInfo(chunk_id, path, "library", path, "", "txt", chunk)
+            world.store.upsert(world.collection.store_name, [Point(chunk_id, vector, sparse_passage("text"))])
+
+
+def test_calibration_is_kept_and_renewed_by_jobs_alone(tmp_path: Path) -> None:
+    world = World(tmp_path)
+    corpus = Corpus(world.catalog, world.store, world.encoder, world.collection)  # type: ignore[arg-type]
+    first = Backgrounds().calibration(corpus, len(world.catalog.chunks))
+    calls = world.encoder.calls
+    after_restart = Backgrounds()
+    assert after_restart.calibration(corpus, len(world.catalog.chunks)) == first
+    assert world.encoder.calls == calls, "nothing is encoded again"
+    grow(world, 30)  # 180 -> 300
+    assert after_restart.calibration(corpus, 300) == first, "a search uses the calibration that is there"
+    assert world.encoder.calls == calls + 30
+    renewed = after_restart.calibration(corpus, 300, renew=True)
+    assert renewed.chunks == 300 == world.catalog.settings["c", "confidence"]["chunks"]
+    assert after_restart.calibration(corpus, 300) == renewed
+    world.store.close()
+
+
+def test_a_calibration_of_another_model_is_never_used(tmp_path: Path) -> None:
+    world = World(tmp_path)
+    corpus = Corpus(world.catalog, world.store, world.encoder, world.collection)  # type: ignore[arg-type]
+    kept = Backgrounds()
+    kept.calibration(corpus, 180)
+    world.collection.contract_digest = "another"
+    assert kept.calibration(corpus, 180).contract == "another"
+    world.store.close()
+
+
+def test_no_verdict_is_given_where_meaning_cannot_tell(tmp_path: Path) -> None:
+    class BlindEncoder(ConceptEncoder):
+        """Vectors that depend on nothing but chance: a text is no nearer to its own passage."""
+
+        def encode(self, texts: Sequence[str], role: Role = Role.QUERY, **_: Any) -> NDArray[np.float32]:
+            seeds = [zlib.crc32(f"{role}{text}".encode()) for text in texts]
+            rows = np.array([np.random.default_rng(seed).normal(size=DIMENSION) for seed in seeds])
+            return (rows / np.linalg.norm(rows, axis=1, keepdims=True)).astype(np.float32)
+
+    world = World(tmp_path)
+    assert world.ask("volcano star").can_tell
+    world.encoder = BlindEncoder("torch")
+    world.collection.contract_digest = "blind"
+    result = world.ask("How do I cancel my insurance contract?")
+    assert not result.can_tell
+    assert all(hit.confidence in ("weak", "none") for hit in (*result.hits, *result.weak_hits))
+    world.store.close()
+
+
+def test_the_store_is_asked_twice(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
+    world.ask("volcano star")
+    asked: list[dict[str, Any]] = []
+    query = world.store.query
+    monkeypatch.setattr(world.store, "query", lambda name, **how: asked.append(how) or query(name, **how))
+    for method in ("fetch_points", "fetch_dense"):
+        monkeypatch.setattr(world.store, method, lambda *_: pytest.fail("asked for whole points"))
+    for mode, times in (("hybrid", 2), ("dense", 1), ("lexical", 1)):
+        asked.clear()
+        world.ask("volcano star", mode=mode)
+        assert len(asked) == times, mode
+
+
+def test_few_documents_of_many_passages_cost_few_questions(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    world = World(tmp_path)
+    text = "The volcano is a star."
+    for row, vector in enumerate(world.encoder.encode([f"{text} {row}" for row in range(400)])):
+        chunk_id = str(uuid.uuid5(uuid.NAMESPACE_URL, f"long{row}"))
+        chunk = Chunk(row, 0, len(text), text, language="en")
+        world.catalog.chunks[chunk_id] = ChunkInfo(chunk_id, "long", "library", "long.txt", "", "txt", chunk)
+        payload = {"document_id": "long", "language": "en"}
+        world.store.upsert(
+            world.collection.store_name, [Point(chunk_id, vector, sparse_passage(text), payload)]
+        )
+    world.ask("volcano star")
+    asked: list[dict[str, Any]] = []
+    query = world.store.query
+    monkeypatch.setattr(world.store, "query", lambda name, **how: asked.append(how) or query(name, **how))
+    result = world.ask("volcano star", mode="dense", top_k=46)
+    documents = [hit.document_id for hit in (*result.hits, *result.weak_hits)]
+    assert documents[0] == "long" and len(documents) == len(set(documents)) == 46
+    assert len(asked) <= 4 and max(how["limit"] for how in asked) <= 80
+    world.store.close()
+
+
+def test_fusion_by_rank_and_by_score() -> None:
+    meaning = [Ranked("a", 0.9, 0.9), Ranked("b", 0.5, 0.5), Ranked("c", 0.4, 0.4)]
+    words = [Ranked("c", 7.0, 0.4), Ranked("d", 6.0, 0.1)]
+    by_rank = fuse(meaning, words, "rrf")
+    assert [one.id for one in by_rank] == ["c", "a", "b", "d"]
+    assert by_rank[0].score == pytest.approx(1 / 62 + 1 / 60) and by_rank[0].cosine == 0.4
+    assert {one.id for one in fuse(meaning, words, "dbsf")} == {"a", "b", "c", "d"}
+    assert fuse(meaning, [], "rrf") == meaning

@@ -1,0 +1,108 @@
+from concurrent.futures import ThreadPoolExecutor
+
+import pytest
+
+from indexer.text.language import detect, detect_many, refine
+from indexer.types import LanguageGuess
+
+TEXTS = {
+    "en": "The library opens at nine in the morning and closes late.",
+    "de": "Die Bibliothek öffnet um neun Uhr morgens und schließt spät.",
+    "fr": "La bibliothèque ouvre à neuf heures du matin.",
+    "vi": "Thư viện mở cửa lúc chín giờ sáng.",
+    "ru": "Библиотека открывается в девять часов утра.",
+    "uk": "Бібліотека відкривається о дев'ятій годині ранку.",
+    "ar": "تفتح المكتبة في الساعة التاسعة صباحا.",
+    "fa": "کتابخانه ساعت نه صبح باز می‌شود.",
+    "ur": "لائبریری صبح نو بجے کھلتی ہے۔",
+    "he": "הספרייה נפתחת בתשע בבוקר.",
+    "yi": "די ביבליאָטעק איז אָפֿן אין דער פֿרי און נישט שפּעט.",
+    "hi": "पुस्तकालय सुबह नौ बजे खुलता है।",
+    "bn": "গ্রন্থাগার সকাল নয়টায় খোলে।",
+    "as": "পুথিভঁৰালটো ৰাতিপুৱা খোলে।",
+    "th": "ห้องสมุดเปิดเก้าโมงเช้า",
+    "lo": "ຫ້ອງສະໝຸດເປີດເກົ້າໂມງ",
+    "km": "បណ្ណាល័យបើកម៉ោងប្រាំបួន",
+    "my": "စာကြည့်တိုက်ကို ဖွင့်သည်။",
+    "ka": "ბიბლიოთეკა იხსნება დილით.",
+    "hy": "Գրադարանը բացվում է առավոտյան։",
+    "el": "Η βιβλιοθήκη ανοίγει στις εννέα.",
+    "am": "ቤተ መጻሕፍቱ ጠዋት ይከፈታል አሉ።",
+    "ko": "도서관은 아침 아홉 시에 문을 엽니다.",
+    "ja": "図書館は朝九時に開きます。",
+    "zh": "图书馆早上九点开门，欢迎大家来读书。",
+    "zh-Hant": "圖書館早上九點開門，歡迎大家來讀書。",
+    "yue": "我哋喺圖書館睇緊書，佢冇嚟。",
+    "ta": "நூலகம் காலை ஒன்பது மணிக்கு திறக்கும்.",
+}
+
+
+@pytest.mark.parametrize(("language", "text"), TEXTS.items())
+def test_a_plain_sentence_is_recognised(language: str, text: str) -> None:
+    guess = detect(text)
+    assert guess.language == language
+    assert 0.3 <= guess.confidence <= 1
+
+
+@pytest.mark.parametrize(
+    ("language", "script"),
+    [
+        ("zh", "Hans"),
+        ("zh-Hant", "Hant"),
+        ("ja", "Jpan"),
+        ("ko", "Kore"),
+        ("ru", "Cyrl"),
+        ("en", "Latn"),
+        ("fa", "Arab"),
+    ],
+)
+def test_scripts_are_iso_15924(language: str, script: str) -> None:
+    assert detect(TEXTS[language]).script == script
+
+
+@pytest.mark.parametrize("text", ["", "   ", "12345 !?", "https://example.org/a", "😀😀", "\ud800"])
+def test_nothing_to_read_is_undetermined(text: str) -> None:
+    assert detect(text) == LanguageGuess("und", "Zyyy", 0.0)
+
+
+def test_foreign_terms_do_not_decide() -> None:
+    assert detect("ใช้ Docker Compose และ Kubernetes เพื่อเริ่มระบบ").language == "th"
+    assert detect("Установите пакет docker compose командой apt install.").language == "ru"
+
+
+def test_serbian_in_latin_script_is_told_by_its_ekavian_words() -> None:
+    assert detect("Predsednik je u sredu posetio mesto i razgovarao sa susedima o vremenu.").language == "sr"
+    ijekavian = "Predsjednik je u srijedu posjetio mjesto i razgovarao sa susjedima o vremenu."
+    assert detect(ijekavian).language in ("bs", "hr")
+
+
+def test_threads_and_batches_agree_with_single_calls() -> None:
+    texts = list(TEXTS.values())
+    singles = [detect(text) for text in texts]
+    assert detect_many(texts) == singles
+    with ThreadPoolExecutor(4) as pool:
+        assert list(pool.map(detect, texts)) == singles
+
+
+def guess(language: str, confidence: float, script: str = "Latn") -> LanguageGuess:
+    return LanguageGuess(language, script, confidence)
+
+
+def test_the_document_corrects_short_and_unsure_chunks() -> None:
+    long = "x" * 200
+    guesses = [guess("da", 0.99), guess("nb", 0.6), guess("und", 0.1), guess("da", 0.99)]
+    refined = refine(guesses, [long, "Ja, det er godt.", "OK", long])
+    assert [one.language for one in refined] == ["da"] * 4
+    assert refined[0] is guesses[0]
+
+
+def test_a_sure_long_chunk_in_another_language_or_script_stays() -> None:
+    long = "x" * 200
+    guesses = [guess("de", 0.99), guess("fr", 0.99), guess("und", 0.1, "Cyrl"), guess("und", 0.0, "Zyyy")]
+    assert refine(guesses, [long, long, "да", "123"]) == guesses
+
+
+def test_refine_without_sure_chunks_changes_nothing() -> None:
+    guesses = [guess("nb", 0.5), guess("da", 0.6)]
+    assert refine(guesses, ["a", "b"]) == guesses
+    assert refine([], []) == []
