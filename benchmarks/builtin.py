@@ -32,7 +32,7 @@ from encode import passages, sentences
 
 import me5
 from me5 import Role, load_encoder
-from me5.neutral import FILE_NAME as NEUTRAL_FILE
+from me5.neutral_map import FILE_NAME as NEUTRAL_FILE
 from me5.packed import TOKENIZER_FILE, tokenizer_file
 from trainer.builtin.evaluation import XTREME_36, evaluate_tatoeba, mean_to_english
 from trainer.builtin.measuring.across import mean_mrr, measure_multiway

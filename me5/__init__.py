@@ -24,7 +24,7 @@ if TYPE_CHECKING:
     from me5.encoder import Encoder
     from me5.export import export_model
     from me5.loading import load_encoder
-    from me5.neutral import NeutralMap
+    from me5.neutral_map import NeutralMap
     from me5.prefixes import Role
     from me5.registry import MODELS, resolve_spec
     from me5.spec import ModelSpec, PublishedScore
@@ -36,7 +36,7 @@ _HOMES = {
     "Encoder": "me5.encoder",
     "export_model": "me5.export",
     "load_encoder": "me5.loading",
-    "NeutralMap": "me5.neutral",
+    "NeutralMap": "me5.neutral_map",
     "Role": "me5.prefixes",
     "MODELS": "me5.registry",
     "resolve_spec": "me5.registry",

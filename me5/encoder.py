@@ -9,10 +9,10 @@ from numpy.typing import NDArray
 
 from me5.batching import plan_batches
 from me5.contract import ModelContract
-from me5.engines import Engine
+from me5.engines.engine import Engine
 from me5.errors import InstructionError, ShapeError
 from me5.heads import Head
-from me5.neutral import NeutralMap
+from me5.neutral_map import NeutralMap
 from me5.pooling import l2_normalize
 from me5.prefixes import Role, join_title, prefix_of
 from me5.runtime import RuntimeChoice

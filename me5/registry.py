@@ -18,7 +18,7 @@ from typing import Any
 
 from me5.errors import ModelFormatError, UnknownModelError
 from me5.folders import FolderFacts, content_hash, read_folder
-from me5.neutral import NeutralMap
+from me5.neutral_map import NeutralMap
 from me5.spec import ModelSpec, PublishedScore
 
 logger = logging.getLogger(__name__)

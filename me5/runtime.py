@@ -22,6 +22,16 @@ PRECISIONS = ("auto", "fp32", "bf16", "fp16", "int8")
 FASTEST = "fastest"
 """Precision of a choice that leaves it to a measurement on this machine, made once."""
 
+OPENVINO_ACTIVATIONS = {
+    "gelu": "erf",
+    "gelu_python": "erf",
+    "gelu_new": "tanh",
+    "gelu_fast": "tanh",
+    "gelu_pytorch_tanh": "tanh",
+    "relu": "relu",
+}
+"""Activations by their names in transformers, and how OpenVINO computes them; others run in PyTorch."""
+
 
 @dataclass(frozen=True)
 class RuntimeChoice:
@@ -156,10 +166,8 @@ def _accelerator() -> str | None:
 
 
 def _can_run_openvino(facts: FolderFacts) -> bool:
-    from me5.engines.bert_graph import ACTIVATIONS  # engines import this module
-
     is_encoder = facts.model_type in ("bert", "xlm-roberta") and facts.layers > 0
-    supported = is_encoder and facts.activation in ACTIVATIONS
+    supported = is_encoder and facts.activation in OPENVINO_ACTIVATIONS
     return supported and importlib.util.find_spec("openvino") is not None
 
 

@@ -4,18 +4,16 @@ from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path, PurePosixPath
 
-from indexer.catalog import Catalog, CollectionRecord, DocumentRecord
+from indexer.catalog import DocumentRecord
 from indexer.errors import ReadError
 from indexer.ingest.pipeline import Pipeline, remove_stale
 from indexer.ingest.plan import Planner
 from indexer.ingest.report import AddReport
 from indexer.ingest.scan import FoundFile, Scan, describe, scan
 from indexer.library.blobs import KeptFiles, is_archive
+from indexer.library.collection import OpenCollection
 from indexer.progress import CancelToken, Progress
 from indexer.readers import ReadLimits
-from indexer.store.protocol import VectorStore
-from indexer.text.chunking import ChunkSettings
-from me5.encoder import Encoder
 
 
 def keep_uploads(files: KeptFiles, paths: Sequence[Path]) -> list[tuple[str, str]]:
@@ -47,34 +45,22 @@ class Adder:
 
     def __init__(
         self,
-        catalog: Catalog,
-        store: VectorStore,
-        encoder: Encoder,
-        collection: CollectionRecord,
+        collection: OpenCollection,
         files: KeptFiles,
         *,
-        settings: ChunkSettings,
         data_dir: Path,
         progress: Progress | None,
         cancel: CancelToken | None,
     ) -> None:
-        self._catalog, self._store, self._collection = catalog, store, collection
+        self._catalog, self._store = collection.catalog, collection.store
+        self._collection = collection.record
         self._files, self._data_dir = files, data_dir
         self._limits = ReadLimits()
         self._cancel = cancel or CancelToken()
         self._failures: list[tuple[str, str]] = []
         self._archives: list[FoundFile] = []
         self._broken_archives: set[str] = set()
-        self._pipeline = Pipeline(
-            catalog,
-            store,
-            encoder,
-            collection,
-            settings=settings,
-            limits=self._limits,
-            progress=progress,
-            cancel=self._cancel,
-        )
+        self._pipeline = Pipeline(collection, limits=self._limits, progress=progress, cancel=self._cancel)
 
     def add_paths(self, paths: Sequence[Path], *, prune: bool) -> AddReport:
         """Index files where they lie."""

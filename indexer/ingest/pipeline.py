@@ -24,12 +24,11 @@ from indexer.ingest.plan import Decision, Planner
 from indexer.ingest.read import Begun, Ended, Event, Failed, Group, ReadOptions, read_all
 from indexer.ingest.report import AddReport
 from indexer.ingest.scan import FoundFile
+from indexer.library.collection import OpenCollection
 from indexer.progress import CancelToken, Progress
 from indexer.readers import ReadLimits
 from indexer.store.protocol import VectorStore
-from indexer.text.chunking import ChunkSettings
 from indexer.types import SparseVector
-from me5.encoder import Encoder
 
 logger = logging.getLogger(__name__)
 
@@ -68,9 +67,7 @@ class Pipeline:
     """One ingest into one collection; ``run`` once.
 
     Args:
-        catalog, store, encoder: where chunks, points and vectors come from and go to.
-        collection: made with the model of ``encoder``.
-        settings: sizes of chunks.
+        collection: where chunks and points go.
         limits: what one file may cost.
         progress: told how many bytes are done.
         cancel: looked at between batches, and while a file is read.
@@ -78,19 +75,15 @@ class Pipeline:
 
     def __init__(
         self,
-        catalog: Catalog,
-        store: VectorStore,
-        encoder: Encoder,
-        collection: CollectionRecord,
+        collection: OpenCollection,
         *,
-        settings: ChunkSettings | None = None,
         limits: ReadLimits | None = None,
         progress: Progress | None = None,
         cancel: CancelToken | None = None,
     ) -> None:
-        self._catalog, self._store, self._encoder = catalog, store, encoder
-        self._collection = collection
-        self._settings = settings or ChunkSettings()
+        self._catalog, self._store = collection.catalog, collection.store
+        self._encoder, self._settings = collection.encoder, collection.settings
+        self._collection = collection.record
         self._limits = limits or ReadLimits()
         self._progress: Progress = progress or (lambda done, total, unit, message: None)
         self._cancel = cancel or CancelToken()

@@ -1,19 +1,18 @@
 """Is the data folder in order? Each check gives findings that say what is so and what to do."""
 
 import shutil
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Literal
+from typing import Literal
 
-from indexer.catalog import CollectionRecord
+from indexer.catalog import Catalog, CollectionRecord
 from indexer.errors import CollectionError, IndexerError, StoreDamagedError
-from indexer.library.blobs import delete
-from indexer.library.model_switch import remembered
-from indexer.library.repair import compare, remove_leftovers
-
-if TYPE_CHECKING:
-    from indexer.library.library import Library
+from indexer.library.blobs import KeptFiles, delete
+from indexer.library.collection import OpenCollection
+from indexer.library.model_switch import is_under_way, remembered
+from indexer.library.repair import compare, remove_leftovers, restore
+from indexer.store.protocol import VectorStore
 
 Level = Literal["ok", "warn", "error"]
 _SHOWN = 5
@@ -43,43 +42,62 @@ class Finding:
         return self.level != "ok" and not self.repaired
 
 
-def diagnose(library: "Library", *, repair: bool) -> list[Finding]:
-    """All findings, in the order of the checks; ``repair`` mends what can be mended without loss."""
-    findings = [*_disk(library), *_lock(library), *_database(library)]
-    for collection in library.catalog.collection_records():
+def diagnose(
+    data_dir: Path,
+    catalog: Catalog,
+    store: VectorStore,
+    files: KeptFiles,
+    *,
+    open_collection: Callable[[CollectionRecord], OpenCollection],
+    reserve_bytes: int,
+    repair: bool,
+) -> list[Finding]:
+    """All findings, in the order of the checks.
+
+    Args:
+        data_dir, catalog, store, files: what is checked.
+        open_collection: opens the model of a collection, or raises CollectionError.
+        reserve_bytes: free disk below which nothing is added.
+        repair: mend what can be mended without loss.
+    """
+    findings = [*_disk(data_dir, reserve_bytes), *_lock(data_dir, store), *_database(catalog)]
+    for collection in catalog.collection_records():
         try:
             try:
-                findings.extend(_collection(library, collection, repair))
+                findings.extend(_collection(catalog, store, collection, open_collection, repair))
             except StoreDamagedError as error:
-                findings.append(_damaged(library, collection, error, repair))
+                if repair:
+                    findings.append(_embed_anew(open_collection(collection)))
+                else:
+                    findings.append(Finding("error", "vectors", f"{collection.name}: {error}"))
         except IndexerError as error:
             findings.append(Finding("error", "vectors", f"{collection.name}: {error}"))
-        findings.extend(_documents(library, collection))
-    findings.extend(_copies(library, repair))
+        findings.extend(_documents(catalog, collection))
+    findings.extend(_copies(catalog, files, repair))
     return findings
 
 
-def _disk(library: "Library") -> Iterator[Finding]:
-    free = shutil.disk_usage(library.data_dir).free
-    message = f"{free / 1e9:.1f} GB are free on the disk of {library.data_dir}"
-    if free < library.reserve_bytes:
-        reserve = f"{library.reserve_bytes / 1e9:.1f} GB"
+def _disk(data_dir: Path, reserve_bytes: int) -> Iterator[Finding]:
+    free = shutil.disk_usage(data_dir).free
+    message = f"{free / 1e9:.1f} GB are free on the disk of {data_dir}"
+    if free < reserve_bytes:
+        reserve = f"{reserve_bytes / 1e9:.1f} GB"
         yield Finding(
             "error", "disk", f"{message}; nothing is added below {reserve}", "Free some disk space."
         )
-    elif free < 2 * library.reserve_bytes:
+    elif free < 2 * reserve_bytes:
         yield Finding("warn", "disk", f"{message}, which is not much", "Free some disk space soon.")
     else:
         yield Finding("ok", "disk", message)
 
 
-def _lock(library: "Library") -> Iterator[Finding]:
-    yield Finding("ok", "lock", f"this process owns {library.data_dir}; vectors: {library.store.describe()}")
+def _lock(data_dir: Path, store: VectorStore) -> Iterator[Finding]:
+    yield Finding("ok", "lock", f"this process owns {data_dir}; vectors: {store.describe()}")
 
 
-def _database(library: "Library") -> Iterator[Finding]:
-    problems = library.catalog.integrity_problems()
-    where = library.catalog.describe()
+def _database(catalog: Catalog) -> Iterator[Finding]:
+    problems = catalog.integrity_problems()
+    where = catalog.describe()
     if not problems:
         yield Finding("ok", "catalog", f"the catalog {where} is sound")
     for problem in problems[:_SHOWN]:
@@ -91,37 +109,42 @@ def _database(library: "Library") -> Iterator[Finding]:
         )
 
 
-def _collection(library: "Library", collection: CollectionRecord, repair: bool) -> Iterator[Finding]:
+def _collection(
+    catalog: Catalog,
+    store: VectorStore,
+    collection: CollectionRecord,
+    open_collection: Callable[[CollectionRecord], OpenCollection],
+    repair: bool,
+) -> Iterator[Finding]:
+    opened = None
     try:
-        library.encoders.of(collection)
-        fits = True
+        opened = open_collection(collection)
     except CollectionError as error:
-        fits = False
         advice = f"Start with --model {collection.model} where that is now, to search it."
         yield Finding("warn", "model", str(error), advice)
-    yield from _other_models(library, collection)
+    yield from _other_models(catalog, collection)
     if repair:
-        remove_leftovers(library.catalog, library.store, collection)
-    difference = compare(library.catalog, library.store, collection)
+        remove_leftovers(catalog, store, collection)
+    difference = compare(catalog, store, collection)
     if not difference:
-        indexed, _ = library.catalog.chunk_states(collection.id)
+        indexed, _ = catalog.chunk_states(collection.id)
         yield Finding("ok", "vectors", f"{collection.name}: all {indexed} passages have their vectors")
         return
-    if repair and fits:
-        library.restore(collection)
+    if repair and opened is not None:
+        restore(opened)
     yield Finding(
         "error" if difference.missing else "warn",
         "vectors",
         f"{collection.name}: {len(difference.missing)} passages have no vectors, "
         f"{len(difference.orphans)} vectors have no passage",
         "Run doctor with --repair.",
-        repaired=repair and fits,
+        repaired=repair and opened is not None,
     )
 
 
-def _other_models(library: "Library", collection: CollectionRecord) -> Iterator[Finding]:
-    known = remembered(library, collection)
-    if known.coming is not None and not _is_switching(library, collection):
+def _other_models(catalog: Catalog, collection: CollectionRecord) -> Iterator[Finding]:
+    known = remembered(catalog, collection)
+    if known.coming is not None and not is_under_way(catalog, collection):
         advice = (
             f"Go on: use {known.coming.model} --collection {collection.name}; or give it up: use --discard."
         )
@@ -132,29 +155,21 @@ def _other_models(library: "Library", collection: CollectionRecord) -> Iterator[
         yield Finding("ok", "model", message)
 
 
-def _is_switching(library: "Library", collection: CollectionRecord) -> bool:
-    return any(one.get("switch") == collection.id for one in library.catalog.active_job_params())
-
-
-def _damaged(
-    library: "Library", collection: CollectionRecord, error: StoreDamagedError, repair: bool
-) -> Finding:
-    if not repair:
-        return Finding("error", "vectors", f"{collection.name}: {error}")
-    library.usable_collection(collection.id)  # before anything goes: another model could not make it again
-    library.store.drop(collection.store_name)
-    count = library.restore(collection)
-    message = f"{collection.name}: the vector files were damaged; {count} passages were embedded again"
+def _embed_anew(collection: OpenCollection) -> Finding:
+    """Drop damaged vectors and make them again: its model is open, so that can be done."""
+    collection.store.drop(collection.record.store_name)
+    count = restore(collection)
+    message = f"{collection.record.name}: the vector files were damaged; {count} passages were embedded again"
     return Finding("error", "vectors", message, repaired=True)
 
 
-def _documents(library: "Library", collection: CollectionRecord) -> Iterator[Finding]:
-    unfinished = library.catalog.unfinished_documents(collection.id)
+def _documents(catalog: Catalog, collection: CollectionRecord) -> Iterator[Finding]:
+    unfinished = catalog.unfinished_documents(collection.id)
     if unfinished:
         names = _some([record.path for record in unfinished])
         advice = "Add them again, or start the app, which goes on with them."
         yield Finding("warn", "documents", f"{collection.name}: not finished: {names}", advice)
-    failed = [one for one in library.catalog.iter_document_records(collection.id) if one.state == "failed"]
+    failed = [one for one in catalog.iter_document_records(collection.id) if one.state == "failed"]
     for record in sorted(failed, key=lambda one: one.path)[:_SHOWN]:
         yield Finding("warn", "documents", f"{collection.name}: {record.path}: {record.error}")
     if len(failed) > _SHOWN:
@@ -166,11 +181,11 @@ def _documents(library: "Library", collection: CollectionRecord) -> Iterator[Fin
         )
 
 
-def _copies(library: "Library", repair: bool) -> Iterator[Finding]:
-    used = library.catalog.sources()
-    for params in library.catalog.active_job_params():
+def _copies(catalog: Catalog, files: KeptFiles, repair: bool) -> Iterator[Finding]:
+    used = catalog.sources()
+    for params in catalog.active_job_params():
         used |= {source for _, source in params.get("copies", ())}
-    orphans = library.files.orphans(used)
+    orphans = files.orphans(used)
     if not orphans:
         yield Finding("ok", "files", "every copy in the data folder belongs to a document")
         return
@@ -181,7 +196,7 @@ def _copies(library: "Library", repair: bool) -> Iterator[Finding]:
     yield Finding(
         "warn",
         "files",
-        f"copies in {library.files.root} that belong to no document: {len(orphans)} ({size / 1e6:.1f} MB)",
+        f"copies in {files.root} that belong to no document: {len(orphans)} ({size / 1e6:.1f} MB)",
         "Run doctor with --repair to delete them.",
         repaired=repair,
     )

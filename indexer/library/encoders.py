@@ -18,7 +18,8 @@ from indexer.catalog import CollectionRecord
 from indexer.errors import CollectionError, ModelError
 from me5.contract import ModelContract
 from me5.errors import Me5Error
-from me5.neutral import NeutralMap, map_of
+from me5.neutral import map_of
+from me5.neutral_map import NeutralMap
 
 if TYPE_CHECKING:
     from indexer.progress import Progress

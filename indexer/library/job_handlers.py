@@ -1,23 +1,82 @@
 """What each kind of job does to a library. Parameters are JSON; a job that ran half can run again."""
 
 import logging
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from functools import partial
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import Protocol
 
+from indexer.catalog import Catalog, CollectionRecord
 from indexer.errors import IndexerError
-from indexer.ingest.report import summary
+from indexer.ingest.report import AddReport, summary
 from indexer.library.jobs import Handler, JobContext
+from indexer.library.model_switch import SwitchReport
 from indexer.library.model_switch import summary as switch_summary
-
-if TYPE_CHECKING:
-    from indexer.library.library import Library
+from indexer.progress import CancelToken, Progress
 
 logger = logging.getLogger(__name__)
 
 
-def job_kinds(library: "Library") -> Mapping[str, Handler]:
+class Work(Protocol):
+    """What jobs ask for; ``Library`` does it."""
+
+    @property
+    def catalog(self) -> Catalog: ...
+
+    def add(
+        self,
+        paths: Sequence[Path],
+        collection: str = ...,
+        *,
+        progress: Progress | None = None,
+        prune: bool = False,
+        cancel: CancelToken | None = None,
+    ) -> AddReport: ...
+
+    def add_kept(
+        self,
+        copies: Sequence[tuple[str, str]],
+        collection: str = ...,
+        *,
+        progress: Progress | None = None,
+        cancel: CancelToken | None = None,
+    ) -> AddReport: ...
+
+    def reindex(
+        self,
+        document_ids: Sequence[str],
+        *,
+        progress: Progress | None = None,
+        cancel: CancelToken | None = None,
+        force: bool = True,
+    ) -> AddReport: ...
+
+    def remove(self, document_ids: Sequence[str]) -> int: ...
+
+    def drop_collection(self, name: str) -> None: ...
+
+    def restore(
+        self,
+        collection: CollectionRecord,
+        *,
+        progress: Progress | None = None,
+        cancel: CancelToken | None = None,
+    ) -> int: ...
+
+    def use_model(
+        self,
+        collection: str,
+        model: str | None,
+        *,
+        neutral: bool | None = None,
+        progress: Progress | None = None,
+        cancel: CancelToken | None = None,
+    ) -> SwitchReport: ...
+
+    def warm(self, collection: str = ...) -> None: ...
+
+
+def job_kinds(library: Work) -> Mapping[str, Handler]:
     """The work behind each kind of job."""
     changing = {"add": _add, "sample": _add, "remove": _remove, "reindex": _reindex, "repair": _repair}
     changing |= {"switch": _switch}
@@ -25,7 +84,7 @@ def job_kinds(library: "Library") -> Mapping[str, Handler]:
     return {kind: _then_warm(library, partial(work, library)) for kind, work in changing.items()} | dropping
 
 
-def _then_warm(library: "Library", work: Handler) -> Handler:
+def _then_warm(library: Work, work: Handler) -> Handler:
     """``work``, and then what would make the first search after it slow."""
 
     def run(context: JobContext) -> str:
@@ -42,7 +101,7 @@ def _then_warm(library: "Library", work: Handler) -> Handler:
     return run
 
 
-def _add(library: "Library", context: JobContext) -> str:
+def _add(library: Work, context: JobContext) -> str:
     if "copies" in context.params:
         copies = [(str(name), str(source)) for name, source in context.params["copies"]]
         report = library.add_kept(
@@ -59,7 +118,7 @@ def _add(library: "Library", context: JobContext) -> str:
     return summary(report)
 
 
-def _reindex(library: "Library", context: JobContext) -> str:
+def _reindex(library: Work, context: JobContext) -> str:
     report = library.reindex(
         context.params["documents"],
         progress=context.progress,
@@ -69,23 +128,23 @@ def _reindex(library: "Library", context: JobContext) -> str:
     return summary(report)
 
 
-def _remove(library: "Library", context: JobContext) -> str:
+def _remove(library: Work, context: JobContext) -> str:
     return f"{library.remove(context.params['documents'])} removed"
 
 
-def _drop(library: "Library", context: JobContext) -> str:
+def _drop(library: Work, context: JobContext) -> str:
     if library.catalog.find_collection(context.collection) is not None:
         library.drop_collection(context.collection)
     return "deleted"
 
 
-def _repair(library: "Library", context: JobContext) -> str:
+def _repair(library: Work, context: JobContext) -> str:
     collection = library.catalog.collection(context.params["repair"])
     count = library.restore(collection, progress=context.progress, cancel=context.cancel)
     return f"{count} passages restored"
 
 
-def _switch(library: "Library", context: JobContext) -> str:
+def _switch(library: Work, context: JobContext) -> str:
     collection = library.catalog.find_collection(context.params["switch"])
     if collection is None:
         return "deleted meanwhile"

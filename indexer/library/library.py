@@ -23,6 +23,7 @@ from indexer.ingest.pipeline import remove_documents
 from indexer.ingest.report import AddReport, joined
 from indexer.library import model_switch, offers
 from indexer.library.blobs import KeptFiles
+from indexer.library.collection import OpenCollection
 from indexer.library.doctor import Finding, diagnose
 from indexer.library.encoders import Encoders, KnownModel, ModelFolder, NeutralMaps
 from indexer.library.job_handlers import job_kinds
@@ -30,7 +31,7 @@ from indexer.library.jobs import JobRunner
 from indexer.library.model_switch import SwitchReport
 from indexer.library.offers import ModelOffer
 from indexer.library.recovery import reconcile, rename_former_models, resume
-from indexer.library.repair import compare, remove_orphans, restore_points
+from indexer.library.repair import restore
 from indexer.progress import CancelToken, Progress
 from indexer.store import DEFAULT_RESERVE_BYTES, open_store
 from indexer.store.lock import OwnerLock
@@ -151,10 +152,10 @@ class Library:
                 settings=settings or ChunkSettings(),
                 reserve_bytes=reserve_bytes,
             )
-            rename_former_models(library)
-            reconcile(library)
+            rename_former_models(catalog)
+            reconcile(catalog, store, library.jobs, library._opened)
             if resume_jobs:
-                resume(library)
+                resume(catalog, library.jobs)
             library._closing = opened.pop_all()
         return library
 
@@ -226,10 +227,8 @@ class Library:
             JobError: a switch of this collection waits or runs already.
         """
         record = self.catalog.collection(collection)
-        previous = self.previous_model(collection)
-        if previous is None:
-            model_switch.switch_back(self, record)  # refuses, with the reason
-        return self._submit_switch(record, {"undo": True}, f"Return to {previous} for {record.name}")
+        previous = model_switch.before(self.catalog, record)
+        return self._submit_switch(record, {"undo": True}, f"Return to {previous.model} for {record.name}")
 
     def use_model(
         self,
@@ -249,22 +248,32 @@ class Library:
         """
         record = self.catalog.collection(collection)
         if model is None:
-            return model_switch.switch_back(self, record, progress=progress, cancel=cancel)
-        return model_switch.switch(self, record, model, neutral=neutral, progress=progress, cancel=cancel)
+            target = self._opened(model_switch.before(self.catalog, record))
+        else:
+            encoder = self.encoders.for_new(model, neutral=neutral, progress=progress)
+            target = self._opened(model_switch.made_with(record, encoder), encoder)
+        return model_switch.switch(record, target, writing=self.writing, progress=progress, cancel=cancel)
 
     def previous_model(self, collection: str) -> str | None:
         """The model that ``undo_switch`` would return to, or None."""
-        previous = model_switch.remembered(self, self.catalog.collection(collection)).previous
+        previous = model_switch.remembered(self.catalog, self.catalog.collection(collection)).previous
         return None if previous is None else previous.model
 
     def discard_previous(self, collection: str) -> list[str]:
         """Delete the vectors of other models than the one in use; the names of those models."""
         with self.writing:
-            return model_switch.discard(self, self.catalog.collection(collection))
+            return model_switch.discard(self.catalog, self.store, self.catalog.collection(collection))
 
     def offer(self, collection: str, *, measure: bool = True) -> ModelOffer | None:
         """A model that would do this collection good, asked once; see ``indexer.library.offers.offer``."""
-        return offers.offer(self, collection, measure=measure)
+        return offers.offer(
+            self.catalog,
+            self.encoders,
+            collection,
+            neutral=self.neutral,
+            passage_seconds=self.passage_seconds,
+            measure=measure,
+        )
 
     def answer_offer(self, collection: str, *, accept: bool) -> JobInfo | None:
         """Start the switch that ``offer`` proposes, or never propose one for this collection again.
@@ -272,14 +281,20 @@ class Library:
         Raises:
             CollectionError: there is no such collection, or nothing to accept.
         """
+        job = None
         if accept:
-            return offers.accept(self, collection)
-        offers.decline(self, collection)
-        return None
+            offered = self.offer(collection, measure=False)
+            if offered is None:
+                raise CollectionError(
+                    f"Collection {collection!r} needs no other model, or is being changed. Look at it again."
+                )
+            job = self.switch_model(collection, offered.model, neutral=True)
+        offers.answer(self.catalog, collection)  # whoever goes back later is not asked again
+        return job
 
     def may_go_fast(self, job: JobInfo) -> bool:
         """Whether ``fast_first`` is worth offering for this job."""
-        return offers.may_go_fast(self, job)
+        return offers.may_go_fast(self.catalog, self.encoders, job)
 
     def fast_first(self, job_id: str) -> list[JobInfo]:
         """Go on with the fast model, and embed with the former one afterwards, as ordinary jobs.
@@ -287,10 +302,10 @@ class Library:
         Raises:
             JobError: see ``indexer.library.offers.fast_first``.
         """
-        return offers.fast_first(self, job_id)
+        return offers.fast_first(self.catalog, self.jobs, job_id, create_collection=self.create_collection)
 
     def _submit_switch(self, collection: CollectionRecord, params: dict[str, Any], label: str) -> JobInfo:
-        if any(one.get("switch") == collection.id for one in self.catalog.active_job_params()):
+        if model_switch.is_under_way(self.catalog, collection):
             raise JobError(
                 f"Collection {collection.name!r} is being given another model already. Expected one switch "
                 "at a time. Wait for that job, or cancel it."
@@ -545,7 +560,15 @@ class Library:
     def doctor(self, repair: bool = False) -> list[Finding]:
         """Check the data folder; with ``repair``, mend what can be mended."""
         with self.writing:
-            return diagnose(self, repair=repair)
+            return diagnose(
+                self.data_dir,
+                self.catalog,
+                self.store,
+                self.files,
+                open_collection=self._opened,
+                reserve_bytes=self.reserve_bytes,
+                repair=repair,
+            )
 
     def restore(
         self,
@@ -560,35 +583,23 @@ class Library:
             CollectionError: the collection's model cannot be opened.
         """
         with self.writing:
-            encoder = self.encoders.of(collection)
-            difference = compare(self.catalog, self.store, collection)
-            remove_orphans(self.store, collection, difference.orphans)
-            restore_points(
-                self.catalog,
-                self.store,
-                encoder,
-                collection,
-                difference.missing,
-                settings=self.settings,
-                progress=progress,
-                cancel=cancel,
-            )
-        return len(difference.missing) + len(difference.orphans)
+            return restore(self._opened(collection), progress=progress, cancel=cancel)
+
+    def _opened(self, record: CollectionRecord, encoder: Encoder | None = None) -> OpenCollection:
+        """A collection with its model open.
+
+        Raises:
+            CollectionError: the model is gone.
+        """
+        encoder = encoder or self.encoders.of(record)
+        return OpenCollection(self.catalog, self.store, encoder, record, self.settings)
 
     def _adder(self, collection: str, progress: Progress | None, cancel: CancelToken | None) -> Adder:
         if self.catalog.find_collection(collection) is None:
             self.create_collection(collection, progress=progress)
         record = self.catalog.collection(collection)
         return Adder(
-            self.catalog,
-            self.store,
-            self.encoders.of(record),
-            record,
-            self.files,
-            settings=self.settings,
-            data_dir=self.data_dir,
-            progress=progress,
-            cancel=cancel,
+            self._opened(record), self.files, data_dir=self.data_dir, progress=progress, cancel=cancel
         )
 
     def _release(self, sources: Iterable[str]) -> None:

@@ -10,25 +10,25 @@ texts. Where passages begin and end stays as it was.
 import logging
 import time
 from collections.abc import Callable, Sequence
+from contextlib import AbstractContextManager
 from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
 
-from indexer.catalog import ChunkRecord, CollectionRecord, DocumentRecord
+from indexer.catalog import Catalog, ChunkRecord, CollectionRecord, DocumentRecord
 from indexer.catalog.database import slices
 from indexer.errors import CollectionError, JobError, StoreError
 from indexer.ingest.embedding import embed, payload_of, sparse_of
 from indexer.ingest.pipeline import BATCH_CHUNKS, OPTIMIZE_EVERY
+from indexer.library.collection import OpenCollection
 from indexer.library.repair import remove_orphans
 from indexer.progress import CancelToken, Progress
+from indexer.store.protocol import VectorStore
 from indexer.text.chunking import fit_title
 from indexer.types import Point, SparseVector
+from me5.encoder import Encoder
 from me5.prefixes import Role
-
-if TYPE_CHECKING:
-    from indexer.library.library import Library
-    from me5.encoder import Encoder
 
 logger = logging.getLogger(__name__)
 
@@ -74,9 +74,9 @@ class Remembered:
         return {"previous": _facts(self.previous), "coming": _facts(self.coming)}
 
 
-def remembered(library: "Library", collection: CollectionRecord) -> Remembered:
+def remembered(catalog: Catalog, collection: CollectionRecord) -> Remembered:
     """What is kept beside the model in use."""
-    value = library.catalog.get_setting(_SETTING, {}, scope=collection.id)
+    value = catalog.get_setting(_SETTING, {}, scope=collection.id)
     previous, coming = value.get("previous"), value.get("coming")
     return Remembered(
         None if previous is None else replace(collection, **previous),
@@ -91,12 +91,12 @@ def _facts(collection: CollectionRecord | None) -> dict[str, Any] | None:
     return {name: getattr(collection, name) for name in names}
 
 
-def _remember(library: "Library", collection: CollectionRecord, known: Remembered) -> None:
-    library.catalog.set_setting(_SETTING, known.to_setting(), scope=collection.id)
+def _remember(catalog: Catalog, collection: CollectionRecord, known: Remembered) -> None:
+    catalog.set_setting(_SETTING, known.to_setting(), scope=collection.id)
 
 
 def rename_models(
-    library: "Library", collection: CollectionRecord, name: Callable[[CollectionRecord], str]
+    catalog: Catalog, collection: CollectionRecord, name: Callable[[CollectionRecord], str]
 ) -> bool:
     """Call the models of a collection, those that are only kept included, what ``name`` says.
 
@@ -107,115 +107,118 @@ def rename_models(
     def renamed(record: CollectionRecord | None) -> CollectionRecord | None:
         return None if record is None else replace(record, model=name(record))
 
-    known = remembered(library, collection)
+    known = remembered(catalog, collection)
     target = replace(collection, model=name(collection))
     renamed_known = Remembered(renamed(known.previous), renamed(known.coming))
     if (target, renamed_known) == (collection, known):
         return False
-    library.catalog.switch_collection(target, {_SETTING: renamed_known.to_setting()})
+    catalog.switch_collection(target, {_SETTING: renamed_known.to_setting()})
     return True
 
 
-def drop_unknown(library: "Library", collection: CollectionRecord) -> None:
+def drop_unknown(catalog: Catalog, store: VectorStore, collection: CollectionRecord) -> None:
     """Drop vectors of the collection that neither count nor are kept: a crash left them."""
-    known = remembered(library, collection)
+    known = remembered(catalog, collection)
     kept = {one.store_name for one in (collection, known.previous, known.coming) if one is not None}
-    for name in library.store.names():
+    for name in store.names():
         if name.startswith(f"{collection.id}-") and name not in kept:
-            library.store.drop(name)
+            store.drop(name)
             logger.info("%s: dropped vectors that are no longer used", collection.name)
 
 
-def discard(library: "Library", collection: CollectionRecord) -> list[str]:
+def discard(catalog: Catalog, store: VectorStore, collection: CollectionRecord) -> list[str]:
     """Give up the way back and an unfinished switch; the names of the models whose vectors went."""
-    known = remembered(library, collection)
-    _remember(library, collection, Remembered())
-    drop_unknown(library, collection)
+    known = remembered(catalog, collection)
+    _remember(catalog, collection, Remembered())
+    drop_unknown(catalog, store, collection)
     return [one.model for one in (known.previous, known.coming) if one is not None]
 
 
 # -- the switch ----------------------------------------------------------------------------------------------
 
 
-def switch(
-    library: "Library",
-    collection: CollectionRecord,
-    model: str,
-    *,
-    neutral: bool | None = None,
-    progress: Progress | None = None,
-    cancel: CancelToken | None = None,
-) -> SwitchReport:
-    """Embed a collection with ``model`` and make it the one that counts.
+def is_under_way(catalog: Catalog, collection: CollectionRecord) -> bool:
+    """Whether a switch of this collection waits or runs."""
+    return any(params.get("switch") == collection.id for params in catalog.active_job_params())
 
-    May be repeated after an interruption at any moment; what was embedded stays embedded. ``neutral``:
-    vectors without their language, or as published; None: as for new collections.
 
-    Raises:
-        Me5Error: the model cannot be opened.
-        JobError: cancelled; the old model stays, and unfinished vectors are dropped.
-        StoreError: the disk is full, or vectors are missing in the end; the old model stays.
-    """
-    encoder = library.encoders.for_new(model, neutral=neutral, progress=progress)
+def made_with(collection: CollectionRecord, encoder: Encoder) -> CollectionRecord:
+    """The collection as it will be with another model."""
     contract = encoder.contract
-    target = replace(
+    return replace(
         collection,
         model=encoder.spec.name,
         contract=contract.to_json(),
         contract_digest=contract.digest,
         dimension=encoder.dimension,
     )
-    return _switch(collection, _Work(library, target, encoder, progress, cancel))
 
 
-def switch_back(
-    library: "Library",
-    collection: CollectionRecord,
-    *,
-    progress: Progress | None = None,
-    cancel: CancelToken | None = None,
-) -> SwitchReport:
-    """Return to the model before; its vectors are brought up to date first.
+def before(catalog: Catalog, collection: CollectionRecord) -> CollectionRecord:
+    """The collection as it was with the model before.
 
     Raises:
-        CollectionError: none is kept, or its model cannot be opened.
-        JobError, StoreError: see ``switch``.
+        CollectionError: no vectors of another model are kept.
     """
-    target = remembered(library, collection).previous
-    if target is None:
+    known = remembered(catalog, collection).previous
+    if known is None:
         raise CollectionError(
             f"Collection {collection.name!r} keeps no vectors of another model; it has not been switched, or "
             f"they were discarded. Expected a switch before. Switch with: use MODEL --collection "
             f"{collection.name}."
         )
-    return _switch(collection, _Work(library, target, library.encoders.of(target), progress, cancel))
+    return known
 
 
-def _switch(collection: CollectionRecord, work: "_Work") -> SwitchReport:
+def switch(
+    collection: CollectionRecord,
+    target: OpenCollection,
+    *,
+    writing: AbstractContextManager[object],
+    progress: Progress | None = None,
+    cancel: CancelToken | None = None,
+) -> SwitchReport:
+    """Embed a collection with another model and make that the one that counts.
+
+    May be repeated after an interruption at any moment; what was embedded stays embedded, and vectors that
+    are kept of a former switch are only brought up to date.
+
+    Args:
+        collection: as it is now.
+        target: as it will be; of ``made_with`` or ``before``.
+        writing: held while nothing may be added or removed.
+        progress: told how many passages are done.
+        cancel: to stop the work.
+
+    Raises:
+        JobError: cancelled; the old model stays, and unfinished vectors are dropped.
+        StoreError: the disk is full, or vectors are missing in the end; the old model stays.
+    """
     started = time.perf_counter()
-    library, target = work.library, work.target
-    if target.contract_digest == collection.contract_digest:
-        count = library.catalog.chunk_states(collection.id)[0]
+    catalog, store, record = target.catalog, target.store, target.record
+    if record.contract_digest == collection.contract_digest:
+        count = catalog.chunk_states(collection.id)[0]
         return SwitchReport(collection.name, collection.model, collection.model, count, 0, 0, 0.0)
-    known = remembered(library, collection)
-    is_kept = known.previous is not None and known.previous.store_name == target.store_name
-    _remember(library, collection, replace(known, coming=None if is_kept else target))
-    drop_unknown(library, collection)
+    work = _Work(target, progress, cancel)
+    known = remembered(catalog, collection)
+    is_kept = known.previous is not None and known.previous.store_name == record.store_name
+    _remember(catalog, collection, replace(known, coming=None if is_kept else record))
+    drop_unknown(catalog, store, collection)
     try:
         seen = work.embed_all()
-        with library.writing:  # from here on nothing is added or removed
+        with writing:  # from here on nothing is added or removed
             count = work.catch_up(seen)
             settings = {_SETTING: Remembered(previous=collection).to_setting()}
-            library.catalog.switch_collection(target, settings)
+            catalog.switch_collection(record, settings)
     except JobError:
         if not work.cancel.keeps_partial:
-            _remember(library, collection, replace(known, coming=None))
-            drop_unknown(library, collection)
+            _remember(catalog, collection, replace(known, coming=None))
+            drop_unknown(catalog, store, collection)
         raise
-    drop_unknown(library, target)
+    drop_unknown(catalog, store, record)
     seconds = time.perf_counter() - started
     report = SwitchReport(
-        collection.name, target.model, collection.model, count, work.embedded, work.cut, seconds
+        collection.name, record.model, collection.model, count, work.embedded, work.cut, seconds
     )
     logger.info("%s", summary(report))
     return report
@@ -224,16 +227,10 @@ def _switch(collection: CollectionRecord, work: "_Work") -> SwitchReport:
 class _Work:
     """Makes the vectors of ``target`` equal to the passages of its collection."""
 
-    def __init__(
-        self,
-        library: "Library",
-        target: CollectionRecord,
-        encoder: "Encoder",
-        progress: Progress | None,
-        cancel: CancelToken | None,
-    ) -> None:
-        self.library, self.target, self.cancel = library, target, cancel or CancelToken()
-        self._catalog, self._store, self._encoder = library.catalog, library.store, encoder
+    def __init__(self, target: OpenCollection, progress: Progress | None, cancel: CancelToken | None) -> None:
+        self.target, self.cancel = target.record, cancel or CancelToken()
+        self._catalog, self._store, self._encoder = target.catalog, target.store, target.encoder
+        self._settings = target.settings
         self._progress: Progress = progress or (lambda done, total, unit, message: None)
         self._done = self._total = 0
         self.embedded = 0
@@ -331,7 +328,7 @@ class _Work:
             [owners[row] for row in stale],
             [records[row] for row in stale],
             sparse,
-            settings=self.library.settings,
+            settings=self._settings,
             on_progress=lambda done: self.cancel.check(),
         )
         self._store.upsert(name, points)
@@ -344,7 +341,7 @@ class _Work:
         limit = self._encoder.max_tokens
         # A token has at least one byte, so most passages need no counting where the limit is wide.
         long = [
-            (record.chunk.text, fit_title(owner.title, self._encoder, self.library.settings))
+            (record.chunk.text, fit_title(owner.title, self._encoder, self._settings))
             for owner, record in zip(owners, records, strict=True)
             if len(record.chunk.text.encode()) + len(owner.title.encode()) + 16 > limit
         ]

@@ -1,17 +1,17 @@
 """What the opening of a data folder mends: vectors that a crash left different, work that it left undone."""
 
 import logging
-from typing import TYPE_CHECKING
+from collections.abc import Callable
 
-from indexer.catalog import CollectionRecord
+from indexer.catalog import Catalog, CollectionRecord
 from indexer.errors import CollectionError, StoreError
+from indexer.library.collection import OpenCollection
+from indexer.library.jobs import JobRunner
 from indexer.library.model_switch import drop_unknown, rename_models
-from indexer.library.repair import compare, remove_leftovers, remove_orphans
+from indexer.library.repair import compare, remove_leftovers, remove_orphans, restore
+from indexer.store.protocol import VectorStore
 from me5.contract import ModelContract
 from me5.errors import ContractError
-
-if TYPE_CHECKING:
-    from indexer.library.library import Library
 
 logger = logging.getLogger(__name__)
 
@@ -19,7 +19,7 @@ REPAIR_AT_OPENING = 2_000
 """So many missing points are restored while opening; more are left to a job."""
 
 
-def rename_former_models(library: "Library") -> None:
+def rename_former_models(catalog: Catalog) -> None:
     """Collections made while ``fast`` was the built-in model, and called so, get the name that it has now."""
     from me5.registry import MODELS
 
@@ -32,50 +32,59 @@ def rename_former_models(library: "Library") -> None:
             is_fast = False
         return fast.name if is_fast and record.model == "builtin" else record.model
 
-    for collection in library.catalog.collection_records():
-        if rename_models(library, collection, name_today):
+    for collection in catalog.collection_records():
+        if rename_models(catalog, collection, name_today):
             logger.info("%s: the model is called %s now", collection.name, fast.name)
 
 
-def reconcile(library: "Library") -> None:
-    """Make the points of every collection equal to its chunks again."""
-    for collection in library.catalog.collection_records():
+def reconcile(
+    catalog: Catalog,
+    store: VectorStore,
+    jobs: JobRunner,
+    open_collection: Callable[[CollectionRecord], OpenCollection],
+) -> None:
+    """Make the points of every collection equal to its chunks again.
+
+    Args:
+        catalog, store: of the data folder.
+        jobs: takes what would keep the opening waiting; not started.
+        open_collection: opens the model of a collection, or raises CollectionError.
+    """
+    for collection in catalog.collection_records():
         try:
-            _reconcile(library, collection)
+            drop_unknown(catalog, store, collection)
+            remove_leftovers(catalog, store, collection)
+            missing = _remove_orphans(catalog, store, collection)
+            if 0 < missing <= REPAIR_AT_OPENING:
+                restore(open_collection(collection))
+            elif missing and not any("repair" in params for params in catalog.active_job_params()):
+                label = f"Restore {missing} passages"
+                jobs.submit("repair", {"repair": collection.id}, collection.name, label, start=False)
         except StoreError as error:
             logger.error("%s cannot be compared with its vectors: %s", collection.name, error)
-
-
-def _reconcile(library: "Library", collection: CollectionRecord) -> None:
-    drop_unknown(library, collection)
-    remove_leftovers(library.catalog, library.store, collection)
-    difference = compare(library.catalog, library.store, collection)
-    if not difference:
-        return
-    logger.warning(
-        "%s: %d points are missing and %d are unknown to the catalog",
-        collection.name,
-        len(difference.missing),
-        len(difference.orphans),
-    )
-    remove_orphans(library.store, collection, difference.orphans)
-    if not difference.missing:
-        return
-    if len(difference.missing) <= REPAIR_AT_OPENING:
-        try:
-            library.restore(collection)
         except CollectionError as error:
             logger.warning("%s is not mended: %s", collection.name, error)
-    elif not any("repair" in params for params in library.catalog.active_job_params()):
-        label = f"Restore {len(difference.missing)} passages"
-        library.jobs.submit("repair", {"repair": collection.id}, collection.name, label, start=False)
 
 
-def resume(library: "Library") -> None:
+def _remove_orphans(catalog: Catalog, store: VectorStore, collection: CollectionRecord) -> int:
+    """Remove points that the catalog does not know. How many chunks have no point."""
+    difference = compare(catalog, store, collection)
+    if difference:
+        logger.warning(
+            "%s: %d points are missing and %d are unknown to the catalog",
+            collection.name,
+            len(difference.missing),
+            len(difference.orphans),
+        )
+    remove_orphans(store, collection, difference.orphans)
+    return len(difference.missing)
+
+
+def resume(catalog: Catalog, jobs: JobRunner) -> None:
     """Go on, in the background, with jobs and documents that were interrupted."""
-    resumed = library.jobs.resume()
-    unfinished = library.catalog.unfinished_documents()
+    resumed = jobs.resume()
+    unfinished = catalog.unfinished_documents()
     if unfinished and all(job.kind == "switch" for job in resumed):  # a resumed ingest finishes them itself
         params = {"documents": [record.id for record in unfinished], "force": False}
         count = f"{len(unfinished)} interrupted document{'s' if len(unfinished) > 1 else ''}"
-        library.jobs.submit("reindex", params, "", f"Finish {count}")
+        jobs.submit("reindex", params, "", f"Finish {count}")

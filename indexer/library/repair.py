@@ -5,17 +5,16 @@ its texts, without reading any document.
 """
 
 import logging
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 from indexer.catalog import Catalog, CollectionRecord, DocumentRecord
 from indexer.catalog.database import slices
 from indexer.ingest.embedding import embed, sparse_of
 from indexer.ingest.pipeline import BATCH_CHUNKS, remove_stale
+from indexer.library.collection import OpenCollection
 from indexer.progress import CancelToken, Progress
 from indexer.store.protocol import VectorStore
-from indexer.text.chunking import ChunkSettings
-from me5.encoder import Encoder
 
 logger = logging.getLogger(__name__)
 
@@ -64,24 +63,27 @@ def remove_orphans(store: VectorStore, collection: CollectionRecord, orphans: Se
         logger.info("%s: removed %d points that the catalog does not know", collection.name, len(orphans))
 
 
-def restore_points(
-    catalog: Catalog,
-    store: VectorStore,
-    encoder: Encoder,
-    collection: CollectionRecord,
-    chunk_ids: Sequence[str],
-    *,
-    settings: ChunkSettings,
-    progress: Progress | None = None,
-    cancel: CancelToken | None = None,
-) -> None:
-    """Make points again from the texts in the catalog.
+def restore(
+    collection: OpenCollection, *, progress: Progress | None = None, cancel: CancelToken | None = None
+) -> int:
+    """Make missing points of a collection again and remove unknown ones. How many were wrong.
 
     Raises:
         JobError: cancelled; what was restored stays.
     """
-    store.ensure(collection.store_name, encoder.dimension)
-    cancelled: Callable[[int], None] = lambda done: (cancel or CancelToken()).check()  # noqa: E731
+    difference = compare(collection.catalog, collection.store, collection.record)
+    remove_orphans(collection.store, collection.record, difference.orphans)
+    _restore_points(collection, difference.missing, progress, cancel or CancelToken())
+    return len(difference.missing) + len(difference.orphans)
+
+
+def _restore_points(
+    collection: OpenCollection, chunk_ids: Sequence[str], progress: Progress | None, cancel: CancelToken
+) -> None:
+    """Make points again from the texts in the catalog."""
+    catalog, store, encoder = collection.catalog, collection.store, collection.encoder
+    name = collection.record.store_name
+    store.ensure(name, encoder.dimension)
     documents: dict[str, DocumentRecord] = {}
     done = 0
     for part in slices(chunk_ids, BATCH_CHUNKS):
@@ -90,10 +92,17 @@ def restore_points(
         documents |= {one.id: one for one in catalog.document_records(sorted(unknown))}
         owners = [documents[record.document_id] for record in records]
         sparse = [sparse_of(owner, [record])[0] for owner, record in zip(owners, records, strict=True)]
-        points = embed(encoder, owners, records, sparse, settings=settings, on_progress=cancelled)
-        store.upsert(collection.store_name, points)
+        points = embed(
+            encoder,
+            owners,
+            records,
+            sparse,
+            settings=collection.settings,
+            on_progress=lambda _: cancel.check(),
+        )
+        store.upsert(name, points)
         done += len(part)
         if progress is not None:
-            progress(done, len(chunk_ids), "passages", collection.name)
+            progress(done, len(chunk_ids), "passages", collection.record.name)
     if chunk_ids:
-        logger.info("%s: restored %d points from the catalog", collection.name, len(chunk_ids))
+        logger.info("%s: restored %d points from the catalog", collection.record.name, len(chunk_ids))

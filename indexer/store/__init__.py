@@ -7,13 +7,13 @@ reached by its address. Everything about texts, models and languages is left to 
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from indexer.store.disk import DEFAULT_RESERVE_BYTES
+
 if TYPE_CHECKING:
     from indexer.store.protocol import VectorStore
     from indexer.store.settings import ServerSettings
 
 __all__ = ["DEFAULT_RESERVE_BYTES", "open_store"]
-
-DEFAULT_RESERVE_BYTES = 2 * 1024**3
 
 
 def open_store(

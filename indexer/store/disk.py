@@ -5,6 +5,8 @@ from pathlib import Path
 
 from indexer.errors import DiskFullError
 
+DEFAULT_RESERVE_BYTES = 2 * 1024**3
+
 
 def check_reserve(folder: Path, reserve_bytes: int, needed_bytes: int = 0) -> None:
     """Refuse to write when less than the reserve would stay free.

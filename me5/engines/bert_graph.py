@@ -15,21 +15,12 @@ from numpy.typing import NDArray
 
 from me5.errors import EngineError
 from me5.pooling import Pooling
+from me5.runtime import OPENVINO_ACTIVATIONS
 
 Floats = NDArray[np.float32]
 Tensors = Callable[[str], Floats]
 """Gives a tensor by its name in a BertModel, without the model's own prefix, such as
 ``encoder.layer.0.output.dense.weight``."""
-
-ACTIVATIONS = {
-    "gelu": "erf",
-    "gelu_python": "erf",
-    "gelu_new": "tanh",
-    "gelu_fast": "tanh",
-    "gelu_pytorch_tanh": "tanh",
-    "relu": "relu",
-}
-"""The names of transformers, and how they are computed; a model with another runs in PyTorch."""
 
 
 @dataclass(frozen=True)
@@ -47,12 +38,12 @@ class EncoderShape:
         """Read a BertConfig or XLMRobertaConfig.
 
         Raises:
-            EngineError: its activation is not one of ``ACTIVATIONS``.
+            EngineError: its activation is not one of ``OPENVINO_ACTIVATIONS``.
         """
-        if config.get("hidden_act", "gelu") not in ACTIVATIONS:
+        if config.get("hidden_act", "gelu") not in OPENVINO_ACTIVATIONS:
             raise EngineError(
                 f"The activation {config['hidden_act']!r} cannot be run by OpenVINO here. Expected one of "
-                f"{', '.join(ACTIVATIONS)}. Use engine 'torch'."
+                f"{', '.join(OPENVINO_ACTIVATIONS)}. Use engine 'torch'."
             )
         return cls(
             hidden=int(config["hidden_size"]),
@@ -143,8 +134,8 @@ class _Builder:
         return ops.add(ops.multiply(normal, gain), bias)
 
     def activate(self, inner: Any) -> Any:
-        """What the config names; see ``ACTIVATIONS``."""
-        kind = ACTIVATIONS[self.shape.activation]
+        """What the config names; see ``OPENVINO_ACTIVATIONS``."""
+        kind = OPENVINO_ACTIVATIONS[self.shape.activation]
         return self.ops.relu(inner) if kind == "relu" else self.ops.gelu(inner, kind)
 
     def pool(self, states: Any, mask: Any, pooling: Pooling) -> Any:

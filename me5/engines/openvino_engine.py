@@ -21,8 +21,8 @@ from numpy.typing import NDArray
 
 from me5.batching import BatchPolicy
 from me5.cache import cache_folder
-from me5.engines import EngineRequest, TokenIds, pad
 from me5.engines.bert_graph import EncoderShape, build_graph
+from me5.engines.engine import EngineRequest, TokenIds, pad
 from me5.errors import EngineError, ModelFormatError
 from me5.packed import BertWeights, plain_config
 from me5.runtime import FASTEST

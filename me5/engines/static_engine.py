@@ -12,7 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from me5.batching import BatchPolicy
-from me5.engines import EngineRequest, TokenIds
+from me5.engines.engine import EngineRequest, TokenIds
 from me5.packed import BertWeights, plain_config
 from me5.pooling import Pooling
 

@@ -10,7 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from me5.batching import BatchPolicy
-from me5.engines import EngineRequest, TokenIds, pad
+from me5.engines.engine import EngineRequest, TokenIds, pad
 from me5.errors import ModelFormatError
 from me5.packed import BertWeights, is_packed, plain_config
 from me5.pooling import Pooling

@@ -13,7 +13,7 @@ import pytest
 
 import me5
 from me5 import Role, export_model, load_encoder
-from me5.neutral import NeutralMap
+from me5.neutral_map import NeutralMap
 from trainer.builtin.evaluation import XTREME_36, evaluate_tatoeba, mean_to_english
 
 MODEL = Path(me5.__file__).parent / "builtin"

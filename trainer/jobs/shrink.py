@@ -20,8 +20,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from me5.loading import load_encoder, model_folder
-from me5.neutral import FILE_NAME as NEUTRAL_FILE
 from me5.neutral import bundled_sample, estimate, read_sample
+from me5.neutral_map import FILE_NAME as NEUTRAL_FILE
 from me5.packed import TOKENIZER_FILE, BertWeights, ProductCodes, plain_config, tokenizer_file, write_packed
 from me5.weights import WORDS
 from trainer.config import require

@@ -18,7 +18,7 @@ import torch
 from torch import Tensor, nn
 
 from me5 import InstructionError, Role, resolve_spec
-from me5.engines import pad
+from me5.engines.engine import pad
 from me5.engines.torch_engine import load_backbone, pool_states
 from me5.folders import read_folder
 from me5.loading import model_folder

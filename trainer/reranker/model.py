@@ -25,7 +25,7 @@ from torch import Tensor, nn
 
 from me5 import MODELS, ModelFormatError
 from me5.batching import BatchPolicy, plan_batches
-from me5.engines import pad
+from me5.engines.engine import pad
 from me5.engines.torch_engine import load_backbone
 from me5.folders import FolderFacts, content_hash
 from me5.loading import model_folder as encoder_folder

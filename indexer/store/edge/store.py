@@ -20,8 +20,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from indexer.errors import StoreDamagedError, StoreError
-from indexer.store import DEFAULT_RESERVE_BYTES
-from indexer.store.disk import check_reserve
+from indexer.store.disk import DEFAULT_RESERVE_BYTES, check_reserve
 from indexer.store.edge.client import NotOpenError, ProcessDiedError
 from indexer.store.edge.manifest import REBUILD, Manifest, read_manifest, write_manifest
 from indexer.store.edge.processes import BUILD_LOCK, ShardProcesses

@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 from safetensors.numpy import load_file
 
-from me5.neutral import FILE_NAME, NeutralMap
+from me5.neutral_map import FILE_NAME, NeutralMap
 from me5.packed import TOKENIZER_FILE, ProductCodes, write_packed
 from tests.conftest import write_model_dir
 

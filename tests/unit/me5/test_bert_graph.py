@@ -7,10 +7,11 @@ from typing import Any
 import numpy as np
 import pytest
 
-from me5.engines.bert_graph import ACTIVATIONS, EncoderShape, build_graph, quantize_rows
+from me5.engines.bert_graph import EncoderShape, build_graph, quantize_rows
 from me5.errors import EngineError
 from me5.loading import load_encoder
 from me5.pooling import POOLERS
+from me5.runtime import OPENVINO_ACTIVATIONS
 from tests.conftest import write_model_dir
 
 openvino = pytest.importorskip("openvino")
@@ -96,13 +97,13 @@ def test_equals_transformers(kind: str, pooling: str) -> None:
         assert apart[[0, 2, 3, 4]].max() < 0.999  # the text of one token is the same to all
 
 
-@pytest.mark.parametrize("activation", ACTIVATIONS)
+@pytest.mark.parametrize("activation", OPENVINO_ACTIVATIONS)
 def test_every_activation_is_the_one_that_transformers_means(activation: str) -> None:
     model, (ids, mask) = random_model("bert", activation), batch(LENGTHS)
     expected = reference(model, ids, mask, "mean")
     np.testing.assert_allclose(by_graph(model, ids, mask, "mean"), expected, atol=2e-5)
     for other in {"gelu", "gelu_new", "relu"} - {activation}:
-        if ACTIVATIONS[other] != ACTIVATIONS[activation]:
+        if OPENVINO_ACTIVATIONS[other] != OPENVINO_ACTIVATIONS[activation]:
             model.config.hidden_act = other
             assert np.abs(by_graph(model, ids, mask, "mean") - expected).max() > 1e-4
 

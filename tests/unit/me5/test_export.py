@@ -14,7 +14,8 @@ from me5.encoder import Encoder
 from me5.errors import ExportError, UnknownModelError
 from me5.export import export_model
 from me5.loading import load_encoder
-from me5.neutral import FILE_NAME, NeutralMap, map_of
+from me5.neutral import map_of
+from me5.neutral_map import FILE_NAME, NeutralMap
 from me5.packed import BertWeights
 from me5.prefixes import Role
 from me5.registry import MODELS, spec_from_folder

@@ -14,7 +14,8 @@ from me5 import neutral as module
 from me5.encoder import Encoder
 from me5.errors import ModelFormatError, ShapeError
 from me5.loading import load_encoder
-from me5.neutral import FILE_NAME, NeutralMap, bundled_sample, estimate, fit, map_of
+from me5.neutral import bundled_sample, estimate, fit, map_of
+from me5.neutral_map import FILE_NAME, NeutralMap
 from me5.pooling import l2_normalize
 from me5.prefixes import Role
 from me5.registry import spec_from_folder

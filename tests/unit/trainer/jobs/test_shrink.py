@@ -10,7 +10,7 @@ import pytest
 
 import trainer
 from me5 import Role, load_encoder
-from me5.neutral import FILE_NAME as NEUTRAL_FILE
+from me5.neutral_map import FILE_NAME as NEUTRAL_FILE
 from me5.packed import TOKENIZER_FILE, BertWeights
 from me5.registry import spec_from_folder
 from me5.weights import WORDS

@@ -4,7 +4,8 @@ import numpy as np
 import pytest
 
 import me5
-from me5.neutral import NeutralMap, fit
+from me5.neutral import fit
+from me5.neutral_map import NeutralMap
 from trainer.errors import ConfigError
 from trainer.tasks import models
 from trainer.tasks.bm25 import NO_HIT, word_pieces
