@@ -49,6 +49,11 @@ class Scan:
     skipped: int
 
 
+def as_paths(paths: str | Path | Sequence[str | Path]) -> list[Path]:
+    """One path or several; a string is one: its letters, "/" among them, must not be taken for paths."""
+    return [Path(path) for path in ([paths] if isinstance(paths, str | Path) else paths)]
+
+
 def scan(paths: Sequence[Path], *, leave_out: Sequence[Path] = ()) -> Scan:
     """Find the files below ``paths``.
 

@@ -18,6 +18,7 @@ import psutil
 from indexer.catalog import Catalog
 from indexer.catalog.jobs import JobRecord
 from indexer.errors import JobError
+from indexer.ingest.scan import as_paths
 from indexer.progress import CancelToken, TimeLeft
 from indexer.types import JobInfo
 
@@ -118,7 +119,7 @@ class JobRunner:
 
     def submit_add(
         self,
-        paths: Sequence[Path],
+        paths: str | Path | Sequence[str | Path],
         collection: str = "library",
         *,
         keep_copies: bool = False,
@@ -126,13 +127,13 @@ class JobRunner:
         label: str | None = None,
     ) -> JobInfo:
         """Index files and folders in the background; see ``Library.add``."""
-        shown = label or _label(paths)
+        places = as_paths(paths)
         params: dict[str, Any] = {"prune": prune}
         if keep_copies and self._keep is not None:
-            params["copies"] = [list(pair) for pair in self._keep(paths)]
+            params["copies"] = [list(pair) for pair in self._keep(places)]
         else:
-            params["paths"] = [str(Path(path).absolute()) for path in paths]
-        return self.submit("add", params, collection, shown)
+            params["paths"] = [str(path.absolute()) for path in places]
+        return self.submit("add", params, collection, label or _label(places))
 
     def submit_remove(self, document_ids: Sequence[str], collection: str = "") -> JobInfo:
         """Remove documents in the background."""
@@ -300,7 +301,7 @@ def _reason(error: Exception) -> str:
 
 
 def _label(paths: Sequence[Path]) -> str:
-    names = [Path(path).name or str(path) for path in paths]
+    names = [path.name or str(path) for path in paths]
     return names[0] if len(names) == 1 else f"{names[0]} and {len(names) - 1} more" if names else "nothing"
 
 

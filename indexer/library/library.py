@@ -21,6 +21,7 @@ from indexer.errors import CatalogError, CollectionError, JobError
 from indexer.ingest.add import Adder, keep_uploads
 from indexer.ingest.pipeline import remove_documents
 from indexer.ingest.report import AddReport, joined
+from indexer.ingest.scan import as_paths
 from indexer.library import model_switch, offers
 from indexer.library.blobs import KeptFiles
 from indexer.library.collection import OpenCollection
@@ -98,7 +99,7 @@ class Library:
     @classmethod
     def open(
         cls,
-        data_dir: Path,
+        data_dir: str | Path,
         *,
         model: str = "builtin",
         qdrant_url: str | None = None,
@@ -397,7 +398,7 @@ class Library:
 
     def add(
         self,
-        paths: Sequence[Path],
+        paths: str | Path | Sequence[str | Path],
         collection: str = DEFAULT_COLLECTION,
         *,
         progress: Progress | None = None,
@@ -408,7 +409,7 @@ class Library:
         """Index files, folders and archives: what is new or changed; the rest costs a look.
 
         Args:
-            paths: files and folders.
+            paths: files and folders, or one of them.
             collection: made when missing.
             progress: told how many bytes are done.
             keep_copies: copy the files into the data folder first and name them without their folders;
@@ -421,11 +422,12 @@ class Library:
             CollectionError: the collection's model cannot be opened.
             JobError: cancelled.
         """
+        places = as_paths(paths)
         with self.writing:
             adder = self._adder(collection, progress, cancel)
             if keep_copies:
-                return adder.add_copies(keep_uploads(self.files, paths))
-            return adder.add_paths(paths, prune=prune)
+                return adder.add_copies(keep_uploads(self.files, places))
+            return adder.add_paths(places, prune=prune)
 
     def add_kept(
         self,

@@ -1,7 +1,7 @@
 """What a reader gives and gets: pieces of text, facts about the file, the file itself, its limits.
 
 Readers run in a worker process that imports as little as possible, so nothing here needs numpy or any
-other library. ``worker.py`` turns pieces into ``documents.Block`` and facts into ``documents.ReadInfo``.
+other library. ``worker.py`` turns pieces into ``types.Block`` and facts into ``types.ReadInfo``.
 """
 
 import io

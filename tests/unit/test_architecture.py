@@ -196,6 +196,7 @@ def test_allowed_imports_pass() -> None:
     ("module", "heavy"),
     [
         ("me5", LAZY | {"numpy"}),
+        ("indexer", LAZY | {"numpy", "sqlalchemy"}),
         ("app", LAZY | {"sqlalchemy"}),
         ("indexer.cli.common", LAZY | {"sqlalchemy"}),
     ],

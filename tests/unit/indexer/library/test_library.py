@@ -71,6 +71,16 @@ def test_a_model_that_is_gone_is_named_and_other_collections_work(
     assert {info.model for info in other.collections()} == {"fake", "other"}
 
 
+def test_a_single_path_or_string_is_one_place_to_add_from(library: Library, documents: Path) -> None:
+    assert library.add(str(documents)).added == 3  # not its letters, of which "/" would be the whole disk
+    assert library.add(documents / "harbour.txt").unchanged == 1
+    assert library.add([str(documents / "harbour.txt")], keep_copies=True).added == 1
+    job = library.jobs.submit_add(str(documents), "papers")
+    assert job.label == "documents"
+    assert library.jobs.wait(job.id).state == "done"
+    assert len(library.documents("papers")) == 3
+
+
 def test_uploads_are_copied_and_keep_their_name(library: Library, documents: Path) -> None:
     library.add([documents / "harbour.txt"], keep_copies=True)
     (document,) = library.documents()
