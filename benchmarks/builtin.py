@@ -21,6 +21,7 @@ import tempfile
 import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -31,6 +32,7 @@ sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
 from encode import passages, sentences
 
 import me5
+from indexer.search.fairness import fair_scores
 from me5 import Role, load_encoder
 from me5.neutral_map import FILE_NAME as NEUTRAL_FILE
 from me5.packed import TOKENIZER_FILE, tokenizer_file
@@ -148,7 +150,7 @@ def actions(folder: Path, sets: Sets | None, tatoeba: Path | None) -> dict[str, 
     if sets is not None:
         pieces = {"words": word_pieces(), "pieces": model_pieces(tokenizer_file(folder))}
         possible["rankings"] = lambda: measure_rankings(sets.rankings, model, pieces)
-        possible["across"] = lambda: {one.name: measure_multiway(one, model) for one in sets.multiway}
+        possible["across"] = lambda: measure_across(sets, encoder)
         possible["similarity"] = lambda: measure_similarity(sets.similarity, model.query)
     if sets is not None and tatoeba is not None:
         possible["precision"] = lambda: measure_precision(folder, sets, tatoeba)
@@ -161,6 +163,37 @@ def actions(folder: Path, sets: Sets | None, tatoeba: Path | None) -> dict[str, 
 def as_model(encoder: me5.Encoder) -> Model:
     """An encoder by role."""
     return Model(encoder.encode, lambda texts: encoder.encode(texts, Role.PASSAGE))
+
+
+def measure_across(sets: Sets, encoder: me5.Encoder) -> dict[str, Any]:
+    """Every multi-way set by cosines, and again as search compares them across languages."""
+    found: dict[str, Any] = {}
+    for one in sets.multiway:
+        model = as_model(encoder)
+        model = Model(remembered(model.query), remembered(model.passage))
+        found[one.name] = measure_multiway(one, model)
+        if encoder.neutral is not None and encoder.neutral.languages is not None:
+            fair = dataclasses.replace(model, leanings=partial(leanings, encoder))
+            found[f"{one.name}, as search compares"] = measure_multiway(one, fair)
+    return found
+
+
+def remembered(encode: Encode) -> Encode:
+    """For one list of texts that is encoded again and again."""
+    kept: list[np.ndarray] = []
+
+    def encode_once(texts: Sequence[str]) -> np.ndarray:
+        if not kept:
+            kept.append(encode(texts))
+        return kept[0]
+
+    return encode_once
+
+
+def leanings(encoder: me5.Encoder, queries_ND: np.ndarray, languages: Sequence[str]) -> np.ndarray:
+    """What search takes off cosines, by query and language of the passage."""
+    scores = [fair_scores(encoder, query) for query in queries_ND]
+    return np.array([[-fair(0.0, language) for language in languages] for fair in scores])
 
 
 def paired(encoder: me5.Encoder) -> Encode:

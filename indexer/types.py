@@ -140,6 +140,14 @@ class DocumentInfo:
 
 
 @dataclass(frozen=True)
+class Origin:
+    """Where a passage comes from."""
+
+    document_id: str
+    language: str
+
+
+@dataclass(frozen=True)
 class ChunkInfo:
     """A catalogued chunk with the identity of its document."""
 

@@ -12,6 +12,7 @@ from typing import Any, Literal
 
 from me5.errors import ModelFormatError
 from me5.neutral_map import FILE_NAME as NEUTRAL_FILE
+from me5.neutral_map import LANGUAGES_ENDING
 from me5.packed import TOKENIZER_FILE, is_packed
 from me5.pooling import Pooling
 
@@ -138,7 +139,8 @@ def _names(folder: Path, origin: str) -> tuple[str, ...]:
 def content_hash(folder: Path) -> str:
     """16 hexadecimal digits of everything that decides the vectors of a folder."""
     digest = hashlib.sha256()
-    files = [folder / name for name in _HASHED] + sorted(folder.glob("*.safetensors"))
+    weights = [path for path in folder.glob("*.safetensors") if not path.name.endswith(LANGUAGES_ENDING)]
+    files = [folder / name for name in _HASHED] + sorted(weights)
     files += sorted(folder.glob("[0-9]_*/config.json")) + sorted(folder.glob("[0-9]_*/*.safetensors"))
     for path in files:
         if path.is_file():

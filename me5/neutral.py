@@ -8,6 +8,7 @@ import hashlib
 import logging
 import lzma
 from collections.abc import Callable, Sequence
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -15,6 +16,7 @@ import numpy as np
 from me5.cache import cache_folder
 from me5.encoder import Encoder
 from me5.errors import ShapeError
+from me5.language_means import LanguageMeans
 from me5.neutral_map import Floats, NeutralMap
 from me5.pooling import l2_normalize
 from me5.prefixes import Role
@@ -25,6 +27,7 @@ DIRECTIONS = 24
 SHARE = 1.0
 """Chosen on development questions and Tatoeba (docs/neutral.md)."""
 
+_FORM = 2  # of what is kept: a map with its languages
 _DATA = Path(__file__).parent / "data"
 _SAMPLE = "sentences.tsv.xz"
 
@@ -83,7 +86,8 @@ def estimate(
 
         both.append(l2_normalize(encoder.encode(sentences, role, on_progress=report)))
         groups += [f"{role} {language}" for language in languages]
-    return fit(np.concatenate(both), groups, directions=min(DIRECTIONS, encoder.dimension // 8))
+    found = fit(np.concatenate(both), groups, directions=min(DIRECTIONS, encoder.dimension // 8))
+    return replace(found, languages=LanguageMeans.of(found(both[1]), languages))
 
 
 def map_of(encoder: Encoder, *, on_progress: Callable[[int, int], None] | None = None) -> NeutralMap:
@@ -93,7 +97,9 @@ def map_of(encoder: Encoder, *, on_progress: Callable[[int, int], None] | None =
     """
     if encoder.neutral is not None:
         return encoder.neutral
-    settings = f"{DIRECTIONS}-{SHARE:g}-{hashlib.sha256((_DATA / _SAMPLE).read_bytes()).hexdigest()[:8]}"
+    settings = (
+        f"{_FORM}-{DIRECTIONS}-{SHARE:g}-{hashlib.sha256((_DATA / _SAMPLE).read_bytes()).hexdigest()[:8]}"
+    )
     kept = cache_folder() / "neutral" / f"{encoder.contract.digest}-{settings}.safetensors"
     if kept.is_file():
         return NeutralMap.load(kept)

@@ -22,10 +22,13 @@ import numpy as np
 from numpy.typing import NDArray
 
 from me5.errors import ModelFormatError, ShapeError
+from me5.language_means import LanguageMeans
 from me5.pooling import l2_normalize
 
 FILE_NAME = "neutral.safetensors"
 """How a model folder names its map."""
+
+LANGUAGES_ENDING = "-languages.safetensors"
 
 _VERSION = 1
 
@@ -40,11 +43,13 @@ class NeutralMap:
         directions: orthonormal rows [k, D], float32.
         centre: mean of the language means [D], float32.
         share: how much of the centre is taken off, 0..1.
+        languages: what the map leaves of each language; not part of what it does.
     """
 
     directions: Floats
     centre: Floats
     share: float
+    languages: LanguageMeans | None = None
 
     def __post_init__(self) -> None:
         shapes = self.directions.ndim, self.centre.ndim
@@ -88,7 +93,7 @@ class NeutralMap:
         return weight_DD.astype(np.float32), bias_D.astype(np.float32)
 
     def save(self, path: Path) -> None:
-        """Write a safetensors file of some 4 k D bytes, whole or not at all."""
+        """Write a safetensors file of some 4 k D bytes, whole or not at all, and the languages beside it."""
         from safetensors.numpy import save
 
         aside = path.with_name(f".{path.name}-{os.getpid()}.part")
@@ -98,6 +103,8 @@ class NeutralMap:
             "share": np.array([self.share], np.float64),
         }
         aside.write_bytes(save(tensors, {"format": "me5-neutral", "version": str(_VERSION)}))
+        if self.languages is not None:
+            self.languages.save(languages_beside(path))
         aside.replace(path)
 
     @classmethod
@@ -112,9 +119,16 @@ class NeutralMap:
 
         try:
             tensors = load_file(path)
-            return cls(tensors["directions"], tensors["centre"], float(tensors["share"][0]))
+            beside = languages_beside(path)
+            languages = LanguageMeans.load(beside) if beside.is_file() else None
+            return cls(tensors["directions"], tensors["centre"], float(tensors["share"][0]), languages)
         except (OSError, SafetensorError, KeyError, IndexError, ShapeError) as error:
             raise ModelFormatError(
                 f"The language-neutral map {path} cannot be read ({error}). Copy it again, or delete it to "
                 "have it estimated anew."
             ) from error
+
+
+def languages_beside(path: Path) -> Path:
+    """Where the means of languages of a map are kept."""
+    return path.with_name(f"{path.stem}{LANGUAGES_ENDING}")

@@ -10,7 +10,7 @@ from sqlalchemy.dialects import postgresql, sqlite
 from indexer.catalog.database import Database, slices
 from indexer.catalog.records import ChunkRecord, ChunkState
 from indexer.catalog.tables import ChunkRow, CollectionRow, DocumentRow
-from indexer.types import Chunk, ChunkInfo
+from indexer.types import Chunk, ChunkInfo, Origin
 
 CHUNK_COLUMNS = (
     ChunkRow.id,
@@ -84,13 +84,15 @@ class ChunkQueries(Database):
                 found.update((row.id, _info(row)) for row in rows)
         return [found[one] for one in dict.fromkeys(chunk_ids) if one in found]
 
-    def documents_of_chunks(self, chunk_ids: Sequence[str]) -> dict[str, str]:
-        """The document of each passage that exists, without reading texts."""
-        found: dict[str, str] = {}
+    def origins_of_chunks(self, chunk_ids: Sequence[str]) -> dict[str, Origin]:
+        """The document and the language of each passage that exists, without reading texts."""
+        found: dict[str, Origin] = {}
         with self.read() as connection:
             for part in slices(chunk_ids):
-                query = select(ChunkRow.id, ChunkRow.document_id).where(ChunkRow.id.in_(part))
-                found |= {row[0]: row[1] for row in connection.execute(query)}
+                query = select(ChunkRow.id, ChunkRow.document_id, ChunkRow.language).where(
+                    ChunkRow.id.in_(part)
+                )
+                found |= {row[0]: Origin(row[1], row[2]) for row in connection.execute(query)}
         return found
 
     def context(self, chunk_id: str, before: int, after: int) -> list[ChunkInfo]:

@@ -8,8 +8,9 @@ few of them may really be answered by the collection; quantiles below the top te
 Whether the yardstick can tell anything is checked too: sentences of the collection are asked in their own
 words, and most of their passages must lie above ``likely``. Where they do not, hits get no verdict.
 
-Cosines are compared as they are. Taking off what a question reaches on average was measured and tells
-answered questions from others no better than a coin (benchmarks/search.md).
+Cosines are compared across languages as in ranking (``fairness``), and otherwise as they are: taking off what
+a question reaches on average was measured and tells answered questions from others no better than a coin
+(benchmarks/search.md).
 """
 
 import json
@@ -28,6 +29,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from indexer.search.evidence import Term, candidate_spans, query_terms
+from indexer.search.fairness import AS_THEY_ARE, FairScores, fair_scores
 from indexer.types import Confidence
 from me5.prefixes import Role
 
@@ -42,11 +44,12 @@ SAMPLE_SIZE = 512
 GROWTH = 1.25
 """A collection that grew or shrank by this factor is calibrated again, by the job that changed it."""
 
-_VERSION = 2
+_VERSION = 3
 _SETTING = "confidence"
 _WEAK, _LIKELY = 0.5, 0.75  # quantiles of what unrelated questions reach
 _MIN_SPREAD = 0.02  # cosine
 _CHECKED_PASSAGES = 32
+_COMPARED = 240  # passages, as many as a search compares
 _CHECK_SHARE = 0.8  # of the checked passages that must be found more likely than not
 _MIN_SENTENCE = 20  # characters
 _BACKGROUND_FILE = Path(__file__).parent / "data" / "background.jsonl"
@@ -60,6 +63,20 @@ class Corpus:
     store: "VectorStore"
     encoder: "Encoder | None"
     collection: "CollectionRecord"
+
+    @property
+    def reads_sentences(self) -> bool:
+        """Whether passages are put in the order of their best sentences.
+
+        A static model averages its pieces: a passage of many sentences blurs, while single sentences stay
+        sharp and cost microseconds. A transformer does better on the whole passage, and costs milliseconds a
+        sentence.
+        """
+        return self.encoder is not None and self.encoder.engine_name == "static"
+
+    def fair_scores(self, query_vector: NDArray[np.float32]) -> FairScores:
+        """How cosines to a question compare across the languages of passages."""
+        return AS_THEY_ARE if self.encoder is None else fair_scores(self.encoder, query_vector)
 
 
 @dataclass(frozen=True)
@@ -182,8 +199,8 @@ def calibrate(corpus: Corpus, chunks: int) -> Calibration:
         chunks: size of the collection now.
     """
     collection = corpus.collection
-    bands = bands_from_chance(_chance_cosines(corpus))
-    own = _own_cosines(corpus)
+    bands = bands_from_chance(_best_cosines(corpus, _background_questions()))
+    own = _best_cosines(corpus, _own_sentences(corpus))
     can_tell = _tells(own, bands)
     found = Calibration(_VERSION, collection.contract_digest, chunks, bands, can_tell)
     corpus.catalog.set_setting(_SETTING, asdict(found), scope=collection.id)
@@ -226,20 +243,34 @@ def _load(corpus: Corpus) -> Calibration | None:
         return None
 
 
-def _chance_cosines(corpus: Corpus) -> NDArray[np.float64]:
-    """The best cosine of each background question in the whole collection."""
+def _best_cosines(corpus: Corpus, questions: Sequence[str]) -> NDArray[np.float64]:
+    """What each question reaches at best in the whole collection, as search compares cosines."""
+    if not questions:
+        return np.zeros(0)
     assert corpus.encoder is not None
-    vectors_QD = corpus.encoder.encode([row["query"] for row in _fixed_background()], Role.QUERY)
+    vectors_QD = corpus.encoder.encode(questions, Role.QUERY)
+    return np.array([_best_cosine(corpus, vector) for vector in vectors_QD])
+
+
+def _best_cosine(corpus: Corpus, vector: NDArray[np.float32]) -> float:
+    fair = corpus.fair_scores(vector)
     name = corpus.collection.store_name
-    best = [corpus.store.query(name, dense=vector, limit=1) for vector in vectors_QD]
-    return np.array([points[0].score if points else 0.0 for points in best])
+    points = corpus.store.query(name, dense=vector, limit=_COMPARED if fair else 1)
+    if not fair:
+        return points[0].score if points else 0.0
+    origins = corpus.catalog.origins_of_chunks([point.id for point in points])
+    scores = [fair(one.score, origins[one.id].language) for one in points if one.id in origins]
+    return max(scores, default=0.0)
 
 
-def _own_cosines(corpus: Corpus) -> NDArray[np.float64]:
-    """What sentences of the collection, asked as questions, reach at best."""
-    assert corpus.encoder is not None
+def _background_questions() -> list[str]:
+    return [row["query"] for row in _fixed_background()]
+
+
+def _own_sentences(corpus: Corpus) -> list[str]:
+    """The longest sentence of each of a few passages."""
     sample = corpus.catalog.sample_chunks(corpus.collection.id, _CHECKED_PASSAGES)
-    asked = [
+    longest = [
         max(
             (info.chunk.text[start:end] for start, end in candidate_spans(info.chunk.text, "und")),
             key=len,
@@ -247,13 +278,7 @@ def _own_cosines(corpus: Corpus) -> NDArray[np.float64]:
         )
         for info in corpus.catalog.chunks_by_id(sample)
     ]
-    asked = [sentence for sentence in asked if len(sentence) >= _MIN_SENTENCE]
-    if not asked:
-        return np.zeros(0)
-    name = corpus.collection.store_name
-    vectors_QD = corpus.encoder.encode(asked, Role.QUERY)
-    best = [corpus.store.query(name, dense=vector, limit=1) for vector in vectors_QD]
-    return np.array([points[0].score for points in best if points])
+    return [sentence for sentence in longest if len(sentence) >= _MIN_SENTENCE]
 
 
 @cache

@@ -3,6 +3,9 @@
 The store is asked twice: for the passages that are nearest in meaning, and for those that share features of
 the query. Only what holds a good share of the query's words takes part from the second, for a few shared
 letters must not outrank meaning. More is asked only where the first answer has too few documents.
+
+Meaning is compared across languages (``fairness``): of three times the passages that are wanted, those stay
+that score best for their language.
 """
 
 from collections.abc import Mapping, Sequence
@@ -24,9 +27,10 @@ from indexer.search.evidence import (
     coverage,
     folded_text,
 )
+from indexer.search.fairness import AS_THEY_ARE, FairScores
 from indexer.search.lexical import fold
 from indexer.store.protocol import RRF_K
-from indexer.types import ChunkInfo, Fusion, ScoredPoint, SearchMode, SparseVector, Where
+from indexer.types import ChunkInfo, Fusion, Origin, ScoredPoint, SearchMode, SparseVector, Where
 from me5.prefixes import Role
 
 if TYPE_CHECKING:
@@ -39,6 +43,7 @@ LEXICAL_EVIDENCE = 0.4
 """Share of the query's informative words below which shared words are chance."""
 
 _LEXICAL_CANDIDATES = 12
+_DEEPER = 3  # times as many are compared across languages
 _FEW_DOCUMENTS = 256  # in scope: those that are still missing are asked for by name
 _MOST_CANDIDATES = 16_000
 _SHARPENED = 32  # passages that are put in the order of their best sentences
@@ -64,6 +69,7 @@ class Query:
     sparse: SparseVector
     terms: Sequence[Term]
     notices: tuple[str, ...]
+    fair: FairScores = AS_THEY_ARE
 
 
 @dataclass(frozen=True)
@@ -77,10 +83,17 @@ class Ranked:
 
 @dataclass(frozen=True)
 class Candidates:
-    """Passages in rank order, and the document of each (inside a document, each stands for itself)."""
+    """Passages in rank order, and the document of each (inside a document, each stands for itself).
+
+    ``owners`` may know more passages than are ranked.
+    """
 
     ranked: list[Ranked]
     owners: Mapping[str, str]
+
+    def documents(self) -> set[str]:
+        """The documents that the passages are of."""
+        return {self.owners[one.id] for one in self.ranked}
 
     def first_of_each(self) -> list[tuple[Ranked, int]]:
         """The first passage of each document, and how many more of it follow."""
@@ -112,12 +125,12 @@ def best_passages(corpus: Corpus, query: Query, options: Options, top_k: int) ->
     """The best passage of each of the best ``top_k`` documents; inside named documents, the best passages."""
     is_inside = bool(options.where.documents)
     wanted = max(CANDIDATES, top_k) if is_inside else CANDIDATES
-    candidates = _with_owners(corpus, _rank(corpus, query, options, wanted))
+    candidates = _rank(corpus, query, options, wanted)
     if not is_inside and len(candidates.ranked) >= wanted:
         candidates = _widened(corpus, query, options, candidates, top_k)
     if is_inside:
         candidates = Candidates(candidates.ranked, {one.id: one.id for one in candidates.ranked})
-    if reads_sentences(corpus.encoder) and query.vector is not None:
+    if corpus.reads_sentences and query.vector is not None:
         return _sharpened(corpus, query, candidates, top_k)
     return _look_up(corpus, candidates.first_of_each()[:top_k])
 
@@ -127,15 +140,6 @@ def lexical_share(query: Query, info: ChunkInfo) -> float:
     if not query.terms:
         return 0.0
     return coverage(query.terms, f"{fold(info.title)}\n{folded_text(info.chunk.text)}")
-
-
-def reads_sentences(encoder: "Encoder | None") -> bool:
-    """Whether passages are put in the order of their best sentences.
-
-    A static model averages its pieces: a passage of many sentences blurs, while single sentences stay sharp
-    and cost microseconds. A transformer does better on the whole passage, and costs milliseconds a sentence.
-    """
-    return encoder is not None and encoder.engine_name == "static"
 
 
 def with_evidence(corpus: Corpus, query: Query, found: Sequence[Found]) -> list[Found]:
@@ -148,7 +152,7 @@ def with_evidence(corpus: Corpus, query: Query, found: Sequence[Found]) -> list[
     sentences = _SHARPENED_SENTENCES
     if corpus.encoder is not None and query.vector is not None:
         own = Reader(query.vector, partial(corpus.encoder.encode, role=Role.PASSAGE))
-        if reads_sentences(corpus.encoder):
+        if corpus.reads_sentences:
             reader = own
         else:
             reader, closer = _quick_reader(query.text), own
@@ -174,19 +178,38 @@ def _fast_model() -> "Encoder":
 # -- legs ------------------------------------------------------------------------------------------------
 
 
-def _rank(corpus: Corpus, query: Query, options: Options, limit: int) -> list[Ranked]:
+def _rank(corpus: Corpus, query: Query, options: Options, limit: int) -> Candidates:
+    """Both legs as one ranking; passages that were removed a moment ago are left out."""
     name, where = corpus.collection.store_name, options.where
     if options.mode == "lexical":
-        points = corpus.store.query(name, sparse=query.sparse, limit=limit, where=where)
-        return [Ranked(point.id, point.score, None) for point in points]
-    dense = corpus.store.query(name, dense=query.vector, limit=limit, where=where)
-    meaning = [Ranked(point.id, point.score, round(point.score, 5)) for point in dense]
-    if options.mode == "dense":
-        return meaning
-    return fuse(meaning, _convincing(corpus, query, where), options.fusion)
+        meaning, words = [], corpus.store.query(name, sparse=query.sparse, limit=limit, where=where)
+    else:
+        deeper = limit * _DEEPER if query.fair else limit
+        meaning = corpus.store.query(name, dense=query.vector, limit=deeper, where=where)
+        words = [] if options.mode == "dense" else _convincing(corpus, query, where)
+    origins = corpus.catalog.origins_of_chunks(list({point.id: None for point in (*meaning, *words)}))
+    by_words = [Ranked(point.id, point.score, _cosine(point, query)) for point in words]
+    if options.mode == "lexical":
+        ranked = by_words
+    else:
+        ranked = fuse(_in_fair_order(meaning, origins, query.fair)[:limit], by_words, options.fusion)
+    owners = {chunk_id: origin.document_id for chunk_id, origin in origins.items()}
+    return Candidates([one for one in ranked if one.id in owners], owners)
 
 
-def _convincing(corpus: Corpus, query: Query, where: Where) -> list[Ranked]:
+def _in_fair_order(
+    points: Sequence[ScoredPoint], origins: Mapping[str, Origin], fair: FairScores
+) -> list[Ranked]:
+    """What is nearest in meaning, whatever its language."""
+    ranked = [
+        Ranked(point.id, fair(point.score, origins[point.id].language), round(point.score, 5))
+        for point in points
+        if point.id in origins
+    ]
+    return sorted(ranked, key=lambda one: -one.score)
+
+
+def _convincing(corpus: Corpus, query: Query, where: Where) -> list[ScoredPoint]:
     """The leading lexical candidates, down to the last one that holds a good share of the query's words.
 
     Asked in one language of documents in another, the lexical leg still returns passages: they share a
@@ -204,7 +227,7 @@ def _convincing(corpus: Corpus, query: Query, where: Where) -> list[Ranked]:
     known = {info.id: info for info in corpus.catalog.chunks_by_id([point.id for point in points])}
     shares = [lexical_share(query, known[point.id]) if point.id in known else 0.0 for point in points]
     last = max((rank for rank, share in enumerate(shares, 1) if share >= LEXICAL_EVIDENCE), default=0)
-    return [Ranked(point.id, point.score, _cosine(point, query)) for point in points[:last]]
+    return points[:last]
 
 
 def _cosine(point: ScoredPoint, query: Query) -> float | None:
@@ -240,12 +263,6 @@ def _normalised(score: float, leg: Sequence[Ranked]) -> float:
 # -- documents -------------------------------------------------------------------------------------------
 
 
-def _with_owners(corpus: Corpus, ranked: Sequence[Ranked]) -> Candidates:
-    """Passages with their documents; those that were removed a moment ago are left out."""
-    owners = corpus.catalog.documents_of_chunks([one.id for one in ranked])
-    return Candidates([one for one in ranked if one.id in owners], owners)
-
-
 def _widened(
     corpus: Corpus, query: Query, options: Options, candidates: Candidates, top_k: int
 ) -> Candidates:
@@ -254,12 +271,13 @@ def _widened(
     Where few documents are in scope, those still missing are asked for by name; else the limit is raised.
     What was found first stays first.
     """
-    seen = set(candidates.owners.values())
+    seen = candidates.documents()
     if len(seen) >= top_k:
         return candidates
     scope = corpus.catalog.document_ids(corpus.collection.id, options.where, at_most=_FEW_DOCUMENTS + 1)
     limit = len(candidates.ranked)
     while len(seen) < min(top_k, len(scope)) and limit < _MOST_CANDIDATES:
+        known = {one.id for one in candidates.ranked}
         if len(scope) <= _FEW_DOCUMENTS:
             missing = tuple(one for one in scope if one not in seen)
             narrower = replace(options, where=replace(options.where, documents=missing))
@@ -267,11 +285,11 @@ def _widened(
         else:
             limit *= 4
             found = _rank(corpus, query, options, limit)
-        new = [one for one in found if one.id not in candidates.owners]
+        new = [one for one in found.ranked if one.id not in known]
         if not new:
             break
-        candidates = candidates.followed_by(_with_owners(corpus, new))
-        seen = set(candidates.owners.values())
+        candidates = candidates.followed_by(Candidates(new, found.owners))
+        seen = candidates.documents()
     return candidates
 
 

@@ -6,6 +6,7 @@ answers together.
 
 import logging
 from collections.abc import Callable
+from dataclasses import replace
 from time import perf_counter
 from typing import TYPE_CHECKING, get_args
 
@@ -91,6 +92,8 @@ def search(
         corpus = Corpus(catalog, store, None if mode == "lexical" else open_encoder(), collection)
         calibration = None if corpus.encoder is None else _backgrounds.calibration(corpus, chunks)
         asked = _prepare(text, mode, corpus.encoder, _backgrounds.terms(corpus, chunks))
+        if asked.vector is not None:
+            asked = replace(asked, fair=corpus.fair_scores(asked.vector))
         found = best_passages(corpus, asked, Options(mode, fusion, where), top_k)
         hits = _to_hits(corpus, asked, found, calibration)
         notices = asked.notices
@@ -199,7 +202,8 @@ def _confidence(found: Found, query: Query, calibration: Calibration | None) -> 
     lexical = _lexical_confidence(lexical_share(query, found.info))
     if found.cosine is None or calibration is None or not calibration.can_tell:
         return lexical
-    return max(calibration.bands.name(found.cosine), lexical, key=_ORDER.index)
+    meaning = calibration.bands.name(query.fair(found.cosine, found.info.chunk.language))
+    return max(meaning, lexical, key=_ORDER.index)
 
 
 def _lexical_confidence(share: float) -> Confidence:

@@ -13,7 +13,7 @@ import pytest
 
 import me5
 from me5 import Role, export_model, load_encoder
-from me5.neutral_map import NeutralMap
+from me5.neutral_map import FILE_NAME, NeutralMap, languages_beside
 from trainer.builtin.evaluation import XTREME_36, evaluate_tatoeba, mean_to_english
 
 MODEL = Path(me5.__file__).parent / "builtin"
@@ -47,7 +47,8 @@ def encoder():
 
 def test_the_folder_is_complete_and_small():
     names = {path.relative_to(MODEL).as_posix() for path in MODEL.rglob("*") if path.is_file()}
-    expected = {"config.json", "model.safetensors", "tokenizer.json.xz", "neutral.safetensors"}
+    expected = {"config.json", "model.safetensors", "tokenizer.json.xz", FILE_NAME}
+    expected.add(languages_beside(Path(FILE_NAME)).name)
     assert expected | {"config_sentence_transformers.json"} <= names
     assert sum((MODEL / name).stat().st_size for name in names) <= MAX_BYTES
     config = json.loads((MODEL / "config.json").read_text(encoding="utf8"))
@@ -70,13 +71,23 @@ def test_both_engines_and_int8_agree(encoder):
 
 
 def test_it_is_language_neutral_by_definition(encoder):
-    own = NeutralMap.load(MODEL / "neutral.safetensors")
+    own = NeutralMap.load(MODEL / FILE_NAME)
     assert encoder.neutral == own and encoder.contract.neutral == own.digest
     assert me5.resolve_spec("builtin").contract == encoder.contract
     texts = SENTENCES["de"] + SENTENCES["ja"]
     published = encoder.with_neutral(None).encode(texts)
     np.testing.assert_allclose(encoder.encode(texts), own(published), atol=1e-6)
     assert (encoder.encode(texts) * published).sum(axis=1).max() < 0.99
+
+
+def test_what_is_left_of_a_language_is_known(encoder):
+    means = encoder.neutral.languages
+    assert len(means.languages) >= 199
+    for language, sentences in SENTENCES.items():
+        for vector in encoder.encode(sentences):
+            leanings = means.leanings(vector)
+            others = [leanings[other] for other in SENTENCES if other != language]
+            assert leanings[language] > np.mean(others), language
 
 
 def test_what_a_text_says_counts_for_more_than_its_language(encoder):

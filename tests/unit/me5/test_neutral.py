@@ -13,9 +13,10 @@ import pytest
 from me5 import neutral as module
 from me5.encoder import Encoder
 from me5.errors import ModelFormatError, ShapeError
+from me5.language_means import LanguageMeans
 from me5.loading import load_encoder
 from me5.neutral import bundled_sample, estimate, fit, map_of
-from me5.neutral_map import FILE_NAME, NeutralMap
+from me5.neutral_map import FILE_NAME, NeutralMap, languages_beside
 from me5.pooling import l2_normalize
 from me5.prefixes import Role
 from me5.registry import spec_from_folder
@@ -257,8 +258,14 @@ def test_a_model_is_estimated_from_queries_and_passages(tiny_encoder: Encoder) -
 @pytest.mark.usefixtures("small_sample")
 def test_a_map_is_estimated_once_and_kept(tiny_encoder: Encoder, cache: Path, monkeypatch: Any) -> None:
     found = map_of(tiny_encoder)
-    (kept,) = (cache / "neutral").glob(f"{tiny_encoder.contract.digest}-*.safetensors")
+    kept, beside = sorted((cache / "neutral").glob("*.safetensors"), key=lambda path: len(path.name))
+    assert kept.name.startswith(tiny_encoder.contract.digest) and beside == languages_beside(kept)
     assert NeutralMap.load(kept) == found
+    means = LanguageMeans.load(beside)
+    assert set(means.languages) == {language for language, _ in ROWS}
+    vectors = found(l2_normalize(tiny_encoder.encode([row[1] for row in ROWS], Role.PASSAGE)))
+    expected = LanguageMeans.of(vectors, [row[0] for row in ROWS])
+    np.testing.assert_allclose(means.means, expected.means, atol=1e-3)
     with monkeypatch.context() as patch:  # other settings give another map, not the kept one
         patch.setattr(module, "DIRECTIONS", 2)
         assert map_of(tiny_encoder) != found

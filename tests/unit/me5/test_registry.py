@@ -187,7 +187,7 @@ def test_another_shape_has_no_prefixes_and_a_warning(
 ) -> None:
     folder = plain_copy(tiny_model_dir, tmp_path / "gte5-me51", **config)  # "e5" is no word of it
     prefixes, warning = described(folder, caplog)
-    assert prefixes == NONE and "encoded without a prefix" in warning and PROMPTS in warning
+    assert prefixes == NONE and "encoded without a prefix" in warning and "--prefix" in warning
 
 
 def test_the_shape_with_another_pooling_is_another_model(

@@ -41,11 +41,13 @@ class Scored:
 
     ``ranks`` is of the best relevant passage among those of the language and ``best`` its score, ``rival``
     the best irrelevant score in the sample of the language. ``anywhere`` [N] is the rank of the best relevant
-    passage among those of all languages but the query's.
+    passage in another language than the query among those of all other languages, ``everywhere`` [N] among
+    those of all languages, the query's own too.
     """
 
     ranks: Values
     anywhere: Values
+    everywhere: Values
     best: Values
     rival: Values
 
@@ -66,8 +68,8 @@ def measure_multiway(one: Multiway, model: Model) -> dict[str, Any]:
             for column, other in enumerate(languages)
             if counts[column] >= MIN_QUERIES
         }
-    anywhere = np.full((len(asked), len(languages)), np.nan)
-    anywhere[np.arange(len(asked)), asked] = _gains(scored.anywhere)
+    anywhere = _in_columns(_gains(scored.anywhere), asked, len(languages))
+    everywhere = _in_columns(_gains(scored.everywhere), asked, len(languages))
     return {
         "languages": languages,
         "queries": len(one.queries),
@@ -77,6 +79,7 @@ def measure_multiway(one: Multiway, model: Model) -> dict[str, Any]:
         "pairs_counted": sum(len(own) for own in pairs.values()),
         "mrr_10": grouped_figure(_by_pair(gains_NL, asked, len(languages)), sources, min_rows=MIN_QUERIES),
         "all_languages_mrr_10": grouped_figure(anywhere, sources),
+        "own_language_too_mrr_10": grouped_figure(everywhere, sources),
         "bm25_from_english": bm25_from_english(one, _gains(scored.anywhere)),
         "all_languages_by_query_language": {
             language: round(float(np.nanmean(anywhere[:, number])), 4)
@@ -95,12 +98,15 @@ def score(one: Multiway, model: Model) -> Scored:
     queries_ND = model.query([query.text for query in one.queries])
     samples = np.stack(_samples(columns))  # [L, SAMPLE]
     shape = (len(one.queries), len(languages))
-    result = Scored(
-        np.full(shape, np.nan), np.full(shape[0], np.nan), np.full(shape, np.nan), np.full(shape, np.nan)
-    )
+    by_language, by_query = lambda: np.full(shape, np.nan), lambda: np.full(shape[0], np.nan)
+    result = Scored(by_language(), by_query(), by_query(), by_language(), by_language())
+    column_P = np.array([languages.index(language) for language in one.passage_languages])
     for start in range(0, len(one.queries), QUERY_BLOCK):
         queries = one.queries[start : start + QUERY_BLOCK]
         block_QP = queries_ND[start : start + QUERY_BLOCK] @ passages_PD.T
+        if model.leanings is not None:
+            leanings_QL = model.leanings(queries_ND[start : start + QUERY_BLOCK], languages)
+            block_QP -= leanings_QL[:, column_P].astype(np.float32)
         for offset, query in enumerate(queries):
             _rank(result, start + offset, query, block_QP[offset], columns)
         # The relevant passages have left the race by now.
@@ -162,6 +168,14 @@ def _rank(
     if np.isfinite(best_elsewhere):
         above = np.count_nonzero(scores_P >= best_elsewhere)
         result.anywhere[row] = 1 + above - np.count_nonzero(scores_P[own_place] >= best_elsewhere)
+        result.everywhere[row] = 1 + above
+
+
+def _in_columns(values_N: Values, asked: NDArray[np.integer], languages: int) -> Values:
+    """Values [N] in the columns of the queries' languages [N, L], NaN elsewhere."""
+    found_NL = np.full((len(asked), languages), np.nan)
+    found_NL[np.arange(len(asked)), asked] = values_N
+    return found_NL
 
 
 def _across(one: Multiway, scored: Scored) -> Values:

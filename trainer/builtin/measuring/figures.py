@@ -19,10 +19,15 @@ GROUP_RESAMPLES = 1_000
 
 @dataclass(frozen=True)
 class Model:
-    """What is measured: texts to unit vectors, by role."""
+    """What is measured: texts to unit vectors, by role.
+
+    ``leanings`` gives for query vectors [N, D] and L languages what a search takes off the cosines of
+    passages in each [N, L], or is None where it compares cosines as they are.
+    """
 
     query: Encode
     passage: Encode
+    leanings: Callable[[NDArray[np.float32], Sequence[str]], Values] | None = None
 
 
 def figure(samples: Mapping[str, Sample], digits: int = 4) -> Figure:

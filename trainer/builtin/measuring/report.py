@@ -100,6 +100,9 @@ def _across_summary(report: Report) -> Lines:
             f"| Across languages, {name}: MRR@10 in all other languages at once | {everywhere} | |",
             f"| Language fairness, {name}: same-language bias in points | {_span(bias, 1)} | 0 |",
         ]
+        if own_too := own.get("own_language_too_mrr_10"):
+            label = f"Across languages, {name}: MRR@10 among all languages, the query's own too"
+            rows.append(f"| {label} | {_span(own_too)} | |")
     return rows
 
 

@@ -59,7 +59,7 @@ def test_rare_words_weigh_more_than_words_that_are_everywhere() -> None:
 def test_a_calibration_is_of_a_model_and_for_a_size(
     contract: str, chunks: int, is_of: bool, is_current: bool
 ) -> None:
-    calibration = Calibration(version=2, contract="a", chunks=100, bands=Bands(1, 2, 3), can_tell=True)
+    calibration = Calibration(version=3, contract="a", chunks=100, bands=Bands(1, 2, 3), can_tell=True)
     assert calibration.is_of(contract) is is_of
     assert calibration.is_current(chunks) is is_current
     assert not replace(calibration, version=1).is_of("a")

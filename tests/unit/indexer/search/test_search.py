@@ -20,7 +20,7 @@ from indexer.search.lexical import sparse_passage
 from indexer.search.ranking import Ranked, fuse
 from indexer.search.search import search, warm
 from indexer.store import open_store
-from indexer.types import Chunk, ChunkInfo, Point, SearchResult, Where
+from indexer.types import Chunk, ChunkInfo, Origin, Point, SearchResult, Where
 from me5.prefixes import Role
 
 CONCEPTS = (
@@ -49,6 +49,7 @@ class ConceptEncoder:
     """Unit vectors [N, 96]: concepts that occur, a little noise per text, and a common part, as E5 has."""
 
     dimension = DIMENSION
+    neutral = None
     max_tokens = 64
 
     def __init__(self, engine_name: str) -> None:
@@ -87,8 +88,9 @@ class MemoryCatalog:
     def chunks_by_id(self, ids: Sequence[str]) -> list[ChunkInfo]:
         return [self.chunks[one] for one in ids if one in self.chunks]
 
-    def documents_of_chunks(self, ids: Sequence[str]) -> dict[str, str]:
-        return {one: self.chunks[one].document_id for one in ids if one in self.chunks}
+    def origins_of_chunks(self, ids: Sequence[str]) -> dict[str, Origin]:
+        known = [self.chunks[one] for one in ids if one in self.chunks]
+        return {info.id: Origin(info.document_id, info.chunk.language) for info in known}
 
     def document_ids(self, collection_id: str, where: Where, *, at_most: int) -> list[str]:
         found = {

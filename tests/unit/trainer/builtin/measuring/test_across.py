@@ -1,3 +1,5 @@
+import dataclasses
+
 import numpy as np
 import pytest
 
@@ -59,6 +61,20 @@ def test_a_model_that_prefers_the_language_of_the_query_is_seen():
     assert wins["answer_language"]["value"] == 1
     assert wins["third_other_script"]["value"] == 1
     assert found["fairness"]["same_language_bias"]["value"] == 100
+
+
+def test_scores_are_measured_as_a_search_compares_them():
+    model = by_topic(weight_of_language=1.5)
+
+    def leanings(queries, languages):
+        """What passages share with the query in the place of their language."""
+        columns = [TOPICS + LANGUAGES.index(language) for language in languages]
+        return queries[:, columns] * (1.5 / np.hypot(1, 1.5))
+
+    assert measure_multiway(multiway(), model)["own_language_too_mrr_10"]["value"] == 0
+    found = measure_multiway(multiway(), dataclasses.replace(model, leanings=leanings))
+    assert found["own_language_too_mrr_10"]["value"] == found["mrr_10"]["value"] == 1
+    assert found["fairness"]["same_language_bias"]["value"] == 0
 
 
 def test_ranks_by_hand():
