@@ -227,7 +227,7 @@ def _sentence(
 ) -> Iterator[Sentence]:
     """The span without white space around it, as a sentence on one line; nothing if it is blank."""
     for first, last in _trimmed(text, [span]):
-        words = " ".join(text[first:last].split())
+        words = " ".join(text[first:last].replace("\u00ad", "").split())
         yield Sentence(words, language, origin, offset + first, offset + last)
 
 

@@ -5,6 +5,7 @@ folder a request names, and imports a format's library only when that format is 
 """
 
 import os
+import re
 import sys
 import traceback
 from pathlib import Path
@@ -149,9 +150,17 @@ def _send_text(source: Source, answers: BinaryIO) -> None:
         raise refusal(source.name, "holds no text", "some", "Leave it out")
 
 
+SOFT_HYPHEN = re.compile("\u00ad+(?:[ \\t]*\\r?\\n[ \\t]*(?=\\w))?")
+
+
 def clean(text: str) -> str:
-    """Without what databases and encoders refuse: NUL and lone surrogates become U+FFFD; the length stays."""
+    """Without what databases and encoders refuse: NUL and lone surrogates become U+FFFD.
+
+    Soft hyphens go, for a word is looked for whole; so does the line break that one stands before.
+    """
     text = text.replace("\0", "\ufffd")
+    if "\u00ad" in text:
+        text = SOFT_HYPHEN.sub("", text)
     try:
         text.encode()
     except UnicodeEncodeError:

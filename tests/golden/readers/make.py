@@ -88,8 +88,8 @@ def make_markup() -> None:
     put(
         "ja.html",
         page.encode("shift_jis"),
-        ("メニュー\n", None, None),
         (f"第一条\n{TEXTS['ja']}\n甲\t乙\n", None, "第一条"),
+        ("メニュー\n", None, "menus and footers"),
     )
     xhtml = "<html xmlns='http://www.w3.org/1999/xhtml'><head><title>x</title></head><body>{}</body></html>"
     container = "urn:oasis:names:tc:opendocument:xmlns:container"
