@@ -42,6 +42,10 @@ SUFFIXES: Mapping[str, str] = MappingProxyType(
         ".srt": "srt",
         ".vtt": "vtt",
         ".eml": "eml",
+        ".mht": "eml",
+        ".mhtml": "eml",
+        ".mbox": "mbox",
+        ".ics": "ics",
         ".zip": "zip",
     }
 )
@@ -65,6 +69,8 @@ _READERS = {
     "srt": "subtitles:read",
     "vtt": "subtitles:read",
     "eml": "mail:read",
+    "mbox": "mail:read",
+    "ics": "invitations:read",
     "zip": "archive:read",
 }
 

@@ -57,6 +57,7 @@ PLAUSIBLE_BITS = 15.0  # per character above 127; real text has 4 to 10
 RARE = frozenset(
     {"cp437", "cp850", "cp852", "cp855", "cp1125", "iso2022_kr", "hz", "johab", "mac-latin2", "mac-cyrillic"}
 )
+SEVEN_BIT = frozenset({"hz", "iso2022_jp", "iso2022_jp_2", "iso2022_jp_ext", "iso2022_kr", "utf-7"})
 DECLARED = re.compile(rb"""(?:charset\s*=\s*["']?|encoding\s*=\s*["'])\s*([A-Za-z0-9._:-]{2,40})""")
 
 
@@ -86,6 +87,8 @@ def detect_source(source: Source, declared: str | None = None) -> str:
 
 def detect(data: bytes, declared: str | None = None) -> str:
     """Name of the codec of ``data``; ``declared`` is believed when it decodes data that is not UTF-8."""
+    if declared and data.isascii() and (codec := _declared_codec(data, declared)) in SEVEN_BIT:
+        return codec
     if certain := _by_pattern(data):
         return certain
     with suppress(UnicodeDecodeError):
@@ -129,6 +132,8 @@ def _by_pattern(data: bytes) -> str | None:
     head = data[: 1 << 14]
     if b"\x1b$B" in head or b"\x1b$@" in head or b"\x1b(J" in head:
         return "iso2022_jp_2"
+    if b"\x1b$)C" in head and b"\x0e" in head:
+        return "iso2022_kr"
     if b"\0" not in head[:1024] and head.count(b"\0") * 20 < len(head):
         return _without_zeros(head)
     for codec, width in (("utf-32-le", 4), ("utf-32-be", 4), ("utf-16-le", 2), ("utf-16-be", 2)):
@@ -192,7 +197,7 @@ def _legacy(data: bytes, declared: str | None) -> str:
 
 def _declared_codec(data: bytes, declared: str) -> str | None:
     with suppress(LookupError, UnicodeDecodeError):
-        codec = codecs.lookup(declared).name
+        codec = _codec_named(declared)
         # browsers read these labels as their Windows supersets
         codec = {
             "iso8859-1": "cp1252", "ascii": "cp1252", "gb2312": "gb18030", "gbk": "gb18030",
@@ -204,6 +209,23 @@ def _declared_codec(data: bytes, declared: str) -> str | None:
         codecs.getincrementaldecoder(codec)().decode(data)
         return codec
     return None
+
+
+def _codec_named(label: str) -> str:
+    """The codec that a label means, also one that only browsers and mail programs know.
+
+    Raises:
+        LookupError: there is none.
+    """
+    label = label.strip().strip("\"'").lower().replace("_", "-")
+    label = re.sub(r"^x-(?!mac)|(?<=iso-8859-[68])-[ie]$", "", label)
+    other = {
+        "windows-31j": "cp932", "ms-kanji": "cp932", "windows-874": "cp874", "unicode-1-1-utf-7": "utf-7",
+        "x-mac-cyrillic": "mac-cyrillic", "x-mac-roman": "mac-roman", "x-mac-ce": "mac-latin2",
+        "x-mac-greek": "mac-greek", "x-mac-turkish": "mac-turkish", "dos-720": "cp720", "dos-862": "cp862",
+        "utf8mb4": "utf-8", "windows-949": "cp949", "windows-936": "gbk", "windows-950": "big5",
+    }  # fmt: skip
+    return codecs.lookup(other.get(label, label)).name
 
 
 def _nearly_utf8(data: bytes) -> bool:

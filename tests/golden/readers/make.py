@@ -272,9 +272,40 @@ def make_plain_formats() -> None:
     put(
         "ru.eml",
         message.as_bytes(),
+        ("Subject: Права человека\nFrom: a@example.org\nTo: b@example.org\n\n", None, None),
         (f"{TEXTS['ru']}\n", None, None),
         ("حقوق.txt\np.png\n", None, "attachments"),
         (TEXTS["ar"], None, "attachment حقوق.txt"),
+    )
+    put(
+        "el-tr.mbox",
+        (
+            "From a@example.org Sun Feb  1 10:00:00 2026\nFrom: a@example.org\nSubject: Mill\n"
+            f"Content-Type: text/plain; charset=utf-8\n\n{TEXTS['el']}\n>From here on\n\n"
+            "From b@example.org Mon Feb  2 11:00:00 2026\nDate: Mon, 2 Feb 2026 11:00:00 +0100\n"
+            f"Content-Type: text/plain; charset=utf-8\n\n{TEXTS['tr']}\n"
+        ).encode(),
+        ("From: a@example.org\n\n".join(["Subject: Mill\n", ""]), None, "message 1: Mill"),
+        (f"{TEXTS['el']}\nFrom here on\n", None, "message 1: Mill"),
+        ("Date: Mon, 2 Feb 2026 11:00:00 +0100\n\n", None, "message 2"),
+        (f"{TEXTS['tr']}\n", None, "message 2"),
+    )
+    event = (
+        "BEGIN:VCALENDAR\nBEGIN:VTIMEZONE\nTZID:X\nDTSTART:19700101T000000\nEND:VTIMEZONE\nBEGIN:VEVENT\n"
+        "DESCRIPTION:" + TEXTS["vi"][:20] + "\n " + TEXTS["vi"][20:] + "\\nHai\\, ba\n"
+        "DTSTART;TZID=Asia/Ho_Chi_Minh:20260504T093000\nSUMMARY:Quyền\n"
+        'ORGANIZER;CN="An, B":mailto:an@example.org\nBEGIN:VALARM\nDESCRIPTION:Alarm\nEND:VALARM\nEND:VEVENT\n'
+        "END:VCALENDAR\n"
+    )
+    put(
+        "vi.ics",
+        event.replace("\n", "\r\n").encode(),
+        (
+            "Quyền\nStart: 2026-05-04 09:30 Asia/Ho_Chi_Minh\nOrganizer: An, B <an@example.org>\n"
+            f"{TEXTS['vi']}\nHai, ba\n",
+            None,
+            "entry 1",
+        ),
     )
     members = {
         "a/ru.txt": TEXTS["ru"].encode("cp1251"),
