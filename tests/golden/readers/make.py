@@ -259,7 +259,21 @@ def make_plain_formats() -> None:
         ("סוף\n", None, "00:01:10"),
     )
     captions = f"WEBVTT\n\nNOTE hidden\n\n00:05.000 --> 00:08.000 line:0\n<v 太郎>{TEXTS['ja']}\n"
-    put("ja.vtt", captions.encode(), (f"{TEXTS['ja']}\n", None, "00:00:05"))
+    put("ja.vtt", captions.encode(), (f"太郎: {TEXTS['ja']}\n", None, "00:00:05"))
+    script = (
+        "[Script Info]\nTitle: x\n\n[Events]\n"
+        "Format: Layer, Start, End, Style, Name, MarginL, MarginR, MarginV, Effect, Text\n"
+        f"Dialogue: 0,0:01:10.50,0:01:12.00,S,,0,0,0,,{{\\i1}}{TEXTS['pl']}{{\\i0}}\n"
+        f"Dialogue: 0,0:00:02.00,0:00:04.00,S,Ada,0,0,0,,{{\\an8}}{TEXTS['fr'][:20]}\\N{TEXTS['fr'][20:]}, et\n"
+        "Dialogue: 0,0:00:05.00,0:00:06.00,S,,0,0,0,,{\\p1}m 0 0 l 9 9{\\p0}\n"
+        "Comment: 0,0:00:07.00,0:00:08.00,S,,0,0,0,,hidden\n"
+    )
+    put(
+        "fr-pl.ass",
+        script.encode("utf-8-sig"),
+        (f"Ada: {TEXTS['fr'][:20]} {TEXTS['fr'][20:].strip()}, et\n", None, "00:00:02"),
+        (f"{TEXTS['pl']}\n", None, "00:01:10"),
+    )
     message = EmailMessage()
     message["Subject"], message["From"], message["To"] = "Права человека", "a@example.org", "b@example.org"
     message.set_content(TEXTS["ru"], charset="koi8-r", cte="base64")
