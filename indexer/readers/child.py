@@ -5,7 +5,6 @@ folder a request names, and imports a format's library only when that format is 
 """
 
 import os
-import re
 import sys
 import traceback
 from pathlib import Path
@@ -13,6 +12,7 @@ from typing import Any, BinaryIO
 
 from indexer.errors import ReadError
 from indexer.readers import Facts, ReadLimits, Source, archive, sniff
+from indexer.readers.cleaning import clean
 from indexer.readers.frames import read_frame, write_frame
 from indexer.readers.pieces import MEGABYTE, refusal
 from indexer.readers.plain import iter_blocks
@@ -148,24 +148,6 @@ def _send_text(source: Source, answers: BinaryIO) -> None:
         write_frame(answers, {"blocks": batch})
     if not total_chars:
         raise refusal(source.name, "holds no text", "some", "Leave it out")
-
-
-SOFT_HYPHEN = re.compile("\u00ad+(?:[ \\t]*\\r?\\n[ \\t]*(?=\\w))?")
-
-
-def clean(text: str) -> str:
-    """Without what databases and encoders refuse: NUL and lone surrogates become U+FFFD.
-
-    Soft hyphens go, for a word is looked for whole; so does the line break that one stands before.
-    """
-    text = text.replace("\0", "\ufffd")
-    if "\u00ad" in text:
-        text = SOFT_HYPHEN.sub("", text)
-    try:
-        text.encode()
-    except UnicodeEncodeError:
-        text = "".join("\ufffd" if "\ud800" <= char <= "\udfff" else char for char in text)
-    return text
 
 
 def bound_process(limits: ReadLimits, seconds: float) -> None:

@@ -1,7 +1,7 @@
 """Reading data that stands in a test, in this process."""
 
 from indexer.readers import Facts, Piece, Source, sniff
-from indexer.readers.child import clean
+from indexer.readers.cleaning import clean
 
 Block = tuple[str, str | None]
 

@@ -226,8 +226,8 @@ def make_tables() -> None:
         f'id;title;text\r\n1;Prawa;"{TEXTS["pl"]}\r\n; dalej"\r\n2;Równość;Wszyscy są równi.\r\n'.encode(
             "cp1250"
         ),
-        (f"Prawa\n{TEXTS['pl']}\n; dalej\n", None, "row 2"),
-        ("Równość\nWszyscy są równi.\n", None, "row 3"),
+        (f"Prawa\n{TEXTS['pl']}\n; dalej\nid: 1\n", None, "row 2"),
+        ("Równość\nWszyscy są równi.\nid: 2\n", None, "row 3"),
     )
     thai = (f"ก | {TEXTS['th']}\n", None, "row 1")
     put("th.tsv", f"ก\t{TEXTS['th']}\nข\t1\n".encode(), thai, ("ข | 1\n", None, "row 2"))
@@ -235,7 +235,10 @@ def make_tables() -> None:
         {"title": "Hak", "text": TEXTS["tr"], "id": "7"},
         {"a": TEXTS["vi"], "b": [{"c": "d"}], "n": 5},
     ]
-    wanted = ((f"Hak\n{TEXTS['tr']}\n", None, "record 1"), (f"{TEXTS['vi']}\nd\n", None, "record 2"))
+    wanted = (
+        (f"Hak\n{TEXTS['tr']}\nid: 7\n", None, "record 1"),
+        (f"a: {TEXTS['vi']}\nb › c: d\nn: 5\n", None, "record 2"),
+    )
     put("tr-vi.json", json.dumps(records, indent=1).encode(), *wanted)
     lines = [json.dumps(record, ensure_ascii=False) + "\n" for record in records]
     put("tr-vi.jsonl", "".join(lines).encode(), *wanted)
