@@ -27,6 +27,8 @@ if TYPE_CHECKING:
 Item = TypeVar("Item")
 
 TEXT_SUFFIXES = frozenset({"", ".txt", ".text"})
+TWO_SIDED = frozenset({"tmx", "xliff", "po"})
+"""Types of files that hold both sides, and so are no side."""
 PACKED = frozenset({".gz", ".xz", ".bz2"})
 MAX_TEXT_BYTES = 4 * 1024**3
 _READ_BYTES = 1 << 20
@@ -116,7 +118,9 @@ def files_below(folder: Path) -> list[Path]:
     found = []
     for path in sorted(folder.rglob("*")):
         inner = Path(path.stem) if path.suffix.lower() in PACKED else path
-        is_known = inner.suffix.lower() in (SUFFIXES.keys() | TEXT_SUFFIXES) and not path.name.startswith(".")
+        suffix = inner.suffix.lower()
+        is_known = suffix in TEXT_SUFFIXES or SUFFIXES.get(suffix, "tmx") not in TWO_SIDED
+        is_known = is_known and not path.name.startswith(".")
         if is_known and path.is_file():
             found.append(path)
     return found

@@ -48,6 +48,11 @@ SUFFIXES: Mapping[str, str] = MappingProxyType(
         ".mhtml": "eml",
         ".mbox": "mbox",
         ".ics": "ics",
+        ".tmx": "tmx",
+        ".xlf": "xliff",
+        ".xliff": "xliff",
+        ".po": "po",
+        ".pot": "po",
         ".zip": "zip",
     }
 )
@@ -74,6 +79,9 @@ _READERS = {
     "eml": "mail:read",
     "mbox": "mail:read",
     "ics": "invitations:read",
+    "tmx": "translations:read_tmx",
+    "xliff": "translations:read_xliff",
+    "po": "translations:read_po",
     "zip": "archive:read",
 }
 

@@ -333,6 +333,46 @@ def make_plain_formats() -> None:
     put("two.zip", pack(members), (TEXTS["ru"], None, "a/ru.txt"), ("# B\n", None, "b.md B"))
 
 
+def make_translations() -> None:
+    def sides(tag: str, *texts: str) -> str:
+        return "".join(f"<{tag}>{text}</{tag}>" for text in texts)
+
+    half = TEXTS["pl"].index(" rodz")
+    marked = f"{TEXTS['pl'][:half]}<ph x='1'>&lt;br&gt;</ph>{TEXTS['pl'][half + 1 :]}"
+    units = [
+        f"<tu><note>Artykuł 1</note><tuv xml:lang='en'><seg>{TEXTS['en']}</seg></tuv>"
+        f"<tuv xml:lang='pl'><seg>{marked}</seg></tuv></tu>",
+        "<tu><tuv xml:lang='en'><seg>Bell&#7;s &nbsp; &amp; </seg></tuv><tuv><seg>Dzwony</seg></tuv></tu>",
+    ]
+    memory = (
+        f"<?xml version='1.0'?><tmx version='1.4'><header srclang='en'/><body>{''.join(units)}</body></tmx>"
+    )
+    put(
+        "en-pl.tmx",
+        memory.encode("utf-16"),
+        (f"Artykuł 1\n{TEXTS['en']}\n{TEXTS['pl']}\n", None, "unit 1"),
+        ("Bell\x07s &\nDzwony\n", None, "unit 2"),
+    )
+    job = (
+        "<xliff xmlns='urn:oasis:names:tc:xliff:document:2.0' version='2.0' srcLang='fr' trgLang='el'><file id='f'>"
+        f"<unit id='u'><segment><source>{TEXTS['fr']}</source><target><pc id='1'>{TEXTS['el']}</pc></target>"
+        "</segment></unit></file></xliff>"
+    )
+    put("fr-el.xlf", job.encode(), (f"{TEXTS['fr']}\n{TEXTS['el']}\n", None, "unit 1"))
+    catalogue = (
+        'msgid ""\nmsgstr ""\n"Content-Type: text/plain; charset=koi8-r\\n"\n\n#. Article 1\n#: a.c:1\n'
+        f'msgid "{TEXTS["en"][:20]}"\n"{TEXTS["en"][20:]}"\nmsgstr "{TEXTS["ru"]}"\n\n'
+        '#, fuzzy\nmsgctxt "law"\nmsgid "%d right"\nmsgid_plural "%d rights"\nmsgstr[0] "%d право"\n'
+        'msgstr[1] "%d \\"права\\""\n\n#~ msgid "old"\n#~ msgstr "старый"\n'
+    )
+    put(
+        "en-ru.po",
+        catalogue.encode("koi8-r"),
+        (f"{TEXTS['en']}\n{TEXTS['ru']}\nArticle 1\n", None, "message 1"),
+        ('%d right\n%d rights\n%d право\n%d "права"\nlaw\n', None, "message 2"),
+    )
+
+
 def draw(pages: list[list[str]]) -> bytes:
     from reportlab.pdfgen.canvas import Canvas
 
@@ -395,6 +435,7 @@ def main() -> None:
     make_slides()
     make_tables()
     make_plain_formats()
+    make_translations()
     make_pdfs(sys.argv[1] if len(sys.argv) > 1 else "chromium")
     rows = [
         f"{json.dumps(name)}: {json.dumps(EXPECTED[name], ensure_ascii=False)}" for name in sorted(EXPECTED)
