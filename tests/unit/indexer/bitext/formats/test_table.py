@@ -71,7 +71,6 @@ def test_encodings(tmp_path: Path, encoding: str) -> None:
         ("p.tsv", "source\ttarget\na\tb\tc\n", "row 2 has 3 cells; expected 2 as in the header"),
         ("p.csv", "source,target\na,b,c\n", "p.csv, row 2 has 3 cells"),
         ("p.csv", "a,b\n\nalone\n", "p.csv, row 3 has 1 cell"),
-        ("p.tsv", b"a\tb\n" + "é\té\n".encode() * 30 + b"\xff\xfe\tb\n", "p.tsv, line 32 has bytes that are not UTF-8"),
         ("p.tsv", "a" * (17 << 20), "line 1 has over 16 million characters"),
         ("p.csv", '"' + ("a" * 999_999 + "\n") * 17, "p.csv, row 1 is no row of a table"),
     ],
