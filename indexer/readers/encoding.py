@@ -73,6 +73,9 @@ LEGACY: dict[str, tuple[float, str]] = {
 SAMPLE_BYTES = 4096
 MIXED_BITS, CASE_BITS, CAPITAL_BITS, INSIDE_BITS = 6.0, 8.0, 2.0, 10.0
 FINAL_BITS, FINALS = 2.0, frozenset("ςךםןףץ")
+OPENERS, CLOSERS = frozenset("‘‚“„«‹"), frozenset("’”‘“»›")
+WIDE_OPENERS, WIDE_CLOSERS = frozenset("〈《「『（"), frozenset("〉》」』）")
+STARTERS = frozenset("‚„¡¿§©¶")  # stand before a word, not behind one
 FINALISTS = 10  # read closely, after a glance at their letters
 CLOSE_CHARS = 1000
 PLAUSIBLE_BITS = 15.0  # per character above 127; real text has 4 to 10
@@ -255,9 +258,15 @@ def _telling_part(data: bytes) -> bytes:
     return sample[max(0, min(first - 64, len(sample) - SAMPLE_BYTES)) :][:SAMPLE_BYTES]
 
 
+def _read_as(sample: bytes, codec: str) -> str:
+    """The text of a sample, which may end in the middle of a character only where it was cut."""
+    is_cut = len(sample) >= SAMPLE_BYTES
+    return codecs.getincrementaldecoder(codec)(errors="replace").decode(sample, final=not is_cut)
+
+
 def _glance_bits(sample: bytes, codec: str) -> float:
     """Bits of surprise of ``sample`` read as ``codec``, by its letters in whatever order."""
-    text = codecs.getincrementaldecoder(codec)(errors="replace").decode(sample)
+    text = _read_as(sample, codec)
     counts = Counter(text.lower())
     return _shape_bits(text) + min(unordered_bits(counts, language) for language in LEGACY[codec][1].split())
 
@@ -267,7 +276,7 @@ def _close_bits(sample: bytes, codec: str, languages_of: str = "") -> float:
 
     The languages are those written in ``codec``, or in the codec ``languages_of``.
     """
-    text = codecs.getincrementaldecoder(codec)(errors="replace").decode(sample)[:CLOSE_CHARS]
+    text = _read_as(sample, codec)[:CLOSE_CHARS]
     lowered = text.lower()
     languages = LEGACY.get(languages_of or codec, (0.0, "en"))[1].split()
     return _shape_bits(text) + min(text_bits(lowered, language) for language in languages)
@@ -283,11 +292,16 @@ def _shape_bits(text: str) -> float:
             bits += MIXED_BITS
         if char.isalpha() and last.isalpha() and not before.isascii() and before not in JOINTS:
             bits += INSIDE_BITS * (not before.isalpha() and not unicodedata.combining(before))
+        if before >= "\u2e80" and last.isalpha() and char.isalpha() and max(last, char) < "\u0250":
+            bits += INSIDE_BITS  # an ideograph between Latin letters
         if before in FINALS:  # letters in the form that they have at the end of a word
             bits += INSIDE_BITS if char.isalpha() else -FINAL_BITS
-        if char in "‚„" and before.isalpha():
-            bits += INSIDE_BITS  # they open a quotation
+        if char in STARTERS and before.isalpha():
+            bits += INSIDE_BITS
         last, before = before, char
+    signs = set(text)
+    bits += INSIDE_BITS * (bool(signs & OPENERS and not signs & CLOSERS))
+    bits += INSIDE_BITS * (bool(signs & WIDE_CLOSERS and not signs & WIDE_OPENERS))
     return bits - FINAL_BITS * (before in FINALS)
 
 

@@ -26,6 +26,7 @@ _COMMENT = re.compile(r"<!--.*?-->", re.DOTALL)
 _ENTITY = re.compile(r"&([A-Za-z][A-Za-z0-9]*);")
 KEPT_CHARS = 300
 CODES = frozenset({"bpt", "ept", "ph", "it", "ut", "x", "bx", "ex", "sc", "ec", "cp"})
+_PLACE = re.compile(r", line \d+, column \d+.*")  # in the unit alone
 _REMOVED = re.compile("\0+")
 _DECLARES = re.compile(r"<!ENTITY", re.IGNORECASE)
 
@@ -267,7 +268,7 @@ def _parsed(text: str, attributes: str, *, recover: bool = False) -> tuple["_Ele
     try:
         root = etree.fromstring(whole.encode("utf-8", "replace"), parser)
     except etree.XMLSyntaxError as error:
-        return None, error.msg or "damaged"
+        return None, _PLACE.sub("", error.msg or "damaged")
     if root is None or len(root) == 0:
         return None, "there is no element"
     return root[0], ""
