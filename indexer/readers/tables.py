@@ -18,7 +18,14 @@ BARE_NAMES = (frozenset({"title", "heading"}), TEXT_NAMES)
 SAMPLE_ROWS = 100
 MAX_NAME_CHARS = 60
 MAX_SHOWN = 5
-_NO_NAME = re.compile(r"[.!?。！？]$|\n|://|@\w|^[-+]?[\d.,\s]+%?$|^\d{1,4}[-./]\d{1,2}[-./]\d{1,4}")
+MIN_SENTENCE_WORDS = 3
+_KINDS = (
+    ("year", re.compile(r"(?:19|20)\d\d")),
+    ("number", re.compile(r"[-+]?[\d.,\s]*\d[\d.,\s]*%?")),
+    ("date", re.compile(r"\d{1,4}[-./]\d{1,2}[-./]\d{1,4}.*")),
+    ("address", re.compile(r"\S*(?:://|\S@\w)\S*")),
+    ("sentence", re.compile(r".*[.!?。！？]", re.DOTALL)),
+)
 
 
 def read(source: Source) -> Reading:
@@ -77,7 +84,9 @@ def _may_be_names(cells: Sequence[str], filled: Sequence[str], body: Sequence[Se
         return True
     if len(filled) < 2 or len(lowered) < len(filled):
         return False
-    if any(len(name) > MAX_NAME_CHARS or _NO_NAME.search(name) for name in filled):
+    if not all(
+        _could_name(cell.strip(), _values(body, place)) for place, cell in enumerate(cells) if cell.strip()
+    ):
         return False
     return not any(
         cell.strip() and place < len(row) and row[place].strip() == cell.strip()
@@ -86,15 +95,32 @@ def _may_be_names(cells: Sequence[str], filled: Sequence[str], body: Sequence[Se
     )
 
 
+def _could_name(name: str, values: Sequence[str]) -> bool:
+    """Whether a cell may be the name of the column that has these values: a year or question may."""
+    kind = _kind(name)
+    if len(name) > MAX_NAME_CHARS or "\n" in name:
+        return False
+    return not kind or (kind in ("year", "sentence") and not any(_kind(value) == kind for value in values))
+
+
 def _differ(names: Sequence[str], body: Sequence[Sequence[str]]) -> bool:
     """Whether a column holds other things than its name: numbers, addresses, or much longer texts."""
     for place, name in enumerate(names):
-        values = [row[place].strip() for row in body if place < len(row) and row[place].strip()]
-        if values and (
-            all(map(_NO_NAME.search, values)) or sum(map(len, values)) > 3 * len(name.strip()) * len(values)
-        ):
+        values = _values(body, place)
+        is_longer = sum(map(len, values)) > 3 * len(name.strip()) * len(values)
+        if values and (is_longer or (not _kind(name.strip()) and all(map(_kind, values)))):
             return True
     return bool({name.strip().lower() for name in names} & (TITLE_NAMES | TEXT_NAMES))
+
+
+def _values(body: Sequence[Sequence[str]], place: int) -> list[str]:
+    return [row[place].strip() for row in body if place < len(row) and row[place].strip()]
+
+
+def _kind(cell: str) -> str:
+    """What a cell is that is no name: a number, a date, an address, a sentence; nothing for other words."""
+    kind = next((kind for kind, pattern in _KINDS if pattern.fullmatch(cell)), "")
+    return "" if kind == "sentence" and len(cell.split()) < MIN_SENTENCE_WORDS else kind
 
 
 def labelled(cells: Sequence[str], names: Sequence[str] | None) -> str:

@@ -34,6 +34,24 @@ def test_a_first_row_of_values_names_nothing(table: str) -> None:
     assert text_of("a.csv", table) == table.replace(",", " | ")
 
 
+@pytest.mark.parametrize(
+    ("header", "row"),
+    [
+        ("Town,2024,2025", "Weir,310,295"),
+        ("No.,Qty.,Item", "1,2,Oar"),
+        ("Are you a member?,How old is your boat?", "yes,12"),
+        ("town,Price in €", "Weir,12.50"),
+    ],
+)
+def test_years_short_forms_and_questions_may_name_columns(header: str, row: str) -> None:
+    lines = "".join(f"{name}: {cell}\n" for name, cell in zip(header.split(","), row.split(","), strict=True))
+    assert text_of("a.csv", f"{header}\n{row}\n") == lines
+
+
+def test_years_that_are_values_name_nothing() -> None:
+    assert text_of("a.csv", "Ada,1984\nOla,1991\n") == "Ada | 1984\nOla | 1991\n"
+
+
 def test_two_columns_of_words_in_a_tsv_are_values() -> None:
     assert text_of("a.tsv", "wheel\troue\nweir\tbarrage\n") == "wheel | roue\nweir | barrage\n"
     assert text_of("a.tsv", "word\tcount\nweir\t3\n") == "word: weir\ncount: 3\n"
