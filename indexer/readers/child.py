@@ -128,10 +128,14 @@ def _send_text(source: Source, answers: BinaryIO) -> None:
             if batch:
                 write_frame(answers, {"blocks": batch})
                 batch, batch_chars = [], 0
-            write_frame(answers, {"facts": {key: value for key, value in vars(item).items() if value}})
+            facts = {
+                key: clean(value) if isinstance(value, str) else value for key, value in vars(item).items()
+            }
+            write_frame(answers, {"facts": {key: value for key, value in facts.items() if value}})
             continue
+        section = clean(item.section) if item.section else None
         for text in iter_blocks(clean(item.text)):
-            batch.append((text, item.page, item.section))
+            batch.append((text, item.page, section))
             batch_chars += len(text)
             total_chars += len(text)
             if batch_chars >= BATCH_CHARS:
