@@ -13,6 +13,7 @@ from indexer.cli import common as cli
 from indexer.cli import models as cli_models
 from indexer.errors import IndexerError
 from trainer import command as training
+from trainer.data.text_files import find_codecs_with
 from trainer.tasks import verb as evaluation
 
 if TYPE_CHECKING:
@@ -52,6 +53,17 @@ def open_product(name: str, progress: Callable[[str, int, int], None] | None) ->
     return open_by_name(name, progress)
 
 
+def find_codec(path: Path) -> str:
+    """The encoding of a text file, for the trainer; OSError where it is no text."""
+    from indexer.readers import Source
+    from indexer.readers.encoding import detect_source
+
+    try:
+        return detect_source(Source(path.name, path))
+    except IndexerError as error:
+        raise OSError(str(error)) from error
+
+
 def run_serve(args: argparse.Namespace) -> int:
     """Serve the page until interrupted."""
     from ui.errors import UiError
@@ -77,6 +89,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     if not words or (words[0].startswith("-") and words[0] not in ("-h", "--help")):
         words = ["serve", *words]
     args = build_parser().parse_args(words)
+    find_codecs_with(find_codec)
     if args.verb == "evaluate":  # the trainer knows no data folder
         args.model, args.compare = (cli.locate_models(args, name) for name in (args.model, args.compare))
     level = logging.INFO if args.verb == "serve" else logging.WARNING

@@ -59,7 +59,9 @@ class Tokenization:
         return [np.array(e.offsets, dtype=np.int32).reshape(-1, 2) for e in encodings]
 
     def _ids(self, texts: Sequence[str]) -> list[list[int]]:
-        return [encoding.ids for encoding in self._tokenizer.encode_batch_fast(_clean(texts))]
+        # a soft hyphen would cut its word into other pieces than the same word has elsewhere
+        whole = [text if text.isascii() else text.replace("\u00ad", "") for text in _clean(texts)]
+        return [encoding.ids for encoding in self._tokenizer.encode_batch_fast(whole)]
 
     def _truncate(self, ids: list[int]) -> list[int]:
         if len(ids) > self.max_tokens:

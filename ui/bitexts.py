@@ -20,8 +20,10 @@ from numpy.typing import NDArray
 
 from indexer.bitext.checking import FLAGS
 from indexer.bitext.formats import read_pairs
+from indexer.bitext.formats.left_out import LeftOut
 from indexer.bitext.reviews import Bitext, Precision, reviewed_precision
 from indexer.bitext.values import Pair
+from indexer.errors import ReadError
 from trainer.runs.records import read_json
 from ui import child_runs
 from ui.mining import (
@@ -130,8 +132,12 @@ class Bitexts:
                 place = _unpack_moses(path, folder) if path.suffix.lower() == ".zip" else path
                 languages: list[Counter[str]] = [Counter(), Counter()]
                 bitext = Bitext(folder.name, path.name[:MAX_NAME], "imported", created_at=time.time())
-                if not self.catalog.put_bitext(bitext, _counting(read_pairs(place), languages)):
+                left_out = LeftOut()
+                pairs = _counting(read_pairs(place, left_out=left_out), languages)
+                if not self.catalog.put_bitext(bitext, pairs):
                     self.catalog.drop_bitext(folder.name)
+                    if left_out.reasons:
+                        raise ReadError(left_out.reasons[0])
                     raise MiningRefusedError(
                         f"'{path.name}' holds no pairs. Expected a source and a target in each row. "
                         "Choose another file."
@@ -139,7 +145,9 @@ class Bitexts:
                 scores = self.scores(folder.name)
                 threshold = float(scores.min()) if len(scores) else None
                 source, target = (side.most_common(1)[0][0] for side in languages)
-                self.catalog.describe_bitext(folder.name, source, target, threshold)
+                counts = left_out.counts()
+                details = {"dropped": counts, "notices": left_out.reasons} if counts else None
+                self.catalog.describe_bitext(folder.name, source, target, threshold, details)
             finally:
                 shutil.rmtree(folder, ignore_errors=True)  # the catalog has it all
         return self.get(folder.name)

@@ -10,6 +10,7 @@ import shutil
 import sys
 import time
 from collections import Counter
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, get_args
 
@@ -20,7 +21,8 @@ from indexer.errors import MiningError, ReadError
 from indexer.progress import Progress, TimeLeft
 
 if TYPE_CHECKING:
-    from indexer.bitext.values import MiningResult, Sentence
+    from indexer.bitext.formats.left_out import LeftOut
+    from indexer.bitext.values import MiningResult, Pair, Sentence
     from me5.encoder import Encoder
 
 AUTO = "auto"
@@ -187,9 +189,10 @@ def settings_of(args: argparse.Namespace) -> MiningSettings:
 
 def _find(args: argparse.Namespace, work: Path) -> "tuple[MiningResult, str]":
     import me5
+    from indexer.bitext.formats.left_out import LeftOut
     from indexer.bitext.mining import mine, with_gold
     from indexer.bitext.rescoring import rescore
-    from indexer.bitext.sources import draw, read_sides
+    from indexer.bitext.sources import draw
 
     settings = settings_of(args)
     if args.target is None:
@@ -198,12 +201,12 @@ def _find(args: argparse.Namespace, work: Path) -> "tuple[MiningResult, str]":
                 "Only SOURCE was given; expected SOURCE and TARGET with --align, --collection or --gold. "
                 "Name both sides."
             )
-        pairs = draw(read_sides(Path(args.source).expanduser()), args.sample, args.seed)
+        left_out = LeftOut()
+        pairs = draw(_sides_of(args.source, left_out), args.sample, args.seed)
         encoder = me5.load_encoder(cli.model_location(args, args.model or "builtin"))
         wanted = args.threshold == AUTO
-        return rescore(
-            pairs, encoder, settings, apply_estimate=wanted, folder=work, progress=_progress()
-        ), encoder.spec.name
+        result = rescore(pairs, encoder, settings, apply_estimate=wanted, folder=work, progress=_progress())
+        return replace(result, dropped=left_out.counts() | result.dropped), encoder.spec.name
     if args.align and args.sample:
         raise MiningError(
             f"--sample {args.sample} draws sentences at random; --align expects all of them, in order. Leave "
@@ -217,8 +220,18 @@ def _find(args: argparse.Namespace, work: Path) -> "tuple[MiningResult, str]":
     encoder = me5.load_encoder(cli.model_location(args, args.model or "builtin"))
     result = mine(source, target, encoder, settings, folder=work, progress=_progress())
     if args.gold:
-        result = with_gold(result, read_sides(Path(args.gold).expanduser()))
+        result = with_gold(result, _sides_of(args.gold, LeftOut()))
     return result, encoder.spec.name
+
+
+def _sides_of(name: str, left_out: "LeftOut") -> "list[Pair]":
+    """The pairs of a file; what is damaged in it is said."""
+    from indexer.bitext.sources import read_sides
+
+    pairs = read_sides(Path(name).expanduser(), left_out)
+    for reason in left_out.reasons:
+        print(f"left out: {reason}", file=sys.stderr)
+    return pairs
 
 
 def _sides(args: argparse.Namespace) -> "tuple[list[Sentence], list[Sentence]]":

@@ -14,6 +14,10 @@ from collections.abc import Callable, Iterable, Iterator, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar
 
+from indexer.bitext.formats import read_pairs
+from indexer.bitext.formats.languages import language_tag
+from indexer.bitext.formats.left_out import LeftOut
+from indexer.bitext.formats.moses import is_side
 from indexer.bitext.segmenters import Segmenter
 from indexer.bitext.values import UNKNOWN_LANGUAGE, Pair, Sentence
 from indexer.errors import ReadError
@@ -27,6 +31,8 @@ if TYPE_CHECKING:
 Item = TypeVar("Item")
 
 TEXT_SUFFIXES = frozenset({"", ".txt", ".text"})
+TWO_SIDED = frozenset({"tmx", "xliff", "po"})
+"""Types of files that hold both sides, and so are no side."""
 PACKED = frozenset({".gz", ".xz", ".bz2"})
 MAX_TEXT_BYTES = 4 * 1024**3
 _READ_BYTES = 1 << 20
@@ -48,7 +54,8 @@ def read_sentences(
     """The sentences of one file, in order, with their offsets.
 
     Args:
-        path: any format of ``indexer.readers.SUFFIXES``; plain text also packed or without a suffix.
+        path: any format of ``indexer.readers.SUFFIXES``; plain text also packed, without a suffix, or with a
+            language for one (``corpus.de``).
         language: of the file, if known.
         lines: whether each line of a plain text is a sentence; None looks at the file.
         segment: cuts running text.
@@ -63,6 +70,9 @@ def read_sentences(
         raise ReadError(f"{path} {seen}; expected a file with sentences. Check the path.")
     packing = path.suffix.lower() if path.suffix.lower() in PACKED else ""
     inner = Path(path.stem).suffix.lower() if packing else path.suffix.lower()
+    if inner not in SUFFIXES and _is_side_of_two(path, packing):
+        named = language_tag(inner[1:]) or UNKNOWN_LANGUAGE  # corpus.de, as collections of corpora name it
+        language, inner = named if language == UNKNOWN_LANGUAGE else language, ""
     if inner in TEXT_SUFFIXES:
         return list(_plain(path, packing, language, lines, segment))
     if packing or inner not in SUFFIXES:
@@ -93,15 +103,21 @@ def collection_sentences(
                 yield from _sentence(chunk.text, (start, end), chunk.start, path, language)
 
 
-def read_sides(path: Path) -> list[Pair]:
+def read_sides(path: Path, left_out: LeftOut | None = None) -> list[Pair]:
     """The pairs of a file that holds both sides, for scoring them again.
 
-    Raises:
-        ReadError: the file is missing or damaged.
-    """
-    from indexer.bitext.formats import read_pairs
+    Args:
+        path: the file, or the prefix of two.
+        left_out: counts units that are damaged or have an empty side.
 
-    return list(read_pairs(path))
+    Raises:
+        ReadError: the file is missing, or nothing in it can be read.
+    """
+    left_out = LeftOut() if left_out is None else left_out
+    pairs = list(read_pairs(path, left_out=left_out))
+    if not pairs and left_out.reasons:
+        raise ReadError(left_out.reasons[0])
+    return pairs
 
 
 def draw(items: Sequence[Item], count: int | None, seed: int) -> list[Item]:
@@ -116,7 +132,9 @@ def files_below(folder: Path) -> list[Path]:
     found = []
     for path in sorted(folder.rglob("*")):
         inner = Path(path.stem) if path.suffix.lower() in PACKED else path
-        is_known = inner.suffix.lower() in (SUFFIXES.keys() | TEXT_SUFFIXES) and not path.name.startswith(".")
+        suffix = inner.suffix.lower()
+        is_known = suffix in TEXT_SUFFIXES or SUFFIXES.get(suffix, "tmx") not in TWO_SIDED
+        is_known = is_known and not path.name.startswith(".")
         if is_known and path.is_file():
             found.append(path)
     return found
@@ -134,6 +152,18 @@ def is_line_per_sentence(text: str) -> bool:
         return True  # neither marks nor capitals: only the lines part the sentences
     joined = sum(len(sample[start:end].split("\n")) - 1 for start, end in _trimmed(sample, spans))
     return joined <= _JOINED_LINES * len(filled) and len(spans) + joined <= _SENTENCES_A_LINE * len(filled)
+
+
+def _is_side_of_two(path: Path, packing: str) -> bool:
+    """Whether a file is named by its language, with another of that kind beside it: corpus.de, corpus.en."""
+
+    def bare(other: Path) -> Path:
+        return Path(other.name.removesuffix(packing))
+
+    return is_side(bare(path)) and any(
+        other.name != path.name and bare(other).stem == bare(path).stem and is_side(bare(other))
+        for other in path.parent.iterdir()
+    )
 
 
 def _plain(
@@ -160,10 +190,13 @@ def _decoded_lines(data: bytes, codec: str) -> Iterator[str]:
     """Lines of a text. In a file that is UTF-8 as a whole, a line that is not is read by itself: files that
     were put together from several sources have lines in several encodings.
     """
-    if codec not in ("utf-8", "utf-8-sig", "ascii"):
+    if not codec.startswith(("utf-8", "ascii")):
         text = data.decode(codec, errors="replace").removeprefix("\ufeff")
-        yield from text.replace("\r\n", "\n").replace("\r", "\n").split("\n")
+        text = text if "\n" in text else text.replace("\r", "\n")  # a lone one inside a line ends no line
+        yield from text.replace("\r\n", "\n").split("\n")
         return
+    if b"\n" not in data:
+        data = data.replace(b"\r", b"\n")
     for raw in data.removeprefix(b"\xef\xbb\xbf").split(b"\n"):
         line = raw.removesuffix(b"\r")
         try:
@@ -227,7 +260,7 @@ def _sentence(
 ) -> Iterator[Sentence]:
     """The span without white space around it, as a sentence on one line; nothing if it is blank."""
     for first, last in _trimmed(text, [span]):
-        words = " ".join(text[first:last].split())
+        words = " ".join(text[first:last].replace("\u00ad", "").split())
         yield Sentence(words, language, origin, offset + first, offset + last)
 
 

@@ -144,15 +144,20 @@ class BitextQueries(Database):
             _touch(connection, bitext_id)
 
     def describe_bitext(
-        self, bitext_id: str, source_language: str, target_language: str, threshold: float | None
+        self,
+        bitext_id: str,
+        source_language: str,
+        target_language: str,
+        threshold: float | None,
+        details: Mapping[str, Any] | None = None,
     ) -> None:
         """Write down what became known when all pairs were read."""
         said = (storable(code)[:35] for code in (source_language, target_language))
-        values = dict(zip(_LANGUAGES, said, strict=True))
+        values: dict[str, Any] = dict(zip(_LANGUAGES, said, strict=True)) | {"threshold": threshold}
+        if details is not None:
+            values["details"] = dict(details)
         with self.write() as connection:
-            connection.execute(
-                update(BitextRow).where(BitextRow.id == bitext_id).values(**values, threshold=threshold)
-            )
+            connection.execute(update(BitextRow).where(BitextRow.id == bitext_id).values(**values))
 
     def score_bitext(
         self, bitext_id: str, scored: Iterable[Pair], threshold: float, details: Mapping[str, Any]

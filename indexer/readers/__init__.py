@@ -41,7 +41,18 @@ SUFFIXES: Mapping[str, str] = MappingProxyType(
         ".rtf": "rtf",
         ".srt": "srt",
         ".vtt": "vtt",
+        ".ass": "ass",
+        ".ssa": "ass",
         ".eml": "eml",
+        ".mht": "eml",
+        ".mhtml": "eml",
+        ".mbox": "mbox",
+        ".ics": "ics",
+        ".tmx": "tmx",
+        ".xlf": "xliff",
+        ".xliff": "xliff",
+        ".po": "po",
+        ".pot": "po",
         ".zip": "zip",
     }
 )
@@ -64,7 +75,13 @@ _READERS = {
     "rtf": "rtf:read",
     "srt": "subtitles:read",
     "vtt": "subtitles:read",
+    "ass": "subtitles:read_ass",
     "eml": "mail:read",
+    "mbox": "mail:read",
+    "ics": "invitations:read",
+    "tmx": "translations:read_tmx",
+    "xliff": "translations:read_xliff",
+    "po": "translations:read_po",
     "zip": "archive:read",
 }
 

@@ -68,6 +68,8 @@ def read(source: Source) -> Reading:
                     if isinstance(item, Piece):
                         found = True
                         yield Piece(item.text, item.page, f"{name} {item.section}" if item.section else name)
+                    elif item.warning:
+                        yield Facts(warning=f"{name}: {item.warning}")
             except ReadError as error:
                 if inner.suffix == ".zip":
                     raise

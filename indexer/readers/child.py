@@ -12,6 +12,7 @@ from typing import Any, BinaryIO
 
 from indexer.errors import ReadError
 from indexer.readers import Facts, ReadLimits, Source, archive, sniff
+from indexer.readers.cleaning import clean
 from indexer.readers.frames import read_frame, write_frame
 from indexer.readers.pieces import MEGABYTE, refusal
 from indexer.readers.plain import iter_blocks
@@ -127,10 +128,14 @@ def _send_text(source: Source, answers: BinaryIO) -> None:
             if batch:
                 write_frame(answers, {"blocks": batch})
                 batch, batch_chars = [], 0
-            write_frame(answers, {"facts": {key: value for key, value in vars(item).items() if value}})
+            facts = {
+                key: clean(value) if isinstance(value, str) else value for key, value in vars(item).items()
+            }
+            write_frame(answers, {"facts": {key: value for key, value in facts.items() if value}})
             continue
+        section = clean(item.section) if item.section else None
         for text in iter_blocks(clean(item.text)):
-            batch.append((text, item.page, item.section))
+            batch.append((text, item.page, section))
             batch_chars += len(text)
             total_chars += len(text)
             if batch_chars >= BATCH_CHARS:
@@ -147,16 +152,6 @@ def _send_text(source: Source, answers: BinaryIO) -> None:
         write_frame(answers, {"blocks": batch})
     if not total_chars:
         raise refusal(source.name, "holds no text", "some", "Leave it out")
-
-
-def clean(text: str) -> str:
-    """Without what databases and encoders refuse: NUL and lone surrogates become U+FFFD; the length stays."""
-    text = text.replace("\0", "\ufffd")
-    try:
-        text.encode()
-    except UnicodeEncodeError:
-        text = "".join("\ufffd" if "\ud800" <= char <= "\udfff" else char for char in text)
-    return text
 
 
 def bound_process(limits: ReadLimits, seconds: float) -> None:

@@ -1,108 +1,134 @@
-"""E-mail messages: the body is the text, attachments of known formats follow as sections of their own."""
+"""E-mail: headers and text of a message, attachments as sections of their own; boxes of messages (mbox)."""
 
 import email
 import email.policy
+import re
 from collections.abc import Iterator
-from contextlib import suppress
-from email.message import EmailMessage, MIMEPart
+from email.message import EmailMessage
 
 from indexer.errors import ReadError
-from indexer.readers import encoding, sniff
-from indexer.readers.html import read_markup
-from indexer.readers.pieces import MEGABYTE, Facts, Headings, Piece, Reading, Source, refusal
+from indexer.readers import sniff
+from indexer.readers.mail_headers import header, headers
+from indexer.readers.mail_parts import Attachment, Text, parts_of, payload
+from indexer.readers.pieces import MEGABYTE, Facts, Piece, Reading, Source, refusal
 
 MAX_BYTES = 256 * MEGABYTE
+ENCRYPTED = frozenset({"application/pgp-encrypted", "application/pkcs7-mime", "application/x-pkcs7-mime"})
+UNREADABLE = {
+    "application/ms-tnef": "it is Outlook's own packing (TNEF)",
+    "application/vnd.ms-tnef": "it is Outlook's own packing (TNEF)",
+    "message/partial": "it is a part of a message that was sent in several",
+    "message/external-body": "it lies elsewhere",
+} | dict.fromkeys(ENCRYPTED, "it is encrypted or sealed")
+FROM_LINE = re.compile(rb"From \S.*\d\d:\d\d.*\r?\n")
+QUOTED_FROM = re.compile(rb"^>(>*From )", re.MULTILINE)
 
 
 def read(source: Source) -> Reading:
+    """One message; or each message of a box, with its number and subject as section."""
+    with source.open() as stream:
+        start = stream.readline(1000)
+    if FROM_LINE.fullmatch(start):
+        yield from _read_box(source)
+        return
     if source.size_bytes > MAX_BYTES:
         megabytes = source.size_bytes // MEGABYTE
         raise refusal(source.name, f"has {megabytes} MB", "a message below 256 MB", "Save its attachments")
     with source.open() as stream:
-        message = email.message_from_binary_file(stream, policy=email.policy.default)
-    if not message.keys() or not isinstance(message, EmailMessage):
+        message = _parsed(stream.read())
+    if not message.keys():
         raise refusal(source.name, "has no e-mail headers", "an RFC 822 message", "Rename it to .txt")
-    yield Facts(title=_header(message, "subject"))
-    body = message.get_body(preferencelist=("plain", "html"))
-    if body is not None:
-        text, codec = _text(body)
-        yield Facts(encoding=codec)
-        if body.get_content_subtype() == "html":
-            yield from (item for item in read_markup(text, Headings()) if isinstance(item, Piece))
-        elif text.strip():
-            yield Piece(text.rstrip("\n") + "\n")
-    attachments = list(_attachments(message, body))
+    yield Facts(title=header(message, "subject"))
+    yield from _read_message(source, message)
+
+
+def _read_box(source: Source) -> Reading:
+    unread = 0
+    for number, data in enumerate(_messages(source), start=1):
+        if len(data) > MAX_BYTES:
+            yield Facts(warning=f"message {number} was not read: it has {len(data) // MEGABYTE} MB")
+            continue
+        message = _parsed(data)
+        if not message.keys():
+            unread += 1
+            continue
+        subject = header(message, "subject")[:200]
+        section = f"message {number}: {subject}" if subject else f"message {number}"
+        for item in _read_message(source, message):
+            if isinstance(item, Facts):
+                if item.warning:
+                    yield Facts(warning=f"message {number}: {item.warning}")
+            else:
+                place = f"{section} › {item.section}" if item.section else section
+                yield Piece(item.text, item.page, place)
+    if unread:
+        yield Facts(warning=f"{unread} messages have no headers and were not read")
+
+
+def _messages(source: Source) -> Iterator[bytes]:
+    """The messages of a box. A line that begins with ``From`` after an empty one starts the next."""
+    lines: list[bytes] = []
+    was_empty = True
+    with source.open() as stream:
+        for line in stream:
+            if was_empty and line.startswith(b"From ") and FROM_LINE.fullmatch(line):
+                if lines:
+                    yield QUOTED_FROM.sub(rb"\1", b"".join(lines))
+                lines = []
+            else:
+                lines.append(line)
+            was_empty = not line.strip()
+    if lines:
+        yield QUOTED_FROM.sub(rb"\1", b"".join(lines))
+
+
+def _parsed(data: bytes) -> EmailMessage:
+    message = email.message_from_bytes(data, policy=email.policy.default)
+    assert isinstance(message, EmailMessage)
+    return message
+
+
+def _read_message(source: Source, message: EmailMessage) -> Reading:
+    parts = list(parts_of(message))
+    items = [item for part in parts if isinstance(part, Text) for item in part.items]
+    attachments = [part for part in parts if isinstance(part, Attachment)]
+    yield from (item for item in items if isinstance(item, Facts))
+    if words := headers(message):
+        yield Piece(words + "\n")
+    yield from (item for item in items if isinstance(item, Piece))
     if attachments:
-        names = [name for name, _ in attachments]
-        yield Piece("\n".join(names) + "\n", section="attachments")
-    for name, part in attachments[: source.limits.max_attachments]:
-        yield from _read_attachment(source, name, part)
+        yield Piece("".join(f"{one.name}\n" for one in attachments), section="attachments")
+    for attachment in attachments[: source.limits.max_attachments]:
+        yield from _read_attachment(source, attachment)
     if len(attachments) > source.limits.max_attachments:
         yield Facts(
             warning=f"only {source.limits.max_attachments} of {len(attachments)} attachments were read"
         )
 
 
-def _read_attachment(source: Source, name: str, part: MIMEPart) -> Reading:
+def _read_attachment(source: Source, attachment: Attachment) -> Reading:
     """One that cannot be read is a warning, not a failure of the message."""
+    name, part = attachment.name, attachment.part
+    kind = part.get_content_type()
+    if reason := UNREADABLE.get(kind, ""):
+        yield Facts(warning=f"attachment {name} was not read: {reason}")
+        return
     if source.depth >= source.limits.max_archive_depth:
         yield Facts(warning=f"attachment {name} is nested too deeply")
         return
-    if part.get_content_type() == "message/rfc822":
-        data = b"".join(inner.as_bytes() for inner in part.iter_parts()) or _payload(part)
-    else:
-        data = _payload(part)
-    inner = Source(name, data=data, limits=source.limits, depth=source.depth + 1)
+    inner = Source(name, data=payload(part), limits=source.limits, depth=source.depth + 1)
     section = f"attachment {name}"
     try:
-        _, pieces = sniff.read(inner)
-        for item in pieces:
+        if kind == "message/rfc822":
+            messages = [one for one in part.iter_parts() if isinstance(one, EmailMessage)]
+            items: Reading = (item for one in messages for item in _read_message(inner, one))
+        else:
+            _, items = sniff.read(inner)
+        for item in items:
             if isinstance(item, Piece):
                 place = f"{section} {item.section}" if item.section else section
                 yield Piece(item.text, item.page, place)
+            elif item.warning:
+                yield Facts(warning=f"attachment {name}: {item.warning}")
     except ReadError as error:
         yield Facts(warning=f"attachment not read: {error}")
-
-
-def _attachments(message: EmailMessage, body: MIMEPart | None) -> Iterator[tuple[str, MIMEPart]]:
-    for number, part in enumerate(_leaves(message), start=1):
-        if part is body or (
-            part.get_filename() is None and part.get_content_maintype() in ("text", "multipart")
-        ):
-            continue
-        if part.get_content_maintype() == "image" and part.get("content-id") and not part.is_attachment():
-            continue  # a picture shown in the text
-        fallback = (
-            f"message {number}.eml" if part.get_content_type() == "message/rfc822" else f"part {number}"
-        )
-        name = " ".join((part.get_filename() or fallback).replace("/", "_").replace("\\", "_").split())
-        yield name[:200], part
-
-
-def _leaves(message: MIMEPart) -> Iterator[MIMEPart]:
-    """Parts without going into attached messages, which are documents of their own."""
-    if message.get_content_maintype() != "multipart":
-        yield message
-        return
-    for part in message.iter_parts():
-        if isinstance(part, MIMEPart):
-            yield from _leaves(part)
-
-
-def _payload(part: MIMEPart) -> bytes:
-    data = part.get_payload(decode=True)
-    return data if isinstance(data, bytes) else b""
-
-
-def _text(part: MIMEPart) -> tuple[str, str]:
-    data = _payload(part)
-    declared = part.get_content_charset()
-    if declared is None and part.get_content_subtype() == "html":
-        declared = encoding.declared_charset(data)
-    return encoding.decode(data, declared)
-
-
-def _header(message: EmailMessage, name: str) -> str:
-    with suppress(ValueError, LookupError, IndexError, AttributeError):
-        return " ".join(str(message[name] or "").split())
-    return ""

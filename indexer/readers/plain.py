@@ -55,15 +55,19 @@ def read_text(source: Source) -> Reading:
     guess = encoding.detect_source(source)
     yield Facts(encoding=guess)
     with encoding.open_text(source, guess) as stream:
-        pending = ""
+        pending, broken = "", 0
         while part := stream.read(BLOCK_CHARS):
             pending += part
+            broken += part.count("\ufffd")
             while len(pending) > BLOCK_CHARS:
                 end = cut_point(pending, BLOCK_CHARS)
                 yield Piece(pending[:end])
                 pending = pending[end:]
         if pending:
             yield Piece(pending)
+    if broken:
+        counted = "1 character" if broken == 1 else f"{broken} characters"
+        yield Facts(warning=f"{counted} could not be read as {guess}, and stand there as \ufffd")
 
 
 def read_markdown(source: Source) -> Reading:

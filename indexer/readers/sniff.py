@@ -1,5 +1,6 @@
 """What a file is: by its first bytes where they are certain, else by its suffix."""
 
+import re
 import zipfile
 from contextlib import suppress
 
@@ -33,6 +34,7 @@ FOREIGN = (
     (b"%!PS", "a PostScript file"),
     (b"AT&TFORM", "a DjVu document"),
 )
+BOX = re.compile(rb"From \S.*\d\d:\d\d.*\r?\n[\w-]+:")  # how a box of messages begins
 OLE = b"\xd0\xcf\x11\xe0\xa1\xb1\x1a\xe1"
 ENCRYPTED_STREAM = "EncryptedPackage".encode("utf-16-le")
 ZIP_FORMATS = {"docx", "pptx", "xlsx", "odt", "epub", "zip"}
@@ -94,6 +96,8 @@ def _by_magic(source: Source, head: bytes) -> str | None:
         return "rtf"
     if head.startswith((b"PK\x03\x04", b"PK\x05\x06")):
         return _zip_type(source)
+    if SUFFIXES.get(source.suffix) in (None, "eml", "mbox") and BOX.match(head):
+        return "mbox"
     return None
 
 

@@ -1,29 +1,71 @@
-"""Subtitles (SubRip, WebVTT): cues joined to about a minute, whose start time is the section."""
+"""Subtitles (SubRip, WebVTT, SubStation Alpha): cues joined to about a minute; its start is the section.
 
+Files are read as they are found: without empty lines between cues, or with such lines inside. Captions that
+roll up, so that each line is shown again with the next, are read once. Each speaker is on a line of its own.
+"""
+
+import html
 import re
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
+from typing import NamedTuple
 
 from indexer.readers import encoding
 from indexer.readers.pieces import Facts, Piece, Reading, Source, refusal
 
-TIMES = re.compile(r"\s*(?:(\d{1,4}):)?(\d{1,2}):(\d{2})[,.](\d{1,3})\s*-->")
-MARKUP = re.compile(r"<[^<>\n]{1,200}>|\{\\[^{}\n]{1,200}\}")
-ENTITIES = {"&amp;": "&", "&lt;": "<", "&gt;": ">", "&nbsp;": " ", "&lrm;": "\u200e", "&rlm;": "\u200f"}
+_CLOCK = r"(?:(\d{1,4}):)?(\d{1,3}):(\d{1,2})(?:[,.](\d{1,3}))?"
+TIMES = re.compile(rf"\s*{_CLOCK}\s*-{{1,2}}>\s*{_CLOCK}")
+ASS_TIME = re.compile(r"\s*(\d+):(\d{1,2}):(\d{1,2})(?:[.:](\d{1,3}))?\s*")
+VOICE = re.compile(r"<v(?:\.[^\s<>]*)?\s+([^<>]+)>", re.IGNORECASE)
+READING = re.compile(r"<rt\b[^<>]*>[^<]*(?:</rt>)?", re.IGNORECASE)
+MARKUP = re.compile(
+    r"</?(?:b|box|c|em|font|i|lang|p|ruby|s|span|strong|u|v)(?:[.\s/][^<>]*)?>|<\d[\d:.]*>", re.IGNORECASE
+)
+BREAK = re.compile(r"<br\s*/?>|(?<=[^:\\/])\\N", re.IGNORECASE)
+STYLE = re.compile(r"\{\\[^{}]*\}")
+ENTITY = re.compile(r"&(?:#\d+|#x[\da-f]+|\w+);", re.IGNORECASE)
+DASH = re.compile(r"[-–—‐]\s*(?=\S)")
+DRAWING = re.compile(r"\{[^{}]*\\p[1-9][^{}]*\}.*?(?:\{[^{}]*\\p0[^{}]*\}|$)")
+COMMENT = re.compile(r"\{[^{}]*\}")
+NOTES = ("NOTE", "STYLE", "REGION")
 SECTION_S = 60
+ROLL_S = 0.5  # between two showings of a line that rolls up
+
+
+class Cue(NamedTuple):
+    """Lines that are shown together."""
+
+    start_s: float
+    end_s: float
+    lines: list[str]
 
 
 def read(source: Source) -> Reading:
+    """A SubRip or WebVTT file."""
     codec = encoding.detect_source(source)
     yield Facts(encoding=codec)
+    with encoding.open_text(source, codec) as stream:
+        start = stream.read(1000).lstrip("\ufeff\n ")
+    with encoding.open_text(source, codec) as stream:
+        yield from _pieces(source, _vtt_cues(stream) if start.startswith("WEBVTT") else _srt_cues(stream))
+
+
+def read_ass(source: Source) -> Reading:
+    """A SubStation Alpha file (ass, ssa)."""
+    codec = encoding.detect_source(source)
+    yield Facts(encoding=codec)
+    with encoding.open_text(source, codec) as stream:
+        yield from _pieces(source, _ass_cues(stream))
+
+
+def _pieces(source: Source, cues: Iterable[Cue]) -> Reading:
     lines: list[str] = []
-    began = None
-    for start_s, text in _cues(source, codec):
+    began: float | None = None
+    for start_s, spoken in _once(cues):
         if began is not None and start_s - began >= SECTION_S:
             yield Piece("\n".join(lines) + "\n", section=_clock(began))
             lines, began = [], None
         began = start_s if began is None else began
-        if not lines or lines[-1] != text:  # rolling captions repeat their last line
-            lines.append(text)
+        lines += spoken
     if began is None:
         raise refusal(
             source.name, "has no cues", "lines such as 00:00:01,000 --> 00:00:04,000", "Rename it to .txt"
@@ -31,31 +73,154 @@ def read(source: Source) -> Reading:
     yield Piece("\n".join(lines) + "\n", section=_clock(began))
 
 
-def _cues(source: Source, codec: str) -> Iterator[tuple[int, str]]:
-    with encoding.open_text(source, codec) as stream:
-        start_s: int | None = None
-        parts: list[str] = []
-        for line in stream:
-            if found := TIMES.match(line):
-                hours, minutes, seconds = int(found[1] or 0), int(found[2]), int(found[3])
-                start_s, parts = hours * 3600 + minutes * 60 + seconds, []
-            elif line.strip():
-                if start_s is not None:
-                    parts.append(_plain(line))
-            else:
-                if start_s is not None and any(parts):
-                    yield start_s, " ".join(part for part in parts if part)
-                start_s, parts = None, []
-        if start_s is not None and any(parts):
-            yield start_s, " ".join(part for part in parts if part)
+def _once(cues: Iterable[Cue]) -> Iterator[tuple[float, list[str]]]:
+    """What each cue adds to the one before; a line that is shown while it grows is read when it is whole."""
+    shown: list[str] = []
+    pending: list[str] = []
+    start_s, end_s = 0.0, -1.0
+    for cue in cues:
+        lines = [line for line in cue.lines if line]
+        if not lines:
+            continue
+        fresh = lines
+        if cue.start_s - end_s <= ROLL_S:
+            most = min(len(lines), len(shown))
+            repeated = next((n for n in range(most, 0, -1) if lines[:n] == shown[-n:]), 0)
+            fresh = lines[repeated:]
+            if fresh and pending and not repeated and _grew(pending[-1], fresh[0]):
+                pending.pop()
+        shown, end_s = lines, cue.end_s
+        if not fresh:
+            continue
+        if pending:
+            yield start_s, _by_speaker(pending)
+        pending, start_s = fresh, cue.start_s
+    if pending:
+        yield start_s, _by_speaker(pending)
 
 
-def _plain(line: str) -> str:
-    text = MARKUP.sub("", line)
-    for entity, char in ENTITIES.items():
-        text = text.replace(entity, char)
-    return text.strip()
+def _grew(before: str, now: str) -> bool:
+    """Whether a line is another with more words at its end."""
+    if not now.startswith(before) or len(now) == len(before):
+        return False
+    following = now[len(before)]
+    return not (following.isalnum() and before[-1].isalnum()) or following >= "\u0e00"
 
 
-def _clock(seconds: int) -> str:
-    return f"{seconds // 3600:02}:{seconds // 60 % 60:02}:{seconds % 60:02}"
+def _by_speaker(lines: list[str]) -> list[str]:
+    """The lines of a cue on one line, or on one for each speaker."""
+    return [spoken for part in " ".join(lines).split("\n") if (spoken := part.strip())]
+
+
+def _srt_cues(stream: Iterable[str]) -> Iterator[Cue]:
+    """Cues that end where the next begins; the number before its times is no text."""
+    times: tuple[float, float] | None = None
+    lines: list[str] = []
+    is_numbered = False
+    for line in stream:
+        found = TIMES.match(line)
+        if not found:
+            lines.append(line)
+            continue
+        if times is None:
+            is_numbered = any(_is_number(before) for before in lines[-2:])
+        elif is_numbered:
+            _drop_number(lines)
+        if times is not None:
+            yield Cue(*times, _spoken(lines))
+        times, lines = _times(found), []
+    if times is not None:
+        yield Cue(*times, _spoken(lines))
+
+
+def _drop_number(lines: list[str]) -> None:
+    while lines and not lines[-1].strip():
+        lines.pop()
+    if lines and _is_number(lines[-1]):
+        lines.pop()
+
+
+def _is_number(line: str) -> bool:
+    return line.strip().lstrip("\ufeff").isdecimal()
+
+
+def _vtt_cues(stream: Iterable[str]) -> Iterator[Cue]:
+    """Cues that end at an empty line, but for words that follow it and are neither a note nor a name."""
+    times: tuple[float, float] | None = None
+    lines: list[str] = []
+    block: list[str] = []  # since the last empty line, where that is not the one after the times
+    after_gap = is_numbered = False
+    for line in stream:
+        found = TIMES.match(line)
+        if found:
+            is_numbered = is_numbered or (times is None and any(map(_is_number, block[-1:])))
+            if not after_gap:
+                lines += block[:-1] if is_numbered and any(map(_is_number, block[-1:])) else block
+            elif len(block) > 1 and not block[0].startswith(NOTES):
+                lines += block[:-1]  # the last one names the cue
+            if times is not None:
+                yield Cue(*times, _spoken(lines))
+            times, lines, block, after_gap = _times(found), [], [], False
+        elif line.rstrip("\r\n"):
+            block.append(line)
+        else:
+            if not (after_gap and block and block[0].startswith(NOTES)):
+                lines += block
+            block, after_gap = [], True
+    if times is not None:
+        if not (after_gap and block and block[0].startswith(NOTES)):
+            lines += block
+        yield Cue(*times, _spoken(lines))
+
+
+def _ass_cues(stream: Iterable[str]) -> Iterator[Cue]:
+    """The dialogue of a script, in the order of its times."""
+    names = ["layer", "start", "end", "style", "name", "marginl", "marginr", "marginv", "effect", "text"]
+    cues = []
+    for line in stream:
+        kind, colon, rest = line.strip().partition(":")
+        if colon and kind.strip().lower() == "format" and "text" in rest.lower():
+            names = [name.strip().lower() for name in rest.split(",")]
+        if not colon or kind.strip().lower() != "dialogue":
+            continue
+        cells = dict(zip(names, rest.split(",", len(names) - 1), strict=False))
+        begins, ends = ASS_TIME.fullmatch(cells.get("start", "")), ASS_TIME.fullmatch(cells.get("end", ""))
+        if begins is None or "text" not in cells:
+            continue
+        text = COMMENT.sub("", DRAWING.sub("", cells["text"])).replace("\\h", " ")
+        lines = [part.strip() for part in re.split(r"\\[Nn]", text)]
+        if any(lines) and (name := cells.get("name", cells.get("actor", "")).strip()):
+            lines[0] = f"\n{name}: {lines[0]}"
+        start_s = _seconds(begins.groups())
+        cues.append(Cue(start_s, _seconds(ends.groups()) if ends else start_s, lines))
+    return iter(sorted(cues, key=lambda cue: cue.start_s))
+
+
+def _spoken(lines: Iterable[str]) -> list[str]:
+    """The lines of a cue without markup; one that starts with a line break is of another speaker."""
+    spoken: list[str] = []
+    for line in lines:
+        text = VOICE.sub(lambda voice: f"\n{voice[1].strip()}: ", READING.sub("", STYLE.sub("", line)))
+        text = BREAK.sub(" ", MARKUP.sub("", text))
+        text = (
+            ENTITY.sub(lambda entity: html.unescape(entity[0]), text).replace("\u00a0", " ").strip(" \t\r\n")
+        )
+        if DASH.match(text) or (VOICE.search(line) and VOICE.match(STYLE.sub("", line).strip())):
+            text = "\n" + text
+        spoken.append(text)
+    return spoken
+
+
+def _times(found: re.Match[str]) -> tuple[float, float]:
+    groups = found.groups()
+    return _seconds(groups[:4]), _seconds(groups[4:])
+
+
+def _seconds(parts: tuple[str | None, ...]) -> float:
+    hours, minutes, seconds, fraction = parts
+    return int(hours or 0) * 3600 + int(minutes or 0) * 60 + int(seconds or 0) + float(f"0.{fraction or 0}")
+
+
+def _clock(seconds: float) -> str:
+    whole = int(seconds)
+    return f"{whole // 3600:02}:{whole // 60 % 60:02}:{whole % 60:02}"

@@ -1,41 +1,144 @@
-"""CSV and TSV, streamed: one piece per row, title and text columns recognised by their names."""
+"""CSV and TSV, streamed: one piece per row, each value with the name of its column."""
 
-import csv
-import io
+import re
 from collections.abc import Iterator, Sequence
+from itertools import chain, islice
 from typing import TextIO
 
 from indexer.readers import encoding
-from indexer.readers.pieces import Facts, Piece, Reading, Source, refusal
+from indexer.readers.pieces import Facts, Piece, Reading, Source
+from indexer.readers.rows import DELIMITERS, Row, delimiter_of, iter_rows, stated_delimiter, width_of
+
+__all__ = ["DELIMITERS", "TEXT_NAMES", "TITLE_NAMES", "delimiter_of", "read", "row_text"]
 
 TITLE_NAMES = frozenset({"title", "name", "heading"})
 TEXT_NAMES = frozenset({"text", "content", "body", "passage"})
-MAX_FIELD_CHARS = 16 << 20
-DELIMITERS = ",;\t|"
+BARE_NAMES = (frozenset({"title", "heading"}), TEXT_NAMES)
+"""Columns that say themselves what they are: they come first, without their name."""
+SAMPLE_ROWS = 100
+MAX_NAME_CHARS = 60
+MAX_SHOWN = 5
+MIN_SENTENCE_WORDS = 3
+_KINDS = (
+    ("year", re.compile(r"(?:19|20)\d\d")),
+    ("number", re.compile(r"[-+]?[\d.,\s]*\d[\d.,\s]*%?")),
+    ("date", re.compile(r"\d{1,4}[-./]\d{1,2}[-./]\d{1,4}.*")),
+    ("address", re.compile(r"\S*(?:://|\S@\w)\S*")),
+    ("sentence", re.compile(r".*[.!?。！？]", re.DOTALL)),
+)
 
 
 def read(source: Source) -> Reading:
-    """Columns without a known name are joined; a row of numbers only is kept as it is."""
     codec = encoding.detect_source(source)
     yield Facts(encoding=codec)
-    csv.field_size_limit(MAX_FIELD_CHARS)
     with encoding.open_text(source, codec) as stream:
         start = stream.read(1 << 16)
         delimiter = "\t" if source.suffix == ".tsv" else delimiter_of(start)
-        header: list[str] | None = None
-        rows = csv.reader(_lines(start, stream), delimiter=delimiter)
-        try:
-            for number, cells in enumerate(rows, start=1):
-                if text := row_text(cells, header):
-                    yield Piece(text, section=f"row {number}")
-                header = cells if header is None else header
-        except csv.Error as error:
-            raise refusal(
-                source.name,
-                f"is not a table from row {rows.line_num} on ({error})",
-                "rows of quoted or plain cells",
-                "Check its quotation marks, or rename it to .txt",
-            ) from error
+        lines = _lines(start, stream)
+        if stated_delimiter(start.partition("\n")[0]) is not None:
+            next(lines)
+        sample = (f"{line}\n" for line in start.split("\n")[:SAMPLE_ROWS])
+        width = width_of(iter_rows(sample, delimiter, 0))
+        yield from _pieces(iter_rows(lines, delimiter, width), width, is_named=source.suffix != ".tsv")
+
+
+def _pieces(rows: Iterator[Row], width: int, *, is_named: bool) -> Reading:
+    first = list(islice(rows, SAMPLE_ROWS))
+    place = header_place([row.cells for row in first], width, is_named=is_named)
+    header: list[str] | None = None
+    stray: list[int] = []
+    for position, row in enumerate(chain(first, rows)):
+        if row.is_stray:
+            stray.append(row.number)
+        if position == place:
+            header = [" ".join(cell.split()) for cell in row.cells]
+        elif text := labelled(row.cells, header):
+            yield Piece(text, section=f"row {row.number}")
+    if stray:
+        shown = ", ".join(map(str, stray[:MAX_SHOWN])) + (", …" if len(stray) > MAX_SHOWN else "")
+        yield Facts(
+            warning=f"a quotation mark without a partner stands in row {shown}; the row was read as it is"
+        )
+
+
+def header_place(rows: Sequence[Sequence[str]], width: int, *, is_named: bool) -> int | None:
+    """Which of the first rows names the columns; None if none does.
+
+    That is the first row that is as wide as most, if it looks like names and its names are not values below.
+    ``is_named``: whether it is taken for names where it might as well be values.
+    """
+    for place, cells in enumerate(rows):
+        filled = [cell.strip() for cell in cells if cell.strip()]
+        if len(filled) < 0.6 * max(width, 1) or (width > 1 and len(filled) < 2):
+            continue
+        body = rows[place + 1 :]
+        if not body or not _may_be_names(cells, filled, body):
+            return None
+        return place if is_named or len(filled) > 2 or _differ(cells, body) else None
+    return None
+
+
+def _may_be_names(cells: Sequence[str], filled: Sequence[str], body: Sequence[Sequence[str]]) -> bool:
+    lowered = {name.lower() for name in filled}
+    if lowered & (TITLE_NAMES | TEXT_NAMES) and len(lowered) == len(filled):
+        return True
+    if len(filled) < 2 or len(lowered) < len(filled):
+        return False
+    if not all(
+        _could_name(cell.strip(), _values(body, place)) for place, cell in enumerate(cells) if cell.strip()
+    ):
+        return False
+    return not any(
+        cell.strip() and place < len(row) and row[place].strip() == cell.strip()
+        for row in body
+        for place, cell in enumerate(cells)
+    )
+
+
+def _could_name(name: str, values: Sequence[str]) -> bool:
+    """Whether a cell may be the name of the column that has these values: a year or question may."""
+    kind = _kind(name)
+    if len(name) > MAX_NAME_CHARS or "\n" in name:
+        return False
+    return not kind or (kind in ("year", "sentence") and not any(_kind(value) == kind for value in values))
+
+
+def _differ(names: Sequence[str], body: Sequence[Sequence[str]]) -> bool:
+    """Whether a column holds other things than its name: numbers, addresses, or much longer texts."""
+    for place, name in enumerate(names):
+        values = _values(body, place)
+        is_longer = sum(map(len, values)) > 3 * len(name.strip()) * len(values)
+        if values and (is_longer or (not _kind(name.strip()) and all(map(_kind, values)))):
+            return True
+    return bool({name.strip().lower() for name in names} & (TITLE_NAMES | TEXT_NAMES))
+
+
+def _values(body: Sequence[Sequence[str]], place: int) -> list[str]:
+    return [row[place].strip() for row in body if place < len(row) and row[place].strip()]
+
+
+def _kind(cell: str) -> str:
+    """What a cell is that is no name: a number, a date, an address, a sentence; nothing for other words."""
+    kind = next((kind for kind, pattern in _KINDS if pattern.fullmatch(cell)), "")
+    return "" if kind == "sentence" and len(cell.split()) < MIN_SENTENCE_WORDS else kind
+
+
+def labelled(cells: Sequence[str], names: Sequence[str] | None) -> str:
+    """The text of a row, ending in a newline: a line ``name: value`` for each filled cell.
+
+    Titles and texts come first, without their names. Without names the cells stand side by side.
+    """
+    filled = [(place, cell.strip()) for place, cell in enumerate(cells) if cell.strip()]
+    if not filled:
+        return ""
+    if names is None:
+        return " | ".join(cell for _, cell in filled) + "\n"
+    lines: tuple[list[str], list[str], list[str]] = ([], [], [])
+    for place, cell in filled:
+        name = names[place] if place < len(names) else ""
+        rank = next((rank for rank, bare in enumerate(BARE_NAMES) if name.lower() in bare), 2)
+        lines[rank].append(f"{name}: {cell}\n" if name and rank == 2 else f"{cell}\n")
+    return "".join(chain(*lines))
 
 
 def row_text(cells: Sequence[str], header: Sequence[str] | None) -> str:
@@ -54,22 +157,6 @@ def row_text(cells: Sequence[str], header: Sequence[str] | None) -> str:
         return "".join(part + "\n" for part in picked if part)
     filled = [cell.strip() for cell in cells if cell.strip()]
     return " | ".join(filled) + "\n" if filled else ""
-
-
-def delimiter_of(start: str) -> str:
-    """The mark that cuts the first lines into the same number (more than one) of cells most often."""
-    lines = start.split("\n")[:40]
-    lines = lines[:-1] or lines
-
-    def evenness(mark: str) -> tuple[float, int]:
-        widths = [len(row) for row in csv.reader(io.StringIO("\n".join(lines)), delimiter=mark) if row]
-        usual = max(set(widths), key=widths.count, default=1)
-        return (widths.count(usual) / len(widths) if usual > 1 else 0.0, usual)
-
-    try:
-        return max(DELIMITERS, key=evenness)
-    except csv.Error:
-        return ","
 
 
 def _lines(start: str, stream: TextIO) -> Iterator[str]:

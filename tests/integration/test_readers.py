@@ -177,3 +177,11 @@ def test_the_process_loads_no_heavy_library(process: ReaderProcess) -> None:
     loaded = maps.read_text()
     assert "lxml" in loaded
     assert "torch" not in loaded and "numpy" not in loaded and os.getpid() != process.pid
+
+
+def test_titles_and_sections_have_no_soft_hyphens(process: ReaderProcess, tmp_path: Path) -> None:
+    page = "<title>Müh&shy;le</title><h1>Was&shy;ser&shy;rad</h1><p>Es läuft.</p>"
+    (tmp_path / "a.html").write_text(page, encoding="utf-8")
+    reading = process.read(tmp_path / "a.html")
+    assert [block.section for block in reading] == ["Wasserrad"]
+    assert reading.info.title == "Mühle"

@@ -18,6 +18,7 @@ from typing import Literal
 import numpy as np
 
 from trainer.data.pairs import Pair
+from trainer.data.text_files import open_text
 from trainer.errors import DataError
 
 Detect = Callable[[Sequence[str]], Sequence[str]]
@@ -332,7 +333,7 @@ class _Rows:
     def _raw(self) -> Iterator[dict[str, object] | list[str]]:
         self.damaged = 0
         try:
-            with self._path.open(encoding=_encoding(self._path), newline="") as stream:
+            with open_text(self._path) as stream:
                 if self._is_json:
                     yield from self._json_rows(stream)
                     return
@@ -343,9 +344,9 @@ class _Rows:
                 else:
                     comma = max(",;", key=start.partition("\n")[0].count)
                     yield from (row for row in csv.reader(stream, delimiter=comma) if row)
-        except (OSError, UnicodeDecodeError, csv.Error) as error:
+        except (OSError, UnicodeError, csv.Error) as error:
             raise DataError(
-                f"'{self._path.name}' cannot be read ({error}). Expected text in UTF-8, one pair per line. "
+                f"'{self._path.name}' cannot be read ({error}). Expected text, one pair per line. "
                 "Save it so and try again."
             ) from error
 
@@ -354,18 +355,13 @@ class _Rows:
             if not line.strip():
                 continue
             try:
-                row = json.loads(line)
-            except ValueError:
+                row = json.loads(line.removeprefix("\ufeff"))
+            except (ValueError, RecursionError):
                 row = None
             if isinstance(row, dict):
                 yield row
             else:
                 self.damaged += 1
-
-
-def _encoding(path: Path) -> str:
-    with path.open("rb") as stream:
-        return "utf-16" if stream.read(2) in (b"\xff\xfe", b"\xfe\xff") else "utf-8-sig"
 
 
 def _as_text(value: object) -> str:

@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import Any
 
 from trainer.data.sources import PairSource
+from trainer.data.text_files import in_utf8
 from trainer.errors import DataError
 
 FORMATS = {".tsv": "csv", ".csv": "csv", ".jsonl": "json", ".json": "json", ".parquet": "parquet"}
@@ -33,10 +34,25 @@ def open_rows(source: PairSource) -> Any:
         return _open_hub(source)
     files = _local_files(source)
     kind = _format_of(files[0], source)
+    if kind != "parquet":
+        files = [_readable(path, source) for path in files]
     options = _csv_options(files[0], source) if kind == "csv" else {}
     # load_dataset would report every opening of a file to the hub, and wait for its answer.
     reader = {"csv": CsvDatasetReader, "json": JsonDatasetReader, "parquet": ParquetDatasetReader}[kind]
     return reader([str(path) for path in files], streaming=True, **options).read()
+
+
+def _readable(path: Path, source: PairSource) -> Path:
+    """The file, or a copy in UTF-8, which is all that the readers know; packed files are taken for that."""
+    if path.suffix in COMPRESSIONS:
+        return path
+    try:
+        return in_utf8(path)
+    except (OSError, UnicodeError) as error:
+        raise DataError(
+            f"Source {source.name!r}: {path.name} cannot be read ({error}). Expected a text file. "
+            "Save it as UTF-8."
+        ) from error
 
 
 def _open_hub(source: PairSource) -> Any:

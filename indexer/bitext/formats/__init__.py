@@ -15,6 +15,7 @@ from pathlib import Path
 from indexer.bitext.formats import csv, jsonl, moses, tmx, tsv, xliff, xlsx
 from indexer.bitext.formats.fields import prepared
 from indexer.bitext.formats.languages import language_tag
+from indexer.bitext.formats.left_out import LeftOut, with_both_sides
 from indexer.bitext.values import Pair
 from indexer.errors import ExportError, QueryError, ReadError
 
@@ -26,7 +27,7 @@ class Format:
     name: str
     title: str
     suffixes: tuple[str, ...]
-    read: Callable[[Path], Iterator[Pair]]
+    read: Callable[[Path, LeftOut | None], Iterator[Pair]]
     write: Callable[[Path, Iterable[Pair], str, str], int]
     keeps_scores: bool = True
 
@@ -35,7 +36,7 @@ FORMATS: Mapping[str, Format] = {
     form.name: form
     for form in (
         Format("tmx", "TMX 1.4b", (".tmx",), tmx.read, tmx.write),
-        Format("xliff", "XLIFF 1.2", (".xlf", ".xliff"), xliff.read, xliff.write),
+        Format("xliff", "XLIFF", (".xlf", ".xliff"), xliff.read, xliff.write),
         Format("tsv", "TSV", (".tsv",), tsv.read, tsv.write),
         Format("jsonl", "JSON lines", (".jsonl",), jsonl.read, jsonl.write),
         Format("csv", "CSV", (".csv",), csv.read, csv.write),
@@ -74,12 +75,16 @@ def format_of(path: str | Path, format: str | None = None) -> Format:
     return _SUFFIXES.get(suffix, FORMATS["moses"])
 
 
-def read_pairs(path: str | Path, *, format: str | None = None) -> Iterator[Pair]:
+def read_pairs(
+    path: str | Path, *, format: str | None = None, left_out: LeftOut | None = None
+) -> Iterator[Pair]:
     """The pairs of a file, one after the other; trouble in the middle shows when it is reached.
 
     Args:
         path: the file; for Moses the prefix, or the file of the source side.
         format: a key of ``FORMATS``; None goes by the suffix.
+        left_out: counts units that are damaged or have an empty side, and they are passed over; without it
+            the former are errors, and the latter pairs.
 
     Raises:
         ReadError: it is missing or damaged; says at which line, row or element.
@@ -90,7 +95,8 @@ def read_pairs(path: str | Path, *, format: str | None = None) -> Iterator[Pair]
     if form.name != "moses" and not path.is_file():
         seen = "is a folder" if path.is_dir() else "does not exist"
         raise ReadError(f"{path} {seen}; expected a file of pairs. Check the path.")
-    return form.read(path)
+    pairs = form.read(path, left_out)
+    return pairs if left_out is None else with_both_sides(pairs, left_out)
 
 
 def write_pairs(

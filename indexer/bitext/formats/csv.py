@@ -9,24 +9,30 @@ import csv
 import re
 from collections.abc import Iterable, Iterator
 from pathlib import Path
-from typing import TextIO
 
-from indexer.bitext.formats.fields import COLUMNS, bad
-from indexer.bitext.formats.lines import MAX_LINE_CHARS, codec_of, unreadable
+from indexer.bitext.formats.fields import COLUMNS
+from indexer.bitext.formats.left_out import LeftOut
+from indexer.bitext.formats.lines import codec_of, line_end, unreadable
 from indexer.bitext.formats.saving import replacing
 from indexer.bitext.formats.table import cells_of, names_sides, pairs_of
 from indexer.bitext.values import Pair
-from indexer.readers.tables import DELIMITERS, delimiter_of
+from indexer.readers.rows import DELIMITERS, delimiter_of, iter_rows, stated_delimiter, width_of
 
+_START_CHARS, _SAMPLE_LINES = 1 << 16, 100
 _FORMULA = re.compile("'*[=+\\-@\t\r\n\uff1d\uff0b\uff0d\uff20]")  # the last four are their wide forms
 
 
-def read(path: Path) -> Iterator[Pair]:
+def read(path: Path, left_out: LeftOut | None = None) -> Iterator[Pair]:
     """The pairs of a CSV file, whatever its separator: comma, semicolon, tab or bar."""
     codec = codec_of(path)
-    with path.open(encoding=codec, errors="replace", newline="") as file:
-        delimiter = _delimiter(file.read(1 << 16))
-    return pairs_of(path.name, _rows(path, codec, delimiter), restore=_bare, decimal_comma=delimiter == ";")
+    try:
+        with path.open(encoding=codec, errors="replace", newline="") as file:
+            start = file.read(_START_CHARS)
+    except OSError as error:
+        raise unreadable(path, error) from error
+    delimiter = _delimiter(start)
+    rows = _rows(path, codec, delimiter, start)
+    return pairs_of(path.name, rows, restore=_bare, decimal_comma=delimiter == ";", left_out=left_out)
 
 
 def write(path: Path, pairs: Iterable[Pair], source_language: str, target_language: str) -> int:
@@ -50,34 +56,24 @@ def _bare(text: str) -> str:
     return text[1:] if text.startswith("'") and _FORMULA.match(text) else text
 
 
-def _rows(path: Path, codec: str, delimiter: str) -> Iterator[tuple[int, list[str]]]:
-    csv.field_size_limit(MAX_LINE_CHARS)
-    number = 0
+def _rows(path: Path, codec: str, delimiter: str, start: str) -> Iterator[tuple[int, list[str]]]:
+    sample = (f"{line}\n" for line in start.split("\n")[:_SAMPLE_LINES])
+    width = width_of(iter_rows(sample, delimiter, 0))
     try:
-        with path.open(encoding=codec, newline="") as file:
-            for number, cells in enumerate(csv.reader(_short(file), delimiter=delimiter), start=1):
-                yield number, cells
-    except (csv.Error, UnicodeDecodeError) as error:
-        raise bad(
-            f"{path.name}, row {number + 1}",
-            f"is no row of a table ({error})",
-            "plain or quoted cells",
-            "Check its quotation marks and its encoding",
-        ) from error
+        with path.open(encoding=codec, errors="replace", newline=line_end(start)) as file:
+            if stated_delimiter(start.partition("\n")[0]) is not None:
+                file.readline()
+            for row in iter_rows(file, delimiter, width):
+                yield row.number, row.cells
     except OSError as error:
         raise unreadable(path, error) from error
-
-
-def _short(file: TextIO) -> Iterator[str]:
-    while line := file.readline(MAX_LINE_CHARS):
-        if len(line) >= MAX_LINE_CHARS:
-            raise csv.Error(f"a line has over {MAX_LINE_CHARS >> 20} million characters")
-        yield line
 
 
 def _delimiter(start: str) -> str:
     """The separator under which the first row is a header, else that which cuts the rows most evenly."""
     first = start.partition("\n")[0]
+    if (stated := stated_delimiter(first)) is not None:
+        return stated
     for mark in DELIMITERS:
         if names_sides(first.strip().replace('"', "").split(mark)):
             return mark

@@ -22,25 +22,28 @@ from indexer.bitext.formats.fields import (
     shown,
     state_of,
 )
+from indexer.bitext.formats.left_out import LeftOut, parsed
 from indexer.bitext.formats.lines import iter_lines
 from indexer.bitext.formats.saving import replacing
 from indexer.bitext.formats.table import FIELDS
 from indexer.bitext.values import UNKNOWN_LANGUAGE, Pair
 
 
-def read(path: Path) -> Iterator[Pair]:
+def read(path: Path, left_out: LeftOut | None = None) -> Iterator[Pair]:
     """The pairs of a JSON lines file."""
-    for number, line in iter_lines(path):
-        if not line.strip():
-            continue
-        where = f"{path.name}, row {number}"
-        try:
-            row = json.loads(line)
-        except (ValueError, RecursionError) as error:
-            raise bad(where, f"is not JSON ({error})", "an object per line", "Correct the line") from error
-        if not isinstance(row, dict):
-            raise bad(where, f"holds {shown(line)}", "an object with a source and a target", "Correct it")
-        yield _pair(row, where)
+    lines = ((f"{path.name}, row {number}", line) for number, line in iter_lines(path) if line.strip())
+    return parsed(lines, _line_pairs, left_out)
+
+
+def _line_pairs(line: tuple[str, str]) -> Iterator[Pair]:
+    where, text = line
+    try:
+        row = json.loads(text.removeprefix("\ufeff"), strict=False)
+    except (ValueError, RecursionError) as error:
+        raise bad(where, f"is not JSON ({error})", "an object per line", "Correct the line") from error
+    if not isinstance(row, dict):
+        raise bad(where, f"holds {shown(text)}", "an object with a source and a target", "Correct it")
+    yield _pair(row, where)
 
 
 def write(path: Path, pairs: Iterable[Pair], source_language: str, target_language: str) -> int:

@@ -43,11 +43,11 @@ def iter_lines(path: Path) -> Iterator[tuple[int, str]]:
     """The lines of a file with their numbers from 1, without line ends. Only a newline ends a line.
 
     Raises:
-        ReadError: a line is in no encoding, or too long.
+        ReadError: a line is too long.
     """
     codec, number = codec_of(path), 0
     try:
-        with path.open(encoding=codec, newline="\n") as file:
+        with path.open(encoding=codec, errors="replace", newline="\n") as file:
             while line := file.readline(MAX_LINE_CHARS):
                 number += 1
                 if len(line) >= MAX_LINE_CHARS:
@@ -58,58 +58,43 @@ def iter_lines(path: Path) -> Iterator[tuple[int, str]]:
                         "Cut it into sentences",
                     )
                 yield number, line.removesuffix("\n").removesuffix("\r")
-    except UnicodeDecodeError as error:
-        raise _undecodable(path, number + 1, codec) from error
     except OSError as error:
         raise unreadable(path, error) from error
+
+
+def line_end(start: str) -> str:
+    """What ends the lines of a file that begins so: a lone carriage return only where nothing else does."""
+    return "\r" if "\r" in start and "\n" not in start else "\n"
 
 
 def codec_of(path: Path) -> str:
     """The codec of a text file: that of its mark, else UTF-8, else the likeliest of the older ones.
 
     Raises:
-        ReadError: it is UTF-8 but for a few bytes, or no text.
+        ReadError: it is no text.
     """
     try:
         with path.open("rb") as file:
-            head = file.read(_BLOCK)
-            for mark, codec in MARKS:
-                if head.startswith(mark):
-                    return codec
+            head = part = file.read(_BLOCK)
+            mark = next((codec for mark, codec in MARKS if head.startswith(mark)), "utf-8")
+            if mark not in ("utf-8", "utf-8-sig"):
+                return mark
             decoder = codecs.getincrementaldecoder("utf-8")()
-            part, line = head, 1
-            while part:
-                try:
+            try:
+                while part:
                     decoder.decode(part)
-                except UnicodeDecodeError as error:
-                    line += error.object.count(b"\n", 0, error.start)
-                    break
-                line += part.count(b"\n")
-                part = file.read(_BLOCK)
-            else:
-                if not _has_zeros(head):
-                    return "utf-8"
+                    part = file.read(_BLOCK)
+            except UnicodeDecodeError:
+                return detect_source(Source(path.name, path))
     except OSError as error:
         raise unreadable(path, error) from error
-    codec = detect_source(Source(path.name, path))
-    if codec == "utf-8" and part:
-        raise _undecodable(path, line, codec)
-    return codec
+    return detect_source(Source(path.name, path)) if _has_zeros(head) else mark
 
 
 def unreadable(path: Path, error: OSError) -> ReadError:
     """The error for a file that the system does not give out."""
     return ReadError(
         f"{path} cannot be read ({error.strerror or error}); expected a file of pairs. Check the path."
-    )
-
-
-def _undecodable(path: Path, line: int, codec: str) -> ReadError:
-    return bad(
-        f"{path.name}, line {line}",
-        f"has bytes that are not {codec.upper()}",
-        "one encoding in the whole file",
-        "Save it as UTF-8",
     )
 
 

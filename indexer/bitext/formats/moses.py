@@ -13,10 +13,13 @@ from pathlib import Path
 
 from indexer.bitext.formats.fields import bad
 from indexer.bitext.formats.languages import language_tag
+from indexer.bitext.formats.left_out import LeftOut
 from indexer.bitext.formats.lines import as_given, iter_lines, on_one_line
 from indexer.bitext.formats.saving import replacing
 from indexer.bitext.values import UNKNOWN_LANGUAGE, Pair
 from indexer.errors import ReadError
+
+__all__ = ["files_of", "is_side", "read", "write"]
 
 UNKNOWN_SUFFIXES = ("src", "trg")
 _SUFFIX = re.compile(r"(?:[a-z]{2,3})(?:[-_][A-Za-z0-9]{2,8})*", re.ASCII)
@@ -29,11 +32,11 @@ _OTHER_FILES = frozenset(
 _DIRECTION = re.compile(r"([A-Za-z_]+)-([A-Za-z_]+)$")
 
 
-def read(path: Path) -> Iterator[Pair]:
+def read(path: Path, left_out: LeftOut | None = None) -> Iterator[Pair]:
     """The pairs of two Moses files; ``path`` is their prefix or the file of the source side.
 
     Raises:
-        ReadError: there are not two such files, or their lines do not match.
+        ReadError: there are not two such files, or their lines do not match, which no count makes good.
     """
     source, target = files_of(path)
     return _pairs(source, target)
@@ -82,11 +85,18 @@ def files_of(path: Path) -> tuple[Path, Path]:
     return (second, first) if swapped else (first, second)
 
 
+def is_side(path: Path) -> bool:
+    """Whether a file is named as one side of two: ``news.de``."""
+    return _is_suffix(path.suffix[1:])
+
+
 def _pairs(source: Path, target: Path) -> Iterator[Pair]:
     languages = _tag(source), _tag(target)
     sides = zip_longest(iter_lines(source), iter_lines(target))
     for first, second in sides:
         if first is None or second is None:
+            if not (first or second or (0, ""))[1].strip():
+                continue  # empty lines at the end of one
             longer, shorter = (source, target) if second is None else (target, source)
             number = (first or second or (0, ""))[0]
             raise bad(

@@ -2,13 +2,15 @@
 
 A first row that names a source and a target column is a header; columns may then come in any order, and
 those without a known name are kept as meta. A first row of two different language codes is a header too.
-Without a header the columns are source, target and score, or score, source and target, as LASER writes
-them, when the first cell is a number and the third is none.
+Without a header the columns are source, target and score; or score, source and target, as LASER writes
+them, when the first cell is a number and the third is none; or number, source, number and target, as
+Tatoeba writes them. A third column that is no number is kept as meta.
 """
 
 import json
 import re
 from collections.abc import Callable, Iterable, Iterator, Sequence
+from itertools import chain
 
 from indexer.bitext.formats.fields import (
     COLUMNS,
@@ -24,6 +26,7 @@ from indexer.bitext.formats.fields import (
     state_of,
 )
 from indexer.bitext.formats.languages import language_tag
+from indexer.bitext.formats.left_out import LeftOut, parsed
 from indexer.bitext.values import Pair
 
 ALIASES = {
@@ -71,6 +74,7 @@ def pairs_of(
     *,
     restore: Callable[[str], str] = str,
     decimal_comma: bool = False,
+    left_out: LeftOut | None = None,
 ) -> Iterator[Pair]:
     """The pairs in the rows of a file; rows without any text are passed over.
 
@@ -79,18 +83,19 @@ def pairs_of(
         rows: their numbers and cells.
         restore: what undoes the escaping of ``write_pairs``; used only under the header that it writes.
         decimal_comma: whether ``1,08`` is a number.
+        left_out: counts rows that cannot be read, which are passed over.
 
     Raises:
         ReadError: a row has too many or too few cells, or one that is not what its column says.
     """
-    header: _Header | None = None
-    for number, cells in rows:
-        if not any(cells):
-            continue
-        if header is None:
-            header = _Header(cells)
-            if header.is_row:
-                continue
+    rows = ((number, cells) for number, cells in rows if any(cells))
+    first = next(rows, None)
+    if first is None:
+        return
+    header = _Header(first[1])
+
+    def parse(row: tuple[int, Sequence[str]]) -> Iterator[Pair]:
+        number, cells = row
         where = f"{name}, row {number}"
         if len(cells) <= max(header.places["source"], header.places["target"]):
             raise bad(where, f"has {_counted(len(cells))}", "a source and a target", "Correct the row")
@@ -103,6 +108,8 @@ def pairs_of(
             )
         bare = [restore(cell) for cell in cells] if header.is_ours else cells
         yield _pair(bare, header, where, decimal_comma)
+
+    yield from parsed(rows if header.is_row else chain([first], rows), parse, left_out)
 
 
 class _Header:
@@ -121,10 +128,18 @@ class _Header:
             self.places |= {"source": 0, "target": 1}
             return
         self.is_row = False
-        order = (
-            ("score", "source", "target") if _is_scored_first(self.names) else ("source", "target", "score")
-        )
-        self.places = {field: place for place, field in enumerate(order)}
+        self.places = _usual_places(self.names)
+
+
+def _usual_places(cells: Sequence[str]) -> dict[str, int]:
+    """Where the fields are in a table without a header, told by its first row."""
+    numbers = [_is_number(cell) for cell in cells[:4]]
+    if numbers == [True, False, True, False]:
+        return {"source": 1, "target": 3}
+    if numbers[:3] == [True, False, False]:
+        return {"score": 0, "source": 1, "target": 2}
+    has_score = len(cells) < 3 or numbers[2] or not cells[2].strip()
+    return {"source": 0, "target": 1} | ({"score": 2} if has_score else {})
 
 
 def names_sides(cells: Iterable[str]) -> bool:
@@ -196,10 +211,6 @@ def _language_codes(names: Sequence[str]) -> tuple[str, str] | None:
         return None
     first, second = language_tag(names[0]), language_tag(names[1])
     return (first, second) if first and second else None
-
-
-def _is_scored_first(cells: Sequence[str]) -> bool:
-    return len(cells) >= 3 and _is_number(cells[0]) and not _is_number(cells[2])
 
 
 def _is_number(text: str) -> bool:

@@ -6,7 +6,8 @@ and ``x-flag`` of the unit and ``x-origin`` of a side. All else that a unit says
 front; it is written to the same places again, or as properties ``x-meta:…`` if its order does not allow that.
 
 The source side is the variant in the language that ``srclang`` names, else the first; each other variant
-makes a pair with it. Units with one variant are passed over. White space is kept as it is in the file.
+makes a pair with it. A variant that states no language is in that of ``srclang``, unless another one is; else
+it is not known. Units with one variant are passed over. White space is kept as it is in the file.
 Inline elements and characters that XML cannot hold: ``markup``. Every field is held.
 """
 
@@ -16,6 +17,8 @@ from typing import TYPE_CHECKING
 
 from indexer.bitext.formats import markup
 from indexer.bitext.formats.fields import bad, known, language_of, number_of, state_of
+from indexer.bitext.formats.languages import language_tag
+from indexer.bitext.formats.left_out import LeftOut, parsed
 from indexer.bitext.formats.saving import replacing
 from indexer.bitext.values import Pair
 
@@ -38,18 +41,25 @@ SIDES = ("source:", "target:")
 Meta = tuple[tuple[str, str], ...]
 
 
-def read(path: Path) -> Iterator[Pair]:
+def read(path: Path, left_out: LeftOut | None = None) -> Iterator[Pair]:
     """The pairs of a TMX file.
 
     Raises:
         ReadError: it is damaged; says at which line and element.
     """
+    return parsed(_units(path, left_out), lambda unit: _pairs(path, *unit), left_out)
+
+
+def _units(path: Path, left_out: LeftOut | None) -> Iterator[tuple["_Element", str]]:
+    """Each unit with the language of its source side."""
     header_language = ""
-    for event, element in markup.iter_elements(path, "tmx", ("header", "tu")):
-        if event == "start" and markup.local(element) == "header":
-            header_language = element.get("srclang", "")
-        elif event == "end" and markup.local(element) == "tu":
-            yield from _pairs(path, element, element.get("srclang", header_language))
+    for unit in markup.iter_units(path, "tmx", ("header",), ("tu",), left_out):
+        if unit.element is None or unit.name == "tmx":
+            continue
+        if unit.name == "header":
+            header_language = unit.element.get("srclang", "")
+        else:
+            yield unit.element, unit.element.get("srclang", header_language)
 
 
 def write(path: Path, pairs: Iterable[Pair], source_language: str, target_language: str) -> int:
@@ -81,7 +91,7 @@ def _pairs(path: Path, unit: "_Element", source_language: str) -> Iterator[Pair]
     sides = [child for child in unit if markup.local(child) == "tuv"]
     if len(sides) < 2:
         return
-    languages = [_language(path, side) for side in sides]
+    languages = _languages(path, sides, source_language)
     wanted = source_language.strip().lower().replace("_", "-")
     at = _first(languages, wanted)
     of_unit = _said(unit)
@@ -111,11 +121,17 @@ def _pairs(path: Path, unit: "_Element", source_language: str) -> Iterator[Pair]
         )
 
 
-def _language(path: Path, side: "_Element") -> str:
-    text = side.get(markup.LANG) or side.get("lang")  # the latter in versions before 1.4
-    if not text:
-        raise bad(markup.place(path, side), "has no xml:lang", "a language such as en", "Add it")
-    return language_of(text, markup.place(path, side))
+def _languages(path: Path, sides: list["_Element"], usual: str) -> list[str]:
+    """The language of each side; the one that states none is in the usual language, if no other side is."""
+    stated = [side.get(markup.LANG) or side.get("lang") or "" for side in sides]  # the latter before 1.4
+    languages = [
+        language_of(text, markup.place(path, side)) for text, side in zip(stated, sides, strict=True)
+    ]
+    source = language_tag(usual) if usual.strip() not in ("", "*all*") else None
+    is_taken = source is not None and any(_bare(language) == _bare(source) for language in languages)
+    if source is not None and not is_taken and "" in stated:
+        languages[stated.index("")] = source
+    return languages
 
 
 def _first(languages: list[str], wanted: str) -> int:
@@ -123,8 +139,12 @@ def _first(languages: list[str], wanted: str) -> int:
     lowered = [language.lower() for language in languages]
     if wanted in lowered:
         return lowered.index(wanted)
-    bare = [language.partition("-")[0] for language in lowered]
-    return bare.index(wanted.partition("-")[0]) if wanted.partition("-")[0] in bare else 0
+    bare = [_bare(language) for language in lowered]
+    return bare.index(_bare(wanted)) if _bare(wanted) in bare else 0
+
+
+def _bare(language: str) -> str:
+    return language.partition("-")[0]
 
 
 def _side(path: Path, side: "_Element") -> tuple[str, dict[str, str], Meta]:
@@ -132,7 +152,7 @@ def _side(path: Path, side: "_Element") -> tuple[str, dict[str, str], Meta]:
     if segment is None:
         raise bad(markup.place(path, side), "has no <seg>", "a sentence in each <tuv>", "Add it")
     own, meta = _ours(_said(side))
-    return markup.restored(markup.flat_text(segment, path), own.get("x-exact")), own, meta
+    return markup.restored(markup.flat_text(segment), own.get("x-exact")), own, meta
 
 
 def _said(element: "_Element") -> Meta:

@@ -9,20 +9,21 @@ from collections.abc import Iterable, Iterator
 from pathlib import Path
 
 from indexer.bitext.formats.fields import COLUMNS
+from indexer.bitext.formats.left_out import LeftOut
 from indexer.bitext.formats.lines import as_given, iter_lines, on_one_line
 from indexer.bitext.formats.saving import replacing
 from indexer.bitext.formats.table import Cell, cells_of, pairs_of
 from indexer.bitext.values import Pair
 
 
-def read(path: Path) -> Iterator[Pair]:
+def read(path: Path, left_out: LeftOut | None = None) -> Iterator[Pair]:
     """The pairs of a TSV file."""
     rows = (
         (number, [as_given(cell) for cell in line.split("\t")])
         for number, line in iter_lines(path)
         if line.strip()
     )
-    return pairs_of(path.name, rows)
+    return pairs_of(path.name, rows, left_out=left_out)
 
 
 def write(path: Path, pairs: Iterable[Pair], source_language: str, target_language: str) -> int:

@@ -1,10 +1,11 @@
-"""XLIFF 1.2, the exchange format of translation jobs (OASIS, 1 February 2008).
+"""XLIFF, the exchange format of translation jobs: written as 1.2 (OASIS, 1 February 2008), read also as 2.
 
 A pair is a ``trans-unit``. An accepted one is approved and ``signed-off``; an open one is
 ``needs-review-translation``; a rejected one is ``needs-translation`` with a qualifier that says rejected.
 Scores, flags, origins and meta are a ``context-group``, notes are notes. Reading takes ``source`` and
 ``target`` of the units of all files, not ``alt-trans``; units without a target are passed over. Other
-attributes and contexts are meta. Inline elements and characters that XML cannot hold: ``markup``. Every
+attributes and contexts are meta. Of version 2 the segments of units are read: a final one is accepted, its
+id, state and notes are meta. Inline elements and characters that XML cannot hold: ``markup``. Every
 field is held.
 """
 
@@ -16,6 +17,7 @@ from urllib.parse import quote, unquote
 
 from indexer.bitext.formats import markup
 from indexer.bitext.formats.fields import bad, known, language_of, number_of
+from indexer.bitext.formats.left_out import LeftOut, parsed
 from indexer.bitext.formats.saving import replacing
 from indexer.bitext.values import Pair, State
 
@@ -38,23 +40,63 @@ _CONTEXT = re.compile(r"x-[!-~]+")
 Meta = tuple[tuple[str, str], ...]
 
 
-def read(path: Path) -> Iterator[Pair]:
-    """The pairs of an XLIFF file.
+def read(path: Path, left_out: LeftOut | None = None) -> Iterator[Pair]:
+    """The pairs of an XLIFF file of version 1 or 2.
 
     Raises:
         ReadError: it is damaged or of another version; says at which line and element.
     """
+    return parsed(_units(path, left_out), lambda unit: _pairs(path, *unit), left_out)
+
+
+def _units(path: Path, left_out: LeftOut | None) -> Iterator[tuple["_Element", tuple[str, str]]]:
+    """Each unit with the languages of its sides."""
     languages = ("", "")
-    for event, element in markup.iter_elements(path, "xliff", ("xliff", "file", "group", "trans-unit")):
-        name = markup.local(element)
-        if event == "start" and name == "xliff":
+    for unit in markup.iter_units(path, "xliff", ("file",), ("trans-unit", "unit"), left_out):
+        element = unit.element
+        if element is None:
+            continue
+        if unit.name == "xliff":
             _check_version(path, element)
-        elif event == "start" and name == "file":
-            languages = element.get("source-language", ""), element.get("target-language", "")
-        elif event == "end" and name == "trans-unit":
-            pair = _pair(path, element, languages)
-            if pair is not None:
-                yield pair
+            languages = element.get("srcLang", ""), element.get("trgLang", "")
+        elif unit.name == "file":
+            languages = (
+                element.get("source-language", languages[0]),
+                element.get("target-language", languages[1]),
+            )
+        else:
+            yield element, languages
+
+
+def _pairs(path: Path, unit: "_Element", languages: tuple[str, str]) -> Iterator[Pair]:
+    if markup.local(unit) == "unit":
+        yield from _segments(path, unit, languages)
+    elif (pair := _pair(path, unit, languages)) is not None:
+        yield pair
+
+
+def _segments(path: Path, unit: "_Element", languages: tuple[str, str]) -> Iterator[Pair]:
+    """The pairs of a unit of version 2; its notes belong to each."""
+    notes = [("note", note.text or "") for note in unit.iter() if markup.local(note) == "note"]
+    for segment in unit.iter():
+        if markup.local(segment) != "segment":
+            continue
+        parts = {markup.local(child): child for child in reversed(segment)}
+        source, target = parts.get("source"), parts.get("target")
+        if source is None:
+            raise bad(markup.place(path, segment), "has no <source>", "a source in each <segment>", "Add it")
+        if target is None:
+            continue
+        where = markup.place(path, segment)
+        said = [("id", unit.get("id", "")), ("state", segment.get("state", ""))]
+        yield Pair(
+            source=markup.flat_text(source),
+            target=markup.flat_text(target),
+            source_language=language_of(source.get(markup.LANG) or languages[0], where),
+            target_language=language_of(target.get(markup.LANG) or languages[1], where),
+            state="accepted" if segment.get("state") == "final" else "open",
+            meta=(*((key, value) for key, value in said if value), *notes),
+        )
 
 
 def write(path: Path, pairs: Iterable[Pair], source_language: str, target_language: str) -> int:
@@ -84,10 +126,9 @@ def write(path: Path, pairs: Iterable[Pair], source_language: str, target_langua
 
 def _check_version(path: Path, root: "_Element") -> None:
     version = root.get("version", "")
-    if version not in VERSIONS:
-        raise bad(
-            markup.place(path, root), f"is of version {version!r}", "1.2", "Export it as XLIFF 1.2, or as TMX"
-        )
+    if version not in VERSIONS and not version.startswith("2."):
+        where = markup.place(path, root)
+        raise bad(where, f"is of version {version!r}", "1.2 or 2", "Export it as XLIFF 1.2, or as TMX")
 
 
 def _pair(path: Path, unit: "_Element", languages: tuple[str, str]) -> Pair | None:
@@ -115,8 +156,8 @@ def _pair(path: Path, unit: "_Element", languages: tuple[str, str]) -> Pair | No
     state, said = _state(unit, target)
     notes = [("note", note.text or "") for note in unit if markup.local(note) == "note"]
     return Pair(
-        source=markup.restored(markup.flat_text(source, path), own.get("x-exact-source")),
-        target=markup.restored(markup.flat_text(target, path), own.get("x-exact-target")),
+        source=markup.restored(markup.flat_text(source), own.get("x-exact-source")),
+        target=markup.restored(markup.flat_text(target), own.get("x-exact-target")),
         score=number_of(own.get("x-score", ""), "score", where),
         source_language=language_of(source.get(markup.LANG) or languages[0], where),
         target_language=language_of(target.get(markup.LANG) or languages[1], where),

@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import Any
 
 from indexer.bitext.formats.fields import COLUMNS, shown
+from indexer.bitext.formats.left_out import LeftOut
 from indexer.bitext.formats.lines import unreadable
 from indexer.bitext.formats.saving import replacing
 from indexer.bitext.formats.table import Cell, cells_of, pairs_of
@@ -31,9 +32,9 @@ _UNFIT = re.compile(
 _ESCAPED = re.compile(r"_x([0-9A-Fa-f]{4})_")
 
 
-def read(path: Path) -> Iterator[Pair]:
+def read(path: Path, left_out: LeftOut | None = None) -> Iterator[Pair]:
     """The pairs of the first visible sheet of a workbook."""
-    return pairs_of(path.name, _rows(path))
+    return pairs_of(path.name, _rows(path), left_out=left_out)
 
 
 def write(path: Path, pairs: Iterable[Pair], source_language: str, target_language: str) -> int:

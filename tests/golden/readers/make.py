@@ -88,8 +88,8 @@ def make_markup() -> None:
     put(
         "ja.html",
         page.encode("shift_jis"),
-        ("メニュー\n", None, None),
         (f"第一条\n{TEXTS['ja']}\n甲\t乙\n", None, "第一条"),
+        ("メニュー\n", None, "menus and footers"),
     )
     xhtml = "<html xmlns='http://www.w3.org/1999/xhtml'><head><title>x</title></head><body>{}</body></html>"
     container = "urn:oasis:names:tc:opendocument:xmlns:container"
@@ -226,8 +226,8 @@ def make_tables() -> None:
         f'id;title;text\r\n1;Prawa;"{TEXTS["pl"]}\r\n; dalej"\r\n2;Równość;Wszyscy są równi.\r\n'.encode(
             "cp1250"
         ),
-        (f"Prawa\n{TEXTS['pl']}\n; dalej\n", None, "row 2"),
-        ("Równość\nWszyscy są równi.\n", None, "row 3"),
+        (f"Prawa\n{TEXTS['pl']}\n; dalej\nid: 1\n", None, "row 2"),
+        ("Równość\nWszyscy są równi.\nid: 2\n", None, "row 3"),
     )
     thai = (f"ก | {TEXTS['th']}\n", None, "row 1")
     put("th.tsv", f"ก\t{TEXTS['th']}\nข\t1\n".encode(), thai, ("ข | 1\n", None, "row 2"))
@@ -235,7 +235,10 @@ def make_tables() -> None:
         {"title": "Hak", "text": TEXTS["tr"], "id": "7"},
         {"a": TEXTS["vi"], "b": [{"c": "d"}], "n": 5},
     ]
-    wanted = ((f"Hak\n{TEXTS['tr']}\n", None, "record 1"), (f"{TEXTS['vi']}\nd\n", None, "record 2"))
+    wanted = (
+        (f"Hak\n{TEXTS['tr']}\nid: 7\n", None, "record 1"),
+        (f"a: {TEXTS['vi']}\nb › c: d\nn: 5\n", None, "record 2"),
+    )
     put("tr-vi.json", json.dumps(records, indent=1).encode(), *wanted)
     lines = [json.dumps(record, ensure_ascii=False) + "\n" for record in records]
     put("tr-vi.jsonl", "".join(lines).encode(), *wanted)
@@ -259,7 +262,21 @@ def make_plain_formats() -> None:
         ("סוף\n", None, "00:01:10"),
     )
     captions = f"WEBVTT\n\nNOTE hidden\n\n00:05.000 --> 00:08.000 line:0\n<v 太郎>{TEXTS['ja']}\n"
-    put("ja.vtt", captions.encode(), (f"{TEXTS['ja']}\n", None, "00:00:05"))
+    put("ja.vtt", captions.encode(), (f"太郎: {TEXTS['ja']}\n", None, "00:00:05"))
+    script = (
+        "[Script Info]\nTitle: x\n\n[Events]\n"
+        "Format: Layer, Start, End, Style, Name, MarginL, MarginR, MarginV, Effect, Text\n"
+        f"Dialogue: 0,0:01:10.50,0:01:12.00,S,,0,0,0,,{{\\i1}}{TEXTS['pl']}{{\\i0}}\n"
+        f"Dialogue: 0,0:00:02.00,0:00:04.00,S,Ada,0,0,0,,{{\\an8}}{TEXTS['fr'][:20]}\\N{TEXTS['fr'][20:]}, et\n"
+        "Dialogue: 0,0:00:05.00,0:00:06.00,S,,0,0,0,,{\\p1}m 0 0 l 9 9{\\p0}\n"
+        "Comment: 0,0:00:07.00,0:00:08.00,S,,0,0,0,,hidden\n"
+    )
+    put(
+        "fr-pl.ass",
+        script.encode("utf-8-sig"),
+        (f"Ada: {TEXTS['fr'][:20]} {TEXTS['fr'][20:].strip()}, et\n", None, "00:00:02"),
+        (f"{TEXTS['pl']}\n", None, "00:01:10"),
+    )
     message = EmailMessage()
     message["Subject"], message["From"], message["To"] = "Права человека", "a@example.org", "b@example.org"
     message.set_content(TEXTS["ru"], charset="koi8-r", cte="base64")
@@ -272,9 +289,40 @@ def make_plain_formats() -> None:
     put(
         "ru.eml",
         message.as_bytes(),
+        ("Subject: Права человека\nFrom: a@example.org\nTo: b@example.org\n\n", None, None),
         (f"{TEXTS['ru']}\n", None, None),
         ("حقوق.txt\np.png\n", None, "attachments"),
         (TEXTS["ar"], None, "attachment حقوق.txt"),
+    )
+    put(
+        "el-tr.mbox",
+        (
+            "From a@example.org Sun Feb  1 10:00:00 2026\nFrom: a@example.org\nSubject: Mill\n"
+            f"Content-Type: text/plain; charset=utf-8\n\n{TEXTS['el']}\n>From here on\n\n"
+            "From b@example.org Mon Feb  2 11:00:00 2026\nDate: Mon, 2 Feb 2026 11:00:00 +0100\n"
+            f"Content-Type: text/plain; charset=utf-8\n\n{TEXTS['tr']}\n"
+        ).encode(),
+        ("From: a@example.org\n\n".join(["Subject: Mill\n", ""]), None, "message 1: Mill"),
+        (f"{TEXTS['el']}\nFrom here on\n", None, "message 1: Mill"),
+        ("Date: Mon, 2 Feb 2026 11:00:00 +0100\n\n", None, "message 2"),
+        (f"{TEXTS['tr']}\n", None, "message 2"),
+    )
+    event = (
+        "BEGIN:VCALENDAR\nBEGIN:VTIMEZONE\nTZID:X\nDTSTART:19700101T000000\nEND:VTIMEZONE\nBEGIN:VEVENT\n"
+        "DESCRIPTION:" + TEXTS["vi"][:20] + "\n " + TEXTS["vi"][20:] + "\\nHai\\, ba\n"
+        "DTSTART;TZID=Asia/Ho_Chi_Minh:20260504T093000\nSUMMARY:Quyền\n"
+        'ORGANIZER;CN="An, B":mailto:an@example.org\nBEGIN:VALARM\nDESCRIPTION:Alarm\nEND:VALARM\nEND:VEVENT\n'
+        "END:VCALENDAR\n"
+    )
+    put(
+        "vi.ics",
+        event.replace("\n", "\r\n").encode(),
+        (
+            "Quyền\nStart: 2026-05-04 09:30 Asia/Ho_Chi_Minh\nOrganizer: An, B <an@example.org>\n"
+            f"{TEXTS['vi']}\nHai, ba\n",
+            None,
+            "entry 1",
+        ),
     )
     members = {
         "a/ru.txt": TEXTS["ru"].encode("cp1251"),
@@ -283,6 +331,46 @@ def make_plain_formats() -> None:
         "__MACOSX/._b.md": b"\0",
     }
     put("two.zip", pack(members), (TEXTS["ru"], None, "a/ru.txt"), ("# B\n", None, "b.md B"))
+
+
+def make_translations() -> None:
+    def sides(tag: str, *texts: str) -> str:
+        return "".join(f"<{tag}>{text}</{tag}>" for text in texts)
+
+    half = TEXTS["pl"].index(" rodz")
+    marked = f"{TEXTS['pl'][:half]}<ph x='1'>&lt;br&gt;</ph>{TEXTS['pl'][half + 1 :]}"
+    units = [
+        f"<tu><note>Artykuł 1</note><tuv xml:lang='en'><seg>{TEXTS['en']}</seg></tuv>"
+        f"<tuv xml:lang='pl'><seg>{marked}</seg></tuv></tu>",
+        "<tu><tuv xml:lang='en'><seg>Bell&#7;s &nbsp; &amp; </seg></tuv><tuv><seg>Dzwony</seg></tuv></tu>",
+    ]
+    memory = (
+        f"<?xml version='1.0'?><tmx version='1.4'><header srclang='en'/><body>{''.join(units)}</body></tmx>"
+    )
+    put(
+        "en-pl.tmx",
+        memory.encode("utf-16"),
+        (f"Artykuł 1\n{TEXTS['en']}\n{TEXTS['pl']}\n", None, "unit 1"),
+        ("Bell\x07s &\nDzwony\n", None, "unit 2"),
+    )
+    job = (
+        "<xliff xmlns='urn:oasis:names:tc:xliff:document:2.0' version='2.0' srcLang='fr' trgLang='el'><file id='f'>"
+        f"<unit id='u'><segment><source>{TEXTS['fr']}</source><target><pc id='1'>{TEXTS['el']}</pc></target>"
+        "</segment></unit></file></xliff>"
+    )
+    put("fr-el.xlf", job.encode(), (f"{TEXTS['fr']}\n{TEXTS['el']}\n", None, "unit 1"))
+    catalogue = (
+        'msgid ""\nmsgstr ""\n"Content-Type: text/plain; charset=koi8-r\\n"\n\n#. Article 1\n#: a.c:1\n'
+        f'msgid "{TEXTS["en"][:20]}"\n"{TEXTS["en"][20:]}"\nmsgstr "{TEXTS["ru"]}"\n\n'
+        '#, fuzzy\nmsgctxt "law"\nmsgid "%d right"\nmsgid_plural "%d rights"\nmsgstr[0] "%d право"\n'
+        'msgstr[1] "%d \\"права\\""\n\n#~ msgid "old"\n#~ msgstr "старый"\n'
+    )
+    put(
+        "en-ru.po",
+        catalogue.encode("koi8-r"),
+        (f"{TEXTS['en']}\n{TEXTS['ru']}\nArticle 1\n", None, "message 1"),
+        ('%d right\n%d rights\n%d право\n%d "права"\nlaw\n', None, "message 2"),
+    )
 
 
 def draw(pages: list[list[str]]) -> bytes:
@@ -347,6 +435,7 @@ def main() -> None:
     make_slides()
     make_tables()
     make_plain_formats()
+    make_translations()
     make_pdfs(sys.argv[1] if len(sys.argv) > 1 else "chromium")
     rows = [
         f"{json.dumps(name)}: {json.dumps(EXPECTED[name], ensure_ascii=False)}" for name in sorted(EXPECTED)

@@ -109,6 +109,14 @@ def test_spans_lie_in_the_text_and_cover_its_letters(tiny_encoder: Encoder) -> N
     assert {i for i, char in enumerate(text) if not char.isspace()} <= covered
 
 
+def test_soft_hyphens_change_nothing(tiny_encoder: Encoder) -> None:
+    texts = ["Haftpflicht zahlt nicht", "Haftplicht zahlt nicht"]
+    plain, other = tiny_encoder.encode(texts)
+    broken = tiny_encoder.encode(["Haft\u00adpflicht zahlt\u00ad nicht"])[0]
+    assert np.array_equal(broken, plain)
+    assert not np.array_equal(other, plain)
+
+
 def test_threads_get_their_own_results(tiny_encoder: Encoder, static_model_dir: Path) -> None:
     from me5.loading import load_encoder
 

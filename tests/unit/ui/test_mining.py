@@ -321,6 +321,14 @@ def test_a_file_without_pairs_leaves_nothing_behind(bitexts: Bitexts, tmp_path: 
     assert bitexts.all() == []
 
 
+def test_what_a_file_lacks_is_left_out_and_counted(bitexts: Bitexts, tmp_path: Path) -> None:
+    path = tmp_path / "brought.tsv"
+    path.write_text("a\tA\nalone\nb\t\nc\tC\n", encoding="utf-8")
+    brought = bitexts.open_pairs(path)
+    assert bitexts.catalog.count_bitext_pairs(brought.id) == 2
+    assert bitexts.get(brought.id).details["dropped"] == {"damaged": 1, "empty side": 1}
+
+
 def test_an_archive_of_other_files_is_refused(bitexts: Bitexts, tmp_path: Path) -> None:
     with zipfile.ZipFile(tmp_path / "x.zip", "w") as archive:
         for name in ("../a.de", "b.ar", "c.txt"):

@@ -9,7 +9,14 @@ from typing import Any
 
 import pytest
 
-from indexer.bitext.sources import collection_sentences, files_below, is_line_per_sentence, read_sentences
+from indexer.bitext.formats.left_out import LeftOut
+from indexer.bitext.sources import (
+    collection_sentences,
+    files_below,
+    is_line_per_sentence,
+    read_sentences,
+    read_sides,
+)
 from indexer.errors import ReadError
 
 LINES = ["Der Hafen ist alt.", "Am Abend ist es still", "Wo ist das Schiff?", "Es kommt um 5.30 Uhr."]
@@ -117,3 +124,42 @@ def test_sentences_of_a_collection(library: Any, documents: Path) -> None:
     assert all(one.language == "de" and one.origin.endswith(".md") for one in found)
     places = [(one.origin, one.start) for one in found]
     assert len(places) == len(set(places))
+
+
+@pytest.mark.parametrize("packing", ["", ".gz"])
+def test_files_named_by_their_languages_are_two_sides(tmp_path: Path, packing: str) -> None:
+    for language, text in (("de", "Das Rad läuft.\nHalt!\n"), ("en", "The wheel runs.\nStop!\n")):
+        data = text.encode()
+        (tmp_path / f"corpus.de-en.{language}{packing}").write_bytes(gzip.compress(data) if packing else data)
+    got = read_sentences(tmp_path / f"corpus.de-en.de{packing}", lines=True)
+    assert [(sentence.text, sentence.language) for sentence in got] == [
+        ("Das Rad läuft.", "de"),
+        ("Halt!", "de"),
+    ]
+    (tmp_path / f"corpus.de-en.en{packing}").unlink()
+    with pytest.raises(ReadError, match="expected"):
+        read_sentences(tmp_path / f"corpus.de-en.de{packing}")
+
+
+@pytest.mark.parametrize("encoding", ["utf-8", "cp1252"])
+def test_a_lone_carriage_return_adds_no_line(tmp_path: Path, encoding: str) -> None:
+    (tmp_path / "a.txt").write_bytes("Größe\rund Höhe\nFluß\n".encode(encoding))
+    assert [one.text for one in read_sentences(tmp_path / "a.txt", lines=True)] == ["Größe und Höhe", "Fluß"]
+    (tmp_path / "b.txt").write_bytes("Größe\rFluß\r".encode(encoding))
+    assert [one.text for one in read_sentences(tmp_path / "b.txt", lines=True)] == ["Größe", "Fluß"]
+
+
+def test_sides_of_a_damaged_file_are_those_that_can_be_read(tmp_path: Path) -> None:
+    (tmp_path / "p.tsv").write_text("Das Rad\tThe wheel\nalone\n\tempty\n")
+    left_out = LeftOut()
+    assert [pair.source for pair in read_sides(tmp_path / "p.tsv", left_out)] == ["Das Rad"]
+    assert left_out.counts() == {"damaged": 1, "empty side": 1}
+    (tmp_path / "q.jsonl").write_text("no\nnot\n")
+    with pytest.raises(ReadError, match="row 1 is not JSON"):
+        read_sides(tmp_path / "q.jsonl")
+
+
+def test_files_that_hold_both_sides_are_no_side(tmp_path: Path) -> None:
+    for name in ("a.txt", "b.tmx", "c.xlf", "d.po"):
+        (tmp_path / name).write_text("x")
+    assert [path.name for path in files_below(tmp_path)] == ["a.txt"]

@@ -1,14 +1,19 @@
 """Encodings are told apart on real sentences; binary data is refused."""
 
+import codecs
+import importlib.util
 import json
 from pathlib import Path
+from types import ModuleType
 
 import pytest
 
 from indexer.errors import ReadError
 from indexer.readers import Source
-from indexer.readers.encoding import LEGACY, declared_charset, decode, detect, detect_source
+from indexer.readers.charsets import declared_codec
+from indexer.readers.encoding import LEGACY, declared_charset, decode, detect, detect_source, open_text
 
+BENCHMARK = Path(__file__).parents[4] / "benchmarks" / "encodings.py"
 GOLDEN = Path(__file__).parents[3] / "golden" / "readers"
 SENTENCES = {
     "cp1251": [
@@ -112,3 +117,105 @@ def test_golden_texts_are_stored_in_the_encoding_of_their_name() -> None:
     for name, text in texts.items():
         codec = name.split(".")[1]
         assert (GOLDEN / name).read_bytes().decode(codec).replace("\r\n", "\n") == text
+
+
+MIXED = ("Die Mühle am Fluß\n", "Öffnungszeiten: täglich\n", "plain ascii\n", "Schlüssel für Gäste\n")
+
+
+@pytest.mark.parametrize(
+    ("lines", "other"),
+    [
+        (MIXED, "cp1252"),
+        (("Ключ от мельницы\n", "Мельница закрыта на зиму.\n", "x\n", "Погода будет ясной.\n"), "cp1251"),
+        (("Młyn jest zamknięty.\n", "Żółta łódź stoi przy moście.\n", "a\n", "Święto młyna\n"), "cp1250"),
+        (("水車小屋は休みです。\n", "鍵はどこですか\n", "a\n", "子供たちは庭で遊んでいます。\n"), "cp932"),
+    ],
+)
+@pytest.mark.parametrize("pattern", ["uo-o", "ou-o", "oo-u", "uu-o", "Uo-o"])
+def test_each_line_of_a_mixed_file_is_read_by_itself(
+    lines: tuple[str, ...], other: str, pattern: str
+) -> None:
+    codecs_of = {"u": "utf-8", "U": "utf-8-sig", "o": other, "-": "ascii"}
+    data = b"".join(line.encode(codecs_of[kind]) for line, kind in zip(lines, pattern, strict=True))
+    assert decode(data)[0] == "".join(lines)
+    source = Source("a.txt", data=data * 50 if pattern != "Uo-o" else data)
+    with open_text(source, detect_source(source)) as stream:
+        assert stream.read().removeprefix("\ufeff").startswith("".join(lines))
+
+
+def test_a_mixed_file_is_the_same_however_it_is_cut() -> None:
+    data = "".join(MIXED).encode() + "".join(MIXED).encode("cp1252")
+    codec = detect(data)
+    assert codec == "utf-8-or-cp1252"
+    for size in (1, 2, 7, 64):
+        decoder = codecs.getincrementaldecoder(codec)()
+        parts = [decoder.decode(data[at : at + size]) for at in range(0, len(data), size)]
+        assert "".join([*parts, decoder.decode(b"", final=True)]) == "".join(MIXED) * 2
+
+
+def test_a_long_line_without_end_is_read_in_parts() -> None:
+    data = b"Gr\xc3\xb6\xc3\x9fe\n" + "Größe über alles ".encode("cp1252") * 200_000
+    source = Source("a.txt", data=data)
+    with open_text(source, "utf-8-or-cp1252") as stream:
+        text = stream.read(3_000_000)
+    assert text.startswith("Größe\nGröße über") and "\ufffd" not in text
+
+
+def test_texts_that_look_like_utf8_by_chance_are_not_mixed() -> None:
+    lines = ["磨坊今天关门。", "钥匙在哪里？", "孩子们在院子里玩。"] * 30
+    data = "\n".join([*lines, "联系", "谩骂"]).encode("gb18030")
+    assert detect(data) == "gb18030"
+
+
+@pytest.mark.parametrize(
+    ("label", "codec"),
+    [
+        ("ISO-8859-8-I", "iso8859-8"),
+        ("x-sjis", "cp932"),
+        ("windows-31J", "cp932"),
+        ("x-mac-cyrillic", "mac-cyrillic"),
+        ("ibm850", "cp850"),
+        ("dos-862", "cp862"),
+        ("latin3", "iso8859-3"),
+        ("us-ascii", None),
+        ("utf-8", None),
+        ("unknown-8bit", None),
+    ],
+)
+def test_declared_names(label: str, codec: str | None) -> None:
+    assert declared_codec(b"\xe0\xe1", label) == codec
+
+
+def test_a_declared_encoding_in_ascii_is_asked_before_everything_else() -> None:
+    for codec in ("iso2022_kr", "hz", "utf-7"):
+        data = "방앗간" if codec == "iso2022_kr" else "磨坊"
+        assert decode(data.encode(codec), codec)[0] == data
+    assert detect(b"plain", "iso-2022-kr") == "iso2022_kr"
+    assert detect("방앗간은 오늘 쉽니다.".encode("iso2022_kr")) == "iso2022_kr"
+    assert detect(b"1 +AOQ- 2") == "utf-8"
+
+
+def benchmark() -> ModuleType:
+    spec = importlib.util.spec_from_file_location("encodings", BENCHMARK)
+    assert spec is not None and spec.loader is not None
+    module = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(module)
+    return module
+
+
+@pytest.mark.parametrize("half", ["TUNED", "HELD_OUT"])
+def test_of_60_short_texts_at_least_57_come_out_letter_for_letter(half: str) -> None:
+    module = benchmark()
+    strings = getattr(module, half)
+    number = sum(map(len, strings.values()))
+    wrong = [miss for misses in module.count(strings, module.ours).values() for miss in misses]
+    assert number >= 60
+    assert len(wrong) <= number * 3 / 60, wrong
+
+
+def test_no_string_is_tuned_on_and_held_out() -> None:
+    module = benchmark()
+    tuned, held = (
+        {text for texts in half.values() for text in texts} for half in (module.TUNED, module.HELD_OUT)
+    )
+    assert not tuned & held

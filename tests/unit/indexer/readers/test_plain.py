@@ -1,6 +1,7 @@
 """Text and Markdown: streamed, and joined again without loss."""
 
 import io
+import zipfile
 from pathlib import Path
 
 import pytest
@@ -9,6 +10,7 @@ from hypothesis import strategies as st
 
 from indexer.readers import Facts, Piece, Source
 from indexer.readers.plain import BLOCK_CHARS, iter_blocks, read_markdown, read_text
+from tests.support.reading import warnings_of
 
 
 def read(reader, data: bytes, name: str = "a.txt") -> list[Piece]:
@@ -103,3 +105,19 @@ def test_data_before_the_text_states_the_title_and_holds_no_heading(
 def test_a_line_across_the_page_opens_no_data() -> None:
     for text in ("---\n\n# One\n\n---\n", "---\nname: x\n\n# One\n"):
         assert [piece.section for piece in read(read_markdown, text.encode(), "a.md")] == [None, "One"]
+
+
+def test_bytes_that_fit_nowhere_are_told() -> None:
+    text = "Die Mühle steht über dem Fluß, und das Rad läuft für alle. " * 20
+    data = (text + "|" + text).encode().replace(b"|", b"\xff")
+    assert warnings_of("a.txt", data) == ["1 character could not be read as utf-8, and stand there as \ufffd"]
+    assert warnings_of("a.txt", text) == []
+
+
+def test_warnings_of_files_in_an_archive_are_passed_on() -> None:
+    packed = io.BytesIO()
+    with zipfile.ZipFile(packed, "w") as archive:
+        archive.writestr("a.html", "<frameset><frame src=b.html></frameset><p>x")
+    assert warnings_of("a.zip", packed.getvalue()) == [
+        "a.html: the frame 'b.html' was not read: it is a file of its own, add it too"
+    ]

@@ -11,6 +11,7 @@ from hypothesis import strategies as st
 from lxml import etree
 
 from indexer.bitext.formats import markup, read_pairs, write_pairs
+from indexer.bitext.formats.left_out import LeftOut
 from indexer.bitext.values import Pair
 from indexer.errors import ExportError, ReadError
 
@@ -222,12 +223,11 @@ def test_older_versions_and_a_namespace_are_read(tmp_path: Path) -> None:
     [
         ("", "memory.tmx, line"),
         ("<html><p>x</p></html>", "file of <html>; expected <tmx>"),
-        (tmx(unit(("en", "a"), ("fr", "b"))) + "<", "line 1 is not well-formed"),
-        (tmx("\n<tu>\n<tuv><seg>a</seg></tuv><tuv/></tu>"), "line 3, <tuv> has no xml:lang"),
+        (tmx(unit(("en", "a"), ("fr", "b"))).replace("</body></tmx>", ""), "line 1 is not well-formed XML (the file breaks off)"),
+        (tmx("\n<tu>\n<tuv><seg>a</seg></tuv><tuv/></tu>"), "line 3, <tuv> has no <seg>"),
         (tmx('\n<tu><tuv xml:lang="en"><seg>a</seg></tuv>\n<tuv xml:lang="fr"/></tu>'), "line 3, <tuv> has no <seg>"),
         (tmx(unit(("not a tag!", "a"), ("fr", "b"))), "has the language 'not a tag!'"),
-        (tmx("\n" + unit(("en", "&nbsp;"), ("fr", "b"))), "line 2 is not well-formed XML (Entity 'nbsp' not defined)"),
-        (tmx(unit(("en", "&nbsp;"), ("fr", "b")), start='<!DOCTYPE tmx SYSTEM "tmx14.dtd">'), "entity '&nbsp;', which is not defined"),
+        (tmx("\n" + unit(("en", "&nosuch;"), ("fr", "b"))), "line 2 is not well-formed XML (Entity 'nosuch' not defined)"),
         (tmx(unit(("en", "a"), ("fr", "\x01"))), "not well-formed"),
         (tmx(unit(("en", "a" * 10_100_000), ("fr", "b"))), "not well-formed"),
     ],
@@ -266,16 +266,15 @@ def test_entities_are_neither_expanded_nor_fetched(tmp_path: Path, dtd: str) -> 
         read(tmp_path, content)
 
 
-def test_memory_holds_few_units_at_a_time(tmp_path: Path) -> None:
+def test_memory_holds_one_unit_at_a_time(tmp_path: Path) -> None:
     path = tmp_path / "memory.tmx"
     path.write_text(tmx(unit(("en", "a"), ("fr", "b")) * 5000))
-    kept = []
-    for event, element in markup.iter_elements(path, "tmx", ("tu",)):
-        body = element.getparent()
-        if event == "end" and body is not None:
-            kept.append(len(body))
-    assert len(kept) == 5000
-    assert max(kept) < 2000  # those of one block of the file
+    alone = [
+        unit.element is not None and unit.element.getnext() is None and unit.element.getprevious() is None
+        for unit in markup.iter_units(path, "tmx", ("header",), ("tu",), None)
+        if not unit.is_head
+    ]
+    assert alone == [True] * 5000
 
 
 def test_damage_in_the_first_block_comes_after_what_stands_before_it(tmp_path: Path) -> None:
@@ -285,3 +284,52 @@ def test_damage_in_the_first_block_comes_after_what_stands_before_it(tmp_path: P
     assert next(pairs).source == "a"
     with pytest.raises(ReadError, match="line 2 is not well-formed"):
         next(pairs)
+
+
+@pytest.mark.parametrize(
+    "damage",
+    [
+        unit(("en", "bell&#7;"), ("fr", "b")),
+        unit(("en", "bell\x07"), ("fr", "b")),
+        unit(("en", "Tom & Ada"), ("fr", "b")),
+        unit(("en", "a &nosuch; b"), ("fr", "b")),
+        unit(("en", "<hi>a"), ("fr", "b")),
+        unit(("en", "a"), ("no tag!", "b")),
+        "<tu><tuv xml:lang='en'><seg>a</seg></tuv>",
+        "<tu><tuv xml:lang='en'/><tuv xml:lang='fr'><seg>b</seg></tuv></tu>",
+        unit(("en", "a"), ("fr", "b"), within="<prop type='x-score'>high</prop>"),
+    ],
+)
+def test_a_damaged_unit_costs_that_unit(tmp_path: Path, damage: str) -> None:
+    path = tmp_path / "memory.tmx"
+    good = unit(("en", "mill"), ("fr", "moulin"))
+    path.write_text(tmx(f"{good}\n{damage}\n{good}\n" + unit(("en", "weir"), ("fr", " "))))
+    left_out = LeftOut()
+    assert [pair.target for pair in read_pairs(path, left_out=left_out)] == ["moulin", "moulin"]
+    assert left_out.counts() == {"damaged": 1, "empty side": 1}
+    assert left_out.reasons[0].startswith("memory.tmx, line 2")
+    with pytest.raises(ReadError):
+        list(read_pairs(path))
+
+
+@pytest.mark.parametrize(
+    ("sides", "srclang", "languages"),
+    [
+        ("<tuv>{}</tuv><tuv xml:lang='fr'>{}</tuv>", "en", ("en", "fr")),
+        ("<tuv xml:lang='fr'>{}</tuv><tuv>{}</tuv>", "EN-us", ("en-US", "fr")),
+        ("<tuv xml:lang='en-GB'>{}</tuv><tuv>{}</tuv>", "en", ("en-GB", "und")),
+        ("<tuv>{}</tuv><tuv>{}</tuv>", "en", ("en", "und")),
+        ("<tuv>{}</tuv><tuv xml:lang='fr'>{}</tuv>", "*all*", ("und", "fr")),
+    ],
+)
+def test_a_side_without_a_language_is_in_that_of_the_header(
+    tmp_path: Path, sides: str, srclang: str, languages: tuple[str, str]
+) -> None:
+    [pair] = read(tmp_path, tmx(f"<tu>{sides.format('<seg>a</seg>', '<seg>b</seg>')}</tu>", srclang=srclang))
+    assert (pair.source_language, pair.target_language) == languages
+
+
+def test_removed_codes_leave_a_space_where_words_would_join(tmp_path: Path) -> None:
+    body = unit(("en", "First<ph>&lt;br&gt;</ph>second<bpt i='1'>x</bpt>."), ("zh", "第一<ph/>第二"))
+    [pair] = read(tmp_path, tmx(body))
+    assert (pair.source, pair.target) == ("First second.", "第一第二")

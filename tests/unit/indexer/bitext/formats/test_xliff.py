@@ -9,6 +9,7 @@ from hypothesis import strategies as st
 from lxml import etree
 
 from indexer.bitext.formats import read_pairs, write_pairs
+from indexer.bitext.formats.left_out import LeftOut
 from indexer.bitext.formats.xliff import NAMESPACE
 from indexer.bitext.values import Pair
 from indexer.errors import ReadError
@@ -88,7 +89,7 @@ def test_alternatives_and_units_without_a_target_are_passed_over(tmp_path: Path)
 @pytest.mark.parametrize(
     ("content", "message"),
     [
-        (xliff("", version="2.0"), "is of version '2.0'; expected 1.2"),
+        (xliff("", version="3.0"), "is of version '3.0'; expected 1.2 or 2"),
         (
             xliff("\n<trans-unit id='1'><target>a</target></trans-unit>"),
             "line 2, <trans-unit> has no <source>",
@@ -101,3 +102,35 @@ def test_damage_is_told_with_its_place(tmp_path: Path, content: str, message: st
     with pytest.raises(ReadError) as caught:
         read(tmp_path, content)
     assert message in str(caught.value)
+
+
+def test_version_2_is_read_by_its_segments(tmp_path: Path) -> None:
+    content = """<?xml version="1.0"?><xliff xmlns="urn:oasis:names:tc:xliff:document:2.0" version="2.1" srcLang="de"
+    trgLang="en_gb"><file id="f"><group id="g"><unit id="u"><notes><note>of a mill</note></notes>
+    <segment state="final"><source>Das <pc id="1">Rad</pc><ph id="2"/>läuft.</source><target>The wheel runs.</target>
+    </segment><ignorable><source> </source></ignorable><segment><source>Nur hier</source></segment>
+    <segment><source>Halt!</source><target xml:lang="en-US">Stop!</target></segment></unit></group></file></xliff>"""
+    path = tmp_path / "two.xlf"
+    path.write_text(content, encoding="utf-8")
+    got = list(read_pairs(path))
+    assert [(pair.source, pair.target, pair.state) for pair in got] == [
+        ("Das Rad läuft.", "The wheel runs.", "accepted"),
+        ("Halt!", "Stop!", "open"),
+    ]
+    assert [(pair.source_language, pair.target_language) for pair in got] == [
+        ("de", "en-GB"),
+        ("de", "en-US"),
+    ]
+    assert got[0].meta == (("id", "u"), ("state", "final"), ("note", "of a mill"))
+
+
+def test_a_damaged_unit_costs_that_unit(tmp_path: Path) -> None:
+    units = "".join(
+        f"<trans-unit id='{n}'><source>{text}</source><target>B{n}</target></trans-unit>\n"
+        for n, text in enumerate(["a", "b & c", "d&#1;", "e"])
+    )
+    path = tmp_path / "job.xlf"
+    path.write_text(xliff(units), encoding="utf-8")
+    left_out = LeftOut()
+    assert [pair.target for pair in read_pairs(path, left_out=left_out)] == ["B0", "B3"]
+    assert left_out.counts() == {"damaged": 2}
