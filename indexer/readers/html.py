@@ -13,7 +13,7 @@ if TYPE_CHECKING:
     from lxml.etree import _Element
 
 DROPPED = """script style noscript template head svg math iframe object embed canvas audio video select
-    datalist rp"""
+    datalist rp rt rtc"""
 BLOCKS = """address article aside blockquote body caption center dd details dialog dir div dl dt fieldset
     figcaption figure footer form h1 h2 h3 h4 h5 h6 header hr html legend li main menu nav ol optgroup
     option p pre section summary table tbody tfoot thead tr ul"""

@@ -1,8 +1,7 @@
 """Slides in the order they are shown: the slide number is the page, its title the section, notes included."""
 
-import zipfile
-
 from indexer.readers.container import (
+    Container,
     attribute,
     core_title,
     iter_xml,
@@ -38,7 +37,7 @@ def read(source: Source) -> Reading:
                         yield Piece("\n".join(notes) + "\n", page=number, section="notes")
 
 
-def _slides(source: Source, archive: zipfile.ZipFile) -> list[str]:
+def _slides(source: Source, archive: Container) -> list[str]:
     targets = relations(source, archive, DECK)
     ids = []
     for element in parse_xml(source, archive, DECK).iter("{*}sldId"):
@@ -49,7 +48,7 @@ def _slides(source: Source, archive: zipfile.ZipFile) -> list[str]:
     return [targets[i][1] for i in ids if i in targets and targets[i][1] in members]
 
 
-def _paragraphs(source: Source, archive: zipfile.ZipFile, member: str) -> tuple[str, list[str]]:
+def _paragraphs(source: Source, archive: Container, member: str) -> tuple[str, list[str]]:
     """The title of a slide and all its lines."""
     title, lines, is_title = "", [], False
     for event, element in iter_xml(source, archive, member, ("sp", "ph", "p")):
