@@ -44,7 +44,7 @@ def test_a_wrong_dimension_record_hides_no_row(tmp_path: Path, said: bytes) -> N
 @pytest.mark.parametrize(
     ("change", "words"),
     [
-        ((b"</row>", b"</rov>"), "is a damaged workbook"),
+        ((b"</row>", b"</rov>"), "has damaged XML"),
         ((b'<row r="2"', b'<row r="two"'), "is a damaged workbook"),
         ((b"<worksheet", b'<!DOCTYPE x [<!ENTITY a "ha">]><worksheet'), "entities|damaged workbook"),
     ],
@@ -60,5 +60,5 @@ def test_damage_in_the_rows_is_a_read_error(tmp_path: Path, change: tuple[bytes,
 
 def test_the_file_is_closed_when_the_reader_is_left_early() -> None:
     with open_workbook(Source("a.xlsx", data=workbook())) as book:
-        archive = book._archive
+        archive = book.archive
     assert archive.fp is None
