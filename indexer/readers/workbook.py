@@ -1,4 +1,4 @@
-"""Workbooks read row by row: values as last calculated, and as they are shown; all damage is one kind of error.
+"""Workbooks read row by row: values as last calculated and as they are shown; damage is one kind of error.
 
 Sheets are read as far as they go, whatever their dimension record says: some programs write wrong ones. Both
 forms of Office Open XML, transitional and strict, are read.
