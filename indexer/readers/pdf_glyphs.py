@@ -1,6 +1,6 @@
 """The characters of a PDF page with their places, as stretches of text that were set in one go.
 
-Left out: characters outside the page, and those that are not drawn unless the page is a scanned picture with
+Left out: stretches outside the page, and those that are not drawn unless the page is a scanned picture with
 recognised text behind it. Text that is set at an angle is measured along its own direction.
 """
 
@@ -8,16 +8,19 @@ import ctypes
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from math import cos, pi, sin
-from typing import Any
+from typing import Any, NamedTuple
 
 from indexer.readers.cjk import IDEOGRAPHIC
 
 SAME_LINE = 0.5  # of the character height, between baselines
 WIDE_GAP = 0.9  # of the character height: more is between columns or cells
 LARGE = 1.6  # times the height of what follows: an initial
+RAISED, RAISED_GAP = 0.85, 0.3  # of the height of the larger character
 DESCENT = 0.2  # of the character height, below the baseline
 INVISIBLE = (3, 7)  # render modes
 PICTURE_SHARE = 0.5  # of the page: a scan
+SMALL_MARK = 0.7  # of the character height
+FIRST_WIDE = 0x2000  # code of the first character that may stand upright in vertical writing
 MIN_HEIGHT = 0.5  # points; smaller text is there for machines
 MAX_FORM_DEPTH = 4
 MAX_OBJECTS = 200_000
@@ -53,8 +56,7 @@ class Stretch:
         self.bottom, self.top = min(self.bottom, box.bottom), max(self.top, box.top)
 
 
-@dataclass(frozen=True)
-class Box:
+class Box(NamedTuple):
     left: float
     bottom: float
     right: float
@@ -91,26 +93,39 @@ class _Builder:
     is_broken: bool = True
     has_space: bool = False
 
+    def extend(self, char: str, box: Box) -> bool:
+        """Add a character that stands right beside the last one, as most do; whether it does."""
+        now, last = self.current, self.last
+        if now is None or last is None or self.is_broken or self.has_space or len(now.glyphs) < 3:
+            return False
+        near = 0.5 * now.height
+        if now.is_vertical or box[1] != last[1] or not -near < box[0] - last[2] < near or char == "\t":
+            return False
+        now.glyphs.append((char, box[0], box[2]))
+        now.right = max(now.right, box[2])
+        self.last = box
+        return True
+
     def add(self, char: str, box: Box, turn: float) -> None:
         now = self.current
-        if now is None or self.last is None or (self.is_broken and not _is_below(now, self.last, char, box)):
-            self._start(char, box, turn)
-        elif _is_below(now, self.last, char, box) and turn == now.turn:
-            now.is_vertical = True
-            now.add(char, box)
-        elif (
-            now.is_vertical
-            or not _is_next(now, self.last, box)
-            or turn != now.turn
-            or _ends_initial(now, box)
-        ):
-            self._start(char, box, turn)
-        else:
+        cell = None
+        if now is not None and self.last is not None and turn == now.turn:
+            cell = _cell_below(now, self.last, char, box)
+        if now is not None and cell is not None:
+            now.is_vertical, box = True, cell
+            now.add(char, cell)
+        elif now is not None and self.last is not None and self._goes_on(now, self.last, box, turn):
             if self.has_space:
                 side = self.last.right if box.left >= self.last.left else self.last.left
                 now.glyphs.append((" ", side - 0.01, side - 0.01))  # also when sorted by place
             now.add(char, box)
+        else:
+            self._start(char, box, turn)
         self.last, self.is_broken, self.has_space = box, False, False
+
+    def _goes_on(self, now: Stretch, last: Box, box: Box, turn: float) -> bool:
+        is_cut = self.is_broken or now.is_vertical or turn != now.turn
+        return not is_cut and _is_next(now, last, box) and not _ends_initial(now, box)
 
     def _start(self, char: str, box: Box, turn: float) -> None:
         baseline = box.bottom + DESCENT * box.height
@@ -132,19 +147,34 @@ def _is_next(now: Stretch, last: Box, box: Box) -> bool:
     height = max(box.height, now.height)
     baseline = box.bottom + DESCENT * box.height
     gap = max(box.left - last.right, last.left - box.right)
-    return abs(baseline - now.baseline) <= SAME_LINE * height and gap <= WIDE_GAP * height
+    if abs(baseline - now.baseline) <= SAME_LINE * height:
+        return gap <= WIDE_GAP * height
+    # raised and lowered: small beside large
+    small, large = sorted((box.height, last.height))
+    shared = min(box.top, last.top) - max(box.bottom, last.bottom)
+    return small < RAISED * large and shared > SAME_LINE * small and gap < RAISED_GAP * large
 
 
-def _is_below(now: Stretch, last: Box, char: str, box: Box) -> bool:
-    """Whether a character stands under the last one, as in vertical writing."""
+def _cell_below(now: Stretch, last: Box, char: str, box: Box) -> Box | None:
+    """The place of a character that stands under the last one, as in vertical writing; else nothing.
+
+    Some files give small marks the box of their ink; they take a whole cell all the same.
+    """
     if len(now.glyphs) > 1 and not now.is_vertical:
-        return False
-    if not (IDEOGRAPHIC.match(char) or IDEOGRAPHIC.match(now.glyphs[-1][0])):
-        return False
-    if not all(ord(one) > 0x2000 for one in (char, now.glyphs[-1][0])):
-        return False
+        return None
+    before = now.glyphs[-1][0]
+    if min(ord(char), ord(before)) < FIRST_WIDE or not (
+        now.is_vertical or IDEOGRAPHIC.match(char) or IDEOGRAPHIC.match(before)
+    ):
+        return None
+    size = now.height
+    if box.height < SMALL_MARK * size:
+        is_inside = box.left > last.left - 0.3 * size and box.right < last.right + 0.3 * size
+        is_under = box.top < last.bottom + 0.2 * size and box.bottom > last.bottom - 1.2 * size
+        return Box(last.left, last.bottom - size, last.right, last.bottom) if is_inside and is_under else None
     aside = abs(box.left + box.right - last.left - last.right) / 2
-    return aside < 0.3 * box.height and -0.3 * box.height < last.bottom - box.top < 0.3 * box.height
+    is_under = -0.3 * size < last.bottom - box.top < 0.3 * size
+    return box if aside < 0.3 * size and is_under else None
 
 
 def _ends_initial(now: Stretch, box: Box) -> bool:
@@ -158,37 +188,47 @@ def stretches_of(page: Any, text_page: Any) -> list[Stretch]:
 
     hidden, bounds = hidden_objects(page), bounds_of(page)
     builder, rect = _Builder(), pdfium.FS_RECTF()
+    get_code, get_box = pdfium.FPDFText_GetUnicode, pdfium.FPDFText_GetLooseCharBox
     turn, bottom = 0.0, float("nan")
     for index in range(pdfium.FPDFText_CountChars(text_page)):
-        code = pdfium.FPDFText_GetUnicode(text_page, index)
+        code = get_code(text_page, index)
         if not code or 0xD800 <= code < 0xE000 or code > 0x10FFFF:
             continue
-        has_box = pdfium.FPDFText_GetLooseCharBox(text_page, index, rect)
+        has_box = get_box(text_page, index, rect)
         if code in BREAKS or (code == SPACE and rect.top - rect.bottom < MIN_HEIGHT):  # put in by PDFium
             builder.is_broken |= code in BREAKS
             builder.has_space, bottom = True, float("nan")
             continue
         if not has_box:
             continue
-        if (
-            hidden
-            and ctypes.cast(pdfium.FPDFText_GetTextObject(text_page, index), ctypes.c_void_p).value in hidden
-        ):
+        if hidden and _address(pdfium.FPDFText_GetTextObject(text_page, index)) in hidden:
             continue
         plain = Box(rect.left, rect.bottom, rect.right, rect.top)
-        if not plain.touches(bounds):
-            continue
-        if rect.bottom != bottom:
+        if plain.bottom != bottom:
             turn = turn_of(pdfium.FPDFText_GetCharAngle(text_page, index))
-            bottom = rect.bottom
+            bottom = plain.bottom
+        elif not turn and builder.extend(chr(code), plain):
+            continue
         box = plain.turned(turn)
-        if box.height < MIN_HEIGHT:
+        if box.top - box.bottom < MIN_HEIGHT:
             size = pdfium.FPDFText_GetFontSize(text_page, index)
-            if size < MIN_HEIGHT or box.right - box.left < MIN_HEIGHT / 4:
+            if size < MIN_HEIGHT:
                 continue
             box = Box(box.left, box.bottom, box.right, box.bottom + size)
         builder.add(" " if code == TAB else chr(code), box, turn)
-    return [stretch for stretch in builder.stretches if stretch.text.strip()]
+    return [one for one in builder.stretches if one.text.strip() and _is_on_page(one, bounds)]
+
+
+def _is_on_page(stretch: Stretch, bounds: Box) -> bool:
+    """Whether more than the edge of a stretch is shown; one that runs over the edge is kept whole."""
+    page, edge = bounds.turned(stretch.turn), 0.3 * stretch.height
+    across = min(stretch.right, page.right) - max(stretch.left, page.left)
+    up = min(stretch.top, page.top) - max(stretch.bottom, page.bottom)
+    return across > edge and up > edge
+
+
+def _address(item: Any) -> int | None:
+    return ctypes.cast(item, ctypes.c_void_p).value
 
 
 def turn_of(angle: float) -> float:
@@ -198,14 +238,14 @@ def turn_of(angle: float) -> float:
 
 
 def bounds_of(page: Any) -> Box:
-    """What of the page is shown, with some tolerance."""
+    """What of the page is shown."""
     left, bottom, right, top = page.get_cropbox()
     media = page.get_mediabox()
     left, bottom = max(left, media[0]), max(bottom, media[1])
     right, top = min(right, media[2]), min(top, media[3])
     if right - left < 1 or top - bottom < 1:  # nonsense; nothing is left out
-        return Box(*[float("-inf")] * 2, *[float("inf")] * 2)
-    return Box(left - 1, bottom - 1, right + 1, top + 1)
+        return Box(-1e9, -1e9, 1e9, 1e9)
+    return Box(left, bottom, right, top)
 
 
 def hidden_objects(page: Any) -> set[int | None]:

@@ -8,20 +8,23 @@ import re
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from itertools import pairwise
+from statistics import median
 
 from indexer.readers.cjk import IDEOGRAPHIC
-from indexer.readers.pdf_glyphs import HYPHEN, LARGE, SAME_LINE, Stretch
+from indexer.readers.pdf_glyphs import LARGE, SAME_LINE, Box, Stretch
 
 GUTTER = 0.6  # of the character height
 MIN_LINES = 3  # of a column
 NEAR = 1.6  # lines; two stretches beside each other begin a region of columns
 FAR = 5.0  # character heights; a larger step down ends a region
 MIN_WORDS, MIN_CHARS = 2.5, 12  # per line of a column, on average
+FILLED, MOSTLY = 0.7, 0.7  # of the width of a column; of its lines that do not end a sentence
 GOES_ON = 0.4  # of the lines of prose begin in the middle of a sentence
 ONE_LETTER_WORDS = frozenset("AIOYEUÀÉÈÓÚÁAИВСКОУЯАІЙЄŻZW")
 WORD_GAP = 0.45  # of the character height
 SENTENCE_END = re.compile(r"[.!?:;…。！？｡؟۔।][\"'”’»)\]」』）]*$")
 WORD = re.compile(r"\w+")
+DOWNWARD = 3  # quarter circles
 RIGHT_TO_LEFT = re.compile("[\u0590-\u08ff\ufb1d-\ufdff\ufe70-\ufefc]")
 
 
@@ -30,13 +33,14 @@ class Line:
     """Stretches on one line of the page, in the order of the file."""
 
     stretches: list[Stretch] = field(default_factory=list)
+    is_vertical: bool = False
 
     @property
     def text(self) -> str:
         parts: list[str] = []
         for stretch in self.stretches:
             text = stretch.text
-            if parts and not parts[-1].endswith(" ") and not text.startswith(" "):
+            if parts and not (self.is_vertical or parts[-1].endswith(" ") or text.startswith(" ")):
                 parts.append(" ")
             parts.append(text)
         return "".join(parts).strip(" ")
@@ -72,12 +76,12 @@ def _lines(stretches: Sequence[Stretch]) -> list[Line]:
         if last is not None and _is_same_line(last, stretch):
             lines[-1].stretches.append(stretch)
         else:
-            lines.append(Line([stretch]))
+            lines.append(Line([stretch], is_vertical=stretch.is_vertical))
     return lines
 
 
 def _is_same_line(last: Stretch, stretch: Stretch) -> bool:
-    if last.is_vertical or stretch.is_vertical or last.turn != stretch.turn or last.text.endswith(HYPHEN):
+    if last.is_vertical or stretch.is_vertical or last.turn != stretch.turn:
         return False
     near = abs(last.baseline - stretch.baseline) <= SAME_LINE * max(last.height, stretch.height)
     is_backward = stretch.right < last.left + 0.5 * last.height and not RIGHT_TO_LEFT.search(
@@ -87,22 +91,63 @@ def _is_same_line(last: Stretch, stretch: Stretch) -> bool:
 
 
 def _vertical_lines(stretches: Sequence[Stretch]) -> list[Line]:
-    """Columns of vertical writing from right to left, tier by tier; what is horizontal comes last."""
-    vertical = [one for one in stretches if one.is_vertical or len(one.glyphs) == 1]
-    rest = [one for one in stretches if not (one.is_vertical or len(one.glyphs) == 1)]
+    """Columns of vertical writing from right to left, tier by tier; what is horizontal comes last.
+
+    Numbers that stand upright in a column and words that lie in it belong to it.
+    """
+    size = median(one.height for one in stretches if one.is_vertical)
+    upright = [one for one in stretches if one.is_vertical or one.turn == DOWNWARD or _is_narrow(one, size)]
+    rest = [one for one in stretches if not any(one is other for other in upright)]
     tiers: list[list[Stretch]] = []
-    for stretch in sorted(vertical, key=lambda one: -one.top):
-        if tiers and stretch.top > min(one.bottom for one in tiers[-1]) + 0.5 * stretch.height:
+    for stretch in sorted(upright, key=lambda one: -_plain(one).top):
+        box = _plain(stretch)
+        if tiers and box.top > min(_plain(one).bottom for one in tiers[-1]) - 0.5 * size:
             tiers[-1].append(stretch)
         else:
             tiers.append([stretch])
-    lines = []
+    lines: list[Line] = []
     for tier in tiers:
-        ordered = sorted(
-            tier, key=lambda one: (-round((one.left + one.right) / max(one.height, 1.0)), -one.top)
-        )
-        lines += [Line([stretch]) for stretch in ordered]
+        for column in _from_right(tier, size):
+            lines += _column_lines(column, size)
     return lines + _lines(rest)
+
+
+def _is_narrow(stretch: Stretch, size: float) -> bool:
+    return not stretch.turn and len(stretch.glyphs) <= 4 and stretch.right - stretch.left < 1.6 * size
+
+
+def _plain(stretch: Stretch) -> Box:
+    """Where a stretch lies on the page when the page is not turned."""
+    if stretch.turn == DOWNWARD:
+        return Box(stretch.bottom, -stretch.right, stretch.top, -stretch.left)
+    return Box(stretch.left, stretch.bottom, stretch.right, stretch.top)
+
+
+def _from_right(tier: list[Stretch], size: float) -> list[list[Stretch]]:
+    """The columns of a tier, each from top to bottom."""
+
+    def middle(stretch: Stretch) -> float:
+        box = _plain(stretch)
+        return (box.left + box.right) / 2
+
+    columns: list[list[Stretch]] = []
+    for stretch in sorted(tier, key=lambda one: -middle(one)):
+        if columns and abs(middle(columns[-1][0]) - middle(stretch)) < 0.5 * size:
+            columns[-1].append(stretch)
+        else:
+            columns.append([stretch])
+    return [sorted(column, key=lambda one: -_plain(one).top) for column in columns]
+
+
+def _column_lines(column: list[Stretch], size: float) -> list[Line]:
+    """The stretches of one column, joined where nothing lies between them."""
+    lines: list[Line] = []
+    for stretch in column:
+        if lines and _plain(lines[-1].stretches[-1]).bottom - _plain(stretch).top < 1.2 * size:
+            lines[-1].stretches.append(stretch)
+        else:
+            lines.append(Line([stretch], is_vertical=True))
+    return lines
 
 
 def _joined_initials(stretches: list[Stretch]) -> list[Stretch]:
@@ -228,6 +273,8 @@ def _is_prose(columns: list[list[Stretch]]) -> bool:
     steps = continued = 0
     for column in columns:
         texts = [line.text for line in _lines(column)]
+        if not _is_filled(column):
+            return False
         words = sum(len(WORD.findall(text)) for text in texts) / len(texts)
         chars = sum(map(len, texts)) / len(texts)
         if chars < MIN_CHARS and not IDEOGRAPHIC.search(texts[0]):
@@ -238,6 +285,15 @@ def _is_prose(columns: list[list[Stretch]]) -> bool:
             steps += 1
             continued += _goes_on(line, following)
     return steps > 0 and continued >= GOES_ON * steps
+
+
+def _is_filled(column: list[Stretch]) -> bool:
+    """Whether the lines of a column are as long as it is wide, but for those that end a sentence."""
+    lines = _lines(column)
+    widest = max(line.right - line.left for line in lines)
+    going_on = [line for line in lines[:-1] if not SENTENCE_END.search(line.text)]
+    filled = sum(line.right - line.left >= FILLED * widest for line in going_on)
+    return filled >= MOSTLY * len(going_on)
 
 
 def _goes_on(line: str, following: str) -> bool:

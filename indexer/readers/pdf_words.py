@@ -51,11 +51,11 @@ def _are_of_one_paragraph(line: Line, following: Line) -> bool:
     height = max(first.height, second.height)
     if (
         first.turn != second.turn
-        or first.is_vertical != second.is_vertical
+        or line.is_vertical != following.is_vertical
         or min(first.height, second.height) < 0.8 * height
     ):
         return False
-    if first.is_vertical:
+    if line.is_vertical:
         step = (first.left + first.right - second.left - second.right) / 2
         return 0 < step < 2.6 * height and abs(first.top - second.top) < SAME_EDGE * height
     step = first.baseline - second.baseline

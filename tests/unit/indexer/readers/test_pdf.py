@@ -162,6 +162,15 @@ def test_vertical_writing_goes_from_right_to_left_and_tier_by_tier() -> None:
     assert page(*below[::-1], *drawn[::-1]) == meant
 
 
+def test_numbers_and_words_in_vertical_writing_stay_in_their_place() -> None:
+    upright = show(394, 652, "12", font="U")
+    lying = turned(377, 690, "Wi-Fi", "0 -1 1 0", font="U")
+    first = show(400, 700, "平成七年", font="V") + upright + show(400, 648, "に開いた駅の前に", font="V")
+    second = show(380, 700, "は", font="V") + lying + show(380, 665, "があります。夜も使えます。", font="V")
+    assert page(first, second) == "平成七年12に開いた駅の前にはWi-Fiがあります。夜も使えます。\n"
+    assert page(second, first) == page(first, second)
+
+
 @pytest.mark.parametrize(("matrix", "rotate"), [("0 1 -1 0", 90), ("0 -1 1 0", 270), ("-1 0 0 -1", 180)])
 def test_turned_pages_are_read_in_every_writing(matrix: str, rotate: int) -> None:
     def row(n: int, text: str) -> str:
