@@ -1,6 +1,7 @@
 """Lines of Chinese and Japanese, which are wrapped without a space between the words."""
 
 import re
+from itertools import pairwise
 
 IDEOGRAPHIC = re.compile(
     r"[\u2e80-\u2fdf\u3005-\u3007\u3021-\u3029\u3031-\u3035\u3040-\u30ff\u31f0-\u31ff\u3400-\u4dbf\u4e00-\u9fff"
@@ -9,6 +10,8 @@ IDEOGRAPHIC = re.compile(
 SENTENCE_END = re.compile(r"[。．！？!?｡…：:；;][」』）)】〕〉》”’\"]*$")
 SENTENCE_MARK = re.compile(r"[。！？｡]")
 _OPENING, _PAUSE = "「『（(【〔〈《“‘", "、，,・％%」』）)】〕〉》”’～ー－—"
+BLANK_LINES = re.compile(r"(\n(?:[^\S\n]*\n)+)")
+WRAP_SLACK = 5  # cells; no line begins with a full stop, so lines are not all equally long
 _ITEM = re.compile(
     r"(?:[・•●○◆◇■□▶▪◎☆★※→－―*\-]|[(（]?[\d０-９一二三四五六七八九十]{1,3}[)）.．、]|第[\d０-９一二三四五六七八九十百]+)"
 )
@@ -22,6 +25,31 @@ def goes_on(line: str, following: str) -> bool:
     ends = IDEOGRAPHIC.match(line[-1]) or line[-1] in _PAUSE + _OPENING
     begins = IDEOGRAPHIC.match(following[0]) or following[0] in _OPENING + _PAUSE
     return bool(ends and begins and IDEOGRAPHIC.search(line) and IDEOGRAPHIC.search(following))
+
+
+def unwrap(text: str) -> str:
+    """A plain text without the line breaks inside its wrapped Chinese and Japanese sentences.
+
+    A line was wrapped where it is about as long as the longest of its block and its sentence goes on in the
+    next one. Blocks without any sentence (lists, verse, addresses) stay as they are.
+    """
+    if not SENTENCE_MARK.search(text) or not IDEOGRAPHIC.search(text):
+        return text
+    blocks = BLANK_LINES.split(text)  # every other part is blank
+    return "".join(
+        _unwrapped_block(block.split("\n")) if at % 2 == 0 else block for at, block in enumerate(blocks)
+    )
+
+
+def _unwrapped_block(lines: list[str]) -> str:
+    if len(lines) < 2 or not any(SENTENCE_MARK.search(line) for line in lines):
+        return "\n".join(lines)
+    full = max(map(width, lines)) - WRAP_SLACK
+    parts = [lines[0]]
+    for line, following in pairwise(lines):
+        is_wrapped = width(line) >= full and goes_on(line, following)
+        parts.append(following.lstrip() if is_wrapped else f"\n{following}")
+    return "".join(parts)
 
 
 def width(text: str) -> int:
