@@ -1,20 +1,25 @@
-"""Workbooks: a piece per row with cells as they are shown, then text boxes, charts and comments of the sheet.
+"""Workbooks: a piece per row, each cell as it is shown with the name of its column; then what is beside them.
 
 Said: hidden sheets, which are left out, and formulas without a stored value.
 """
 
+import re
+from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
 from indexer.readers.container import local_name, parse_xml, relations
 from indexer.readers.drawings import paragraphs, read_parts
 from indexer.readers.flow import aside
 from indexer.readers.pieces import Facts, Piece, Reading, Source
-from indexer.readers.tables import row_text
-from indexer.readers.workbook import Sheet, Workbook, open_workbook, unescaped
+from indexer.readers.workbook import Cell, Sheet, Workbook, open_workbook, unescaped
 
 if TYPE_CHECKING:
     from lxml.etree import _Element
 
+TITLE_NAMES = frozenset({"title", "heading"})
+TEXT_NAMES = frozenset({"text", "content", "body", "passage"})
+MAX_NAME_CHARS = 60
+SENTENCE_END = re.compile(r"[.!?。！？]$")
 THREAD = "tc="  # what the author of a comment begins with whose text stands in the part of its thread
 
 
@@ -25,16 +30,23 @@ def read(source: Source) -> Reading:
         for page, sheet in enumerate(book.sheets, start=1):
             if not sheet.is_visible:
                 continue
-            header: list[str] | None = None
+            names: list[str] | None = None
+            waiting: Piece | None = None  # the names, which are told only where nothing follows
             for number, row in book.rows(sheet):
                 uncalculated += sum(cell.is_uncalculated for cell in row)
                 cells = [book.shown(cell) for cell in row]
                 if not any(cells):
                     continue
-                text = row_text(cells, header)
-                header = cells if header is None else header
-                if text:
-                    yield Piece(text, page=page, section=f"{sheet.title} row {number}")
+                piece = Piece(row_text(cells, names or []), page=page, section=f"{sheet.title} row {number}")
+                if names is None and sum(map(bool, cells)) > 1:  # lines above may say what the table is
+                    names = _names(row, cells)
+                    waiting = piece if names else None
+                    if names:
+                        continue
+                waiting = None
+                yield piece
+            if waiting is not None:
+                yield waiting
             yield from _beside(book, sheet, page)
         hidden = sum(not sheet.is_visible for sheet in book.sheets)
         if hidden:
@@ -44,6 +56,32 @@ def read(source: Source) -> Reading:
                 warning=f"{uncalculated} formulas have no stored value: open the workbook in a spreadsheet "
                 "program and save it"
             )
+
+
+def _names(row: Sequence[Cell], cells: Sequence[str]) -> list[str]:
+    """The first row of several cells where it names the columns: short texts, all different; else nothing."""
+    filled = [cell for cell in cells if cell]
+    are_texts = all(isinstance(cell.value, str) for cell in row if cell.value is not None)
+    are_names = all(len(cell) <= MAX_NAME_CHARS and not SENTENCE_END.search(cell) for cell in filled)
+    is_header = len(filled) > 1 and len(set(filled)) == len(filled) and are_texts and are_names
+    return [" ".join(cell.split()) for cell in cells] if is_header else []
+
+
+def row_text(cells: Sequence[str], names: Sequence[str]) -> str:
+    """The text of a row: a line ``name: value`` for each filled cell, titles and texts first without name.
+
+    Without names the cells stand side by side.
+    """
+    filled = [(names[at] if at < len(names) else "", cell) for at, cell in enumerate(cells) if cell]
+    if not names:
+        return " | ".join(cell for _, cell in filled) + "\n"
+    bare = [[cell for name, cell in filled if name.lower() in known] for known in (TITLE_NAMES, TEXT_NAMES)]
+    rest = [
+        f"{name}: {cell}" if name else cell
+        for name, cell in filled
+        if name.lower() not in TITLE_NAMES | TEXT_NAMES
+    ]
+    return "".join(f"{line}\n" for line in (*bare[0], *bare[1], *rest))
 
 
 def _beside(book: Workbook, sheet: Sheet, page: int) -> Reading:

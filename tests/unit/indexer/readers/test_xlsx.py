@@ -76,6 +76,33 @@ def test_cells_are_shown_in_their_formats(strict: bool) -> None:
     ]
 
 
+def test_the_first_row_names_the_columns_and_no_column_is_lost() -> None:
+    def row(*values: str) -> str:
+        return (
+            "<row>" + "".join(f'<c t="inlineStr"><is><t>{value}</t></is></c>' for value in values) + "</row>"
+        )
+
+    rows = (
+        row("No.2", "title", "Text", "Price")
+        + row("7", "Oars", "Two oars of ash.", "12")
+        + row("", "Rope", "", "3", "spare")
+    )
+    assert sections_of(read(workbook(rows))) == {
+        "Stock row 2": "Oars\nTwo oars of ash.\nNo.2: 7\nPrice: 12\n",
+        "Stock row 3": "Rope\nPrice: 3\nspare\n",
+    }
+    titled = row("Prices of the year") + row("Boat", "Price") + row("Raft", "5")
+    assert sections_of(read(workbook(titled))) == {
+        "Stock row 1": "Prices of the year\n",
+        "Stock row 3": "Boat: Raft\nPrice: 5\n",
+    }
+    assert sections_of(read(workbook(row("Boat", "Price")))) == {"Stock row 1": "Boat | Price\n"}
+    assert sections_of(read(workbook(row("Ann", "Ann") + row("b", "c")))) == {
+        "Stock row 1": "Ann | Ann\n",
+        "Stock row 2": "b | c\n",
+    }
+
+
 def test_values_are_there_unformatted_too() -> None:
     with open_workbook(workbook(ROW)) as book:
         (number, cells), *_ = book.rows(book.sheets[0])
