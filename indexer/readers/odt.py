@@ -1,4 +1,4 @@
-"""OpenDocument text: paragraphs and headings in order, table rows on one line, then what stands beside.
+"""OpenDocument text: paragraphs in order with their automatic numbers, table rows on one line, then the rest.
 
 Left out: tracked deletions, hidden text, ruby readings, descriptions of pictures. Said: embedded objects.
 """
@@ -17,6 +17,7 @@ from indexer.readers.container import (
     parse_xml,
 )
 from indexer.readers.flow import Flow, aside, row_lines
+from indexer.readers.odt_numbers import Numbers
 from indexer.readers.pieces import Facts, Reading, Source, refusal
 
 if TYPE_CHECKING:
@@ -24,9 +25,9 @@ if TYPE_CHECKING:
 
 BLOCKS = ("p", "h")
 UNITS = (*BLOCKS, "table-row")
-CONTEXT = ("tracked-changes", "section", "automatic-styles", "style", "list")
+CONTEXT = ("tracked-changes", "section", "style", "list-style", "list", "list-item")
 NOT_SHOWN = """note-citation ruby-text tracked-changes title desc event-listeners creator date
-    sender-initials hidden-text script binary-data"""
+    sender-initials number hidden-text script binary-data"""
 SKIPPED = frozenset(NOT_SHOWN.split())
 OBJECTS = frozenset(("object", "object-ole", "plugin", "applet", "floating-frame"))
 ASIDES = {"footnote": "footnotes", "endnote": "endnotes", "annotation": "comments"}
@@ -38,7 +39,7 @@ def read(source: Source) -> Reading:
         _refuse_encrypted(source, archive)
         title = core_title(source, archive, "meta.xml")
         yield Facts(title=title)
-        flow, text = Flow(title), _Text(_hidden_styles(source, archive))
+        flow, text = Flow(title), _styled_text(source, archive)
         for element in _units(source, archive, text):
             for line, level in text.lines(element):
                 yield from flow.add(line, level)
@@ -82,28 +83,45 @@ def _units(source: Source, archive: Container, text: "_Text") -> Iterator["_Elem
                 if not skipped and not any(hidden):
                     yield element
                 element.clear(keep_tail=True)
-        elif name == "style" and event == "end":
-            text.learn(element)
+        elif name in ("style", "list-style"):
+            if event == "end":
+                text.learn(element)
+        elif name in ("list", "list-item") and not (depth or skipped):
+            text.list_event(name, element, begins=event == "start")
 
 
 class _Text:
     """Text of paragraphs by the rules of ODF; what stands beside is gathered in ``asides``."""
 
-    def __init__(self, hidden: set[str]) -> None:
+    def __init__(self) -> None:
         self.asides: dict[str, list[str]] = {}
         self.objects = 0
-        self._hidden = hidden
+        self._hidden: set[str] = set()
+        self._numbers = Numbers()
 
     def learn(self, style: "_Element") -> None:
-        """Remember a style whose text is not shown."""
+        """Remember whether the text of a style is shown, and how it is numbered."""
+        self._numbers.learn(style)
         properties = style.find("{*}text-properties")
         if properties is not None and attribute(properties, "display") == "none":
             self._hidden.add(attribute(style, "name") or "")
 
+    def list_event(self, name: str, element: "_Element", *, begins: bool) -> None:
+        """Follow the lists around the paragraphs."""
+        if name == "list-item":
+            if begins:
+                self._numbers.begin_item(element)
+        elif begins:
+            self._numbers.begin_list(element)
+        else:
+            self._numbers.end_list()
+
     def lines(self, unit: "_Element") -> list[tuple[str, int | None]]:
         """The lines of a paragraph, heading or table row, with the level of a heading."""
         if local_name(unit) != "table-row":
-            return self._paragraph(unit)
+            label = self._numbers.label(unit)
+            (text, level), *boxes = self._paragraph(unit) or [("", None)]
+            return [((label + text) if text.strip() else text, level), *boxes] if text or boxes else []
         cells = [
             [line for line, _ in self._blocks(cell)] for cell in unit if local_name(cell) == "table-cell"
         ]
@@ -181,13 +199,14 @@ def _level(heading: "_Element") -> int:
     return int(value) if value.isdecimal() else 1
 
 
-def _hidden_styles(source: Source, archive: Container) -> set[str]:
-    """Names of the common styles whose text is not shown."""
-    text = _Text(set())
+def _styled_text(source: Source, archive: Container) -> _Text:
+    """A reader of paragraphs that knows the common styles; those of the text come on the way."""
+    text = _Text()
     if archive.has("styles.xml"):
-        for style in parse_xml(source, archive, "styles.xml").iter("{*}style"):
+        names = ("style", "list-style", "outline-style")
+        for style in parse_xml(source, archive, "styles.xml").iter(*(f"{{*}}{name}" for name in names)):
             text.learn(style)
-    return text._hidden
+    return text
 
 
 def _margins(source: Source, archive: Container, text: _Text) -> dict[str, list[str]]:

@@ -113,9 +113,9 @@ class Workbook:
             inline = element.find("{*}is")
             return Cell(_rich_text(inline) if inline is not None else None, code)
         stored = element.find("{*}v")
-        if stored is None:
+        text = (stored.text or "") if stored is not None else ""
+        if stored is None or (not text.strip() and kind == "n"):
             return Cell(None, code, element.find("{*}f") is not None)
-        text = stored.text or ""
         if kind == "s":
             return Cell(self._strings[int(text)], code)
         if kind == "b":

@@ -73,6 +73,33 @@ def test_a_table_row_is_one_line_and_a_text_box_follows_its_paragraph() -> None:
     assert text_of(read(document(body))) == "Rice\t2 kg\nBefore after.\nBoxed.\n"
 
 
+def numbered(*levels: tuple[str, str, str, int]) -> str:
+    """A list style; each level is its format, what stands before and after it, and how many levels it shows."""
+    rows = "".join(
+        f"<text:list-level-style-number text:level='{at}' style:num-format='{form}' style:num-prefix='{before}' "
+        f"style:num-suffix='{after}' text:display-levels='{shown}'/>"
+        for at, (form, before, after, shown) in enumerate(levels, start=1)
+    )
+    return f"<text:list-style style:name='L'>{rows}</text:list-style>"
+
+
+def test_automatic_numbers_are_those_that_are_shown() -> None:
+    def items(*inside: str, more: str = "") -> str:
+        return f"<text:list text:style-name='L'{more}>{''.join(f'<text:list-item>{one}</text:list-item>' for one in inside)}</text:list>"
+
+    inner = items("<text:p>b</text:p>", "<text:p>c</text:p><text:p>also c</text:p>").replace(
+        " text:style-name='L'", ""
+    )
+    body = items(f"<text:p>a</text:p>{inner}", "<text:p>d</text:p>") + "<text:p>between</text:p>"
+    body += items("<text:p>e</text:p>", more=" text:continue-numbering='true'") + items("<text:p>f</text:p>")
+    outline = "<text:outline-style><text:outline-level-style text:level='1' style:num-format='I'/><text:outline-level-style text:level='2' style:num-format=''/></text:outline-style>"
+    body += "<text:h>Nets</text:h><text:h text:outline-level='2'>Old</text:h><text:h>Ropes</text:h>"
+    source = document(body, styles=outline, automatic=numbered(("1", "", ".", 1), ("a", "(", ")", 2)))
+    assert text_of(read(source)).split("\n") == [
+        "1. a", "(1.a) b", "(1.b) c", "also c", "2. d", "between", "3. e", "1. f", "I Nets", "Old", "II Ropes", "",
+    ]  # fmt: skip
+
+
 def test_hidden_and_deleted_text_is_left_out() -> None:
     hidden = "<style:style style:name='{}'><style:text-properties text:display='none'/></style:style>"
     body = (
