@@ -10,6 +10,7 @@ import unicodedata
 import zipfile
 from collections.abc import Iterator
 from contextlib import contextmanager
+from functools import lru_cache
 from typing import IO, TYPE_CHECKING
 from urllib.parse import unquote
 
@@ -181,9 +182,14 @@ def refuse_entities(source: Source, element: "_Element") -> None:
         )
 
 
+@lru_cache(maxsize=4096)  # tags of hostile files are without number
+def _local(tag: str) -> str:
+    return tag.rpartition("}")[2]
+
+
 def local_name(element: "_Element") -> str:
     tag = element.tag
-    return tag.rpartition("}")[2] if isinstance(tag, str) else ""
+    return _local(tag) if isinstance(tag, str) else ""
 
 
 def attribute(element: "_Element", name: str) -> str | None:

@@ -108,7 +108,9 @@ class Text:
                 self._unfinished = unfinished
                 walker.skip_subtree()
             elif name == "r":
-                if self._run_is_hidden(element, is_hidden):
+                text = self._run(element, is_hidden)
+                if text is not None:
+                    parts.append(text)
                     walker.skip_subtree()
             elif name in SKIPPED or (name == "sdt" and is_placeholder(element)):
                 if name == "fldChar":
@@ -120,18 +122,33 @@ class Text:
                 self._note_reference(element, name)
         return "".join(parts), boxes
 
-    def _run_is_hidden(self, run: "_Element", by_paragraph: bool) -> bool:
-        properties = run.find("{*}rPr")
-        if properties is None:
-            return by_paragraph
-        direct = switch(properties, "vanish")
-        style = child_value(properties, "rStyle")
-        # hidden by its own style and by the paragraph's: twice is not at all
-        return (
-            direct
-            if direct is not None
-            else by_paragraph != (bool(style) and self._styles.is_hidden(style or ""))
-        )
+    def _run(self, run: "_Element", is_hidden: bool) -> str | None:
+        """The text of a run that holds nothing but text, as nearly all do; nothing of a hidden one."""
+        parts: list[str] = []
+        is_plain = True
+        for child in run:
+            name = local_name(child)
+            if name == "rPr":
+                is_hidden = self._run_is_hidden(child, is_hidden)
+            elif name == "t":
+                parts.append(child.text or "")
+            elif name in SPECIAL:
+                parts.append(SPECIAL[name])
+            else:
+                is_plain = False
+        if is_hidden:
+            return ""
+        return "".join(parts) if is_plain else None
+
+    def _run_is_hidden(self, properties: "_Element", by_paragraph: bool) -> bool:
+        style = False
+        for child in properties:
+            name = local_name(child)
+            if name == "vanish":
+                return is_on(attribute(child, "val"))
+            if name == "rStyle":
+                style = self._styles.is_hidden(attribute(child, "val") or "")
+        return by_paragraph != style  # hidden by its own style and by the paragraph's: twice is not at all
 
     def _note_reference(self, element: "_Element", name: str) -> None:
         if name == "relIds":

@@ -17,8 +17,8 @@ WIDE_GAP = 0.9  # of the character height: more is between columns or cells
 LARGE = 1.6  # times the height of what follows: an initial
 RAISED, RAISED_GAP = 0.85, 0.3  # of the height of the larger character
 DESCENT = 0.2  # of the character height, below the baseline
-INVISIBLE = (3, 7)  # render modes
-PICTURE_SHARE = 0.5  # of the page: a scan
+INVISIBLE = 3  # render mode
+PICTURE_SHARE = 0.5  # of the page, of all pictures together: a scan
 SMALL_MARK = 0.7  # of the character height
 FIRST_WIDE = 0x2000  # code of the first character that may stand upright in vertical writing
 MIN_HEIGHT = 0.5  # points; smaller text is there for machines
@@ -253,18 +253,18 @@ def hidden_objects(page: Any) -> set[int | None]:
     import pypdfium2.raw as pdfium
 
     hidden: set[int | None] = set()
-    visible = 0
+    visible, pictures = 0, 0.0
     wide, high = page.get_size()
     for item in _objects(page.raw):
         kind = pdfium.FPDFPageObj_GetType(item)
-        if kind == pdfium.FPDF_PAGEOBJ_IMAGE and _area(item) > PICTURE_SHARE * wide * high:
-            return set()
+        if kind == pdfium.FPDF_PAGEOBJ_IMAGE:
+            pictures += _area(item)
         if kind == pdfium.FPDF_PAGEOBJ_TEXT:
-            if pdfium.FPDFTextObj_GetTextRenderMode(item) in INVISIBLE:
+            if pdfium.FPDFTextObj_GetTextRenderMode(item) == INVISIBLE:
                 hidden.add(ctypes.cast(item, ctypes.c_void_p).value)
             else:
                 visible += 1
-    return hidden if visible else set()
+    return hidden if visible and pictures < PICTURE_SHARE * wide * high else set()
 
 
 def _objects(page: Any) -> Iterator[Any]:

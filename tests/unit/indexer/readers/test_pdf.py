@@ -192,7 +192,8 @@ def test_text_that_nobody_sees_is_left_out() -> None:
 
 def test_the_recognised_text_of_a_scan_is_kept() -> None:
     image = "<</Type/XObject/Subtype/Image/Width 1/Height 1/ColorSpace/DeviceGray/BitsPerComponent 8/Length 1>>stream\n0\nendstream"
-    scan = "q 600 0 0 800 0 0 cm /I Do Q\n" + show(50, 600, "Recognised words.", before="3 Tr")
+    strips = "".join(f"q 600 0 0 200 0 {200 * n} cm /I Do Q\n" for n in range(4))
+    scan = strips + show(50, 600, "Recognised words.", before="3 Tr")
     data = pdf(
         scan + show(50, 30, "Scanned by the archive"), objects=[image], resources="/XObject<</I 3 0 R>>"
     )
