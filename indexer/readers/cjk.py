@@ -22,9 +22,12 @@ def goes_on(line: str, following: str) -> bool:
     line, following = line.rstrip(), following.lstrip()
     if not line or not following or SENTENCE_END.search(line) or _ITEM.match(following):
         return False
-    ends = IDEOGRAPHIC.match(line[-1]) or line[-1] in _PAUSE + _OPENING
-    begins = IDEOGRAPHIC.match(following[0]) or following[0] in _OPENING + _PAUSE
-    return bool(ends and begins and IDEOGRAPHIC.search(line) and IDEOGRAPHIC.search(following))
+    if not (IDEOGRAPHIC.search(line) and IDEOGRAPHIC.search(following)):
+        return False
+    ends = bool(IDEOGRAPHIC.match(line[-1])) or line[-1] in _PAUSE + _OPENING
+    begins = bool(IDEOGRAPHIC.match(following[0])) or following[0] in _OPENING + _PAUSE
+    # a number or a foreign word at one side
+    return (ends and (begins or following[0].isalnum())) or (begins and line[-1].isalnum())
 
 
 def unwrap(text: str) -> str:

@@ -3,13 +3,14 @@
 What stands beside (text boxes) or elsewhere (diagrams, charts, embedded objects) is reported, not mixed in.
 """
 
+import re
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 from indexer.readers.container import attribute, local_name
 from indexer.readers.docx_styles import Numbering, Styles, child_value, is_on, outline_level, switch
 from indexer.readers.flow import row_lines
-from indexer.readers.symbols import symbol
+from indexer.readers.symbols import symbol, symbol_of
 
 if TYPE_CHECKING:
     from lxml.etree import _Element
@@ -20,6 +21,7 @@ NOT_SHOWN = """pPr rPr del moveFrom delText instrText delInstrText rt rubyPr sdt
     lastRenderedPageBreak softHyphen fldChar oMathParaPr ctrlPr"""
 SKIPPED = frozenset(NOT_SHOWN.split())
 NOTES = {"footnoteReference": "footnotes", "endnoteReference": "endnotes", "commentReference": "comments"}
+PRIVATE = re.compile("[\uf020-\uf0ff]")  # characters of symbol fonts
 Line = tuple[str, int | None]
 
 
@@ -52,7 +54,7 @@ class Text:
 
     def _row(self, row: "_Element") -> list[Line]:
         properties = row.find("{*}trPr")
-        if properties is not None and properties.find("{*}del") is not None:
+        if properties is not None and (properties.find("{*}del") is not None or switch(properties, "hidden")):
             return []
         before = self.rest()
         cells = [
@@ -138,7 +140,8 @@ class Text:
                 is_plain = False
         if is_hidden:
             return ""
-        return "".join(parts) if is_plain else None
+        text = "".join(parts) if is_plain else None
+        return PRIVATE.sub(lambda char: symbol_of(_font(run), ord(char[0])), text) if text else text
 
     def _run_is_hidden(self, properties: "_Element", by_paragraph: bool) -> bool:
         style = False
@@ -162,6 +165,11 @@ class Text:
         for element in deleted.iter(*(f"{{*}}{name}" for name in NOTES)):
             section = NOTES[local_name(element)]
             self.beside.deleted_notes.setdefault(section, set()).add(attribute(element, "id") or "")
+
+
+def _font(run: "_Element") -> str:
+    fonts = run.find("{*}rPr/{*}rFonts")
+    return (attribute(fonts, "ascii") or attribute(fonts, "hAnsi") or "") if fonts is not None else ""
 
 
 def outermost(element: "_Element") -> "list[_Element]":

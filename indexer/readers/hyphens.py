@@ -27,6 +27,10 @@ TENS, ONES = frozenset(_TENS.split()), frozenset(_ONES.split())
 NOT_AFTER_SELF = frozenset(_NOT_AFTER_SELF.split())
 
 
+SUSPENDED_BEFORE = frozenset(["und", "oder", "bzw", "sowie", "and", "or", "och", "eller", "samt"])
+"""Words before which a hyphen stands for the rest of a word: Vor- und Nachteile."""
+
+
 def keeps_hyphen(left: str, right: str) -> bool:
     """Whether ``left-right`` (small letters) is usually written with its hyphen."""
     if len(left) < 3:

@@ -9,7 +9,7 @@ import re
 from collections.abc import Iterable, Sequence
 
 from indexer.readers.cjk import SENTENCE_MARK, goes_on
-from indexer.readers.hyphens import keeps_hyphen
+from indexer.readers.hyphens import SUSPENDED_BEFORE, keeps_hyphen
 from indexer.readers.pdf_glyphs import HYPHEN
 from indexer.readers.pdf_order import Line
 
@@ -89,6 +89,8 @@ class Vocabulary:
         whole, parted = left + right, f"{left}-{right}"
         if self._has(whole):
             return whole
+        if right.casefold() in SUSPENDED_BEFORE:
+            return f"{left}- {right}"
         if self._has(parted) or left[-1].isdigit() or right[0].isdigit() or "-" in left:
             return parted
         if right[0].isupper():

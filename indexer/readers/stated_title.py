@@ -25,7 +25,9 @@ _JUNK = re.compile(
     r"|(?:libre|open)office(?:\.org)?(?: (?:writer|calc|impress|draw))?(?: [\d.]+)?"
     r"|adobe (?:acrobat|indesign|illustrator|pagemaker|framemaker|photoshop)(?: .{0,20})?"
     r"|(?:acrobat|indesign|quarkxpress|ghostscript)(?: .{0,20})?|pagemaker|framemaker|pdfcreator|google docs"
-    r"|(?:pdf)?(?:la)?tex(?: output.*)?|scan(?:ned)?(?: (?:document|image))?[\s_-]*[\d_-]*",
+    r"|camscanner.*|(?:img|dsc|doc|scn|file|layout)[\s_-]?\d+|abbyy.{0,30}|crystal reports.{0,20}"
+    r"|jasperreports|reportlab|wkhtmltopdf|itext|inkscape|scribus|coreldraw.{0,10}|canva|wordpad|notepad|textedit"
+    r"|wps office|(?:pdf)?(?:la)?tex(?: output.*)?|scan(?:ned)?(?: (?:document|image))?[\s_-]*[\d_-]*",
     re.IGNORECASE,
 )
 _PROGRAM_PREFIX = re.compile(

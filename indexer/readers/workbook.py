@@ -23,7 +23,9 @@ from indexer.readers.container import (
     parse_xml,
     relations,
 )
-from indexer.readers.number_format import code_of, day_of, is_date_code, show_number, show_text
+from indexer.readers.date_format import day_of, serial_of
+from indexer.readers.format_code import code_of, is_date_code
+from indexer.readers.number_format import show_number, show_text
 from indexer.readers.pieces import Source, refusal
 
 if TYPE_CHECKING:
@@ -120,6 +122,8 @@ class Workbook:
             return Cell(self._strings[int(text)], code)
         if kind == "b":
             return Cell(text.strip() in ("1", "true"), code)
+        if kind == "d" and (serial := serial_of(text, since_1904=self.since_1904)) is not None:
+            return Cell(serial, code if is_date_code(code) else "yyyy-mm-dd h:mm:ss")
         if kind in ("str", "e", "d") or not text.strip():
             return Cell(text or None, code)
         return Cell(_number(text), code)

@@ -78,6 +78,7 @@ def shown(body: str) -> str:
             "京都",
         ),
         ('<w:r><w:t>to</w:t><w:sym w:font="Wingdings" w:char="F0E0"/><w:sym w:font="Symbol" w:char="F061"/></w:r>', "to→α"),
+        ('<w:r><w:rPr><w:rFonts w:ascii="Symbol"/></w:rPr><w:t>\uf061\uf0ae</w:t></w:r>', "α→"),
         ("<w:r><w:t>non</w:t><w:noBreakHyphen/><w:t>stop</w:t><w:softHyphen/><w:t>ped</w:t></w:r>", "non‑stopped"),
         ("<w:r><w:t>a</w:t></w:r><!-- x --><w:r><w:t>b<?p?>c</w:t></w:r>", "abc"),
         (

@@ -2,7 +2,8 @@
 
 import pytest
 
-from indexer.readers.number_format import code_of, general, show_number, show_text
+from indexer.readers.format_code import code_of
+from indexer.readers.number_format import general, show_number, show_text
 
 
 @pytest.mark.parametrize(

@@ -125,13 +125,14 @@ def test_words_cut_at_line_ends_are_joined_as_they_are_written() -> None:
         "operate and re-",
         "sign. INTER-",
         "NATIONAL. Self-",
-        "service.",
+        "service. Vor-",
+        "und Nachteile.",
     ]
     elsewhere = ["The co-operate sign. A three-ton load. Resign now."]
     text = page(*lines(50, 700, cut), *lines(50, 400, elsewhere)).split("\n")
     assert text[0] == (
         "A harbour pilot lives in the lighthouse. The harbour is deep. The well-known state-of-the-art crane, built in 2001-2003 by "
-        "Bell-Andersen, is a three-ton one; co-operate and resign. INTERNATIONAL. Self-service."
+        "Bell-Andersen, is a three-ton one; co-operate and resign. INTERNATIONAL. Self-service. Vor- und Nachteile."
     )
 
 

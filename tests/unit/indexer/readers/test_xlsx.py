@@ -164,6 +164,16 @@ def test_text_boxes_charts_and_comments_are_read() -> None:
     assert warnings_of(read(source))[0] == "a chart is missing and was not read"
 
 
+def test_dates_of_strict_files_are_shown_in_their_format() -> None:
+    source = workbook(
+        '<row><c t="d" s="3"><v>2024-03-05T00:00:00</v></c><c t="d"><v>2024-03-05T18:30:00Z</v></c><c t="d"><v>soon</v></c></row>',
+        strict=True,
+    )
+    assert sections_of(read(source)) == {
+        "Stock row 1": "05/03/2024 (2024-03-05) | 2024-03-05 18:30:00 | soon\n"
+    }
+
+
 def test_the_calendar_of_1904() -> None:
     source = workbook('<row><c s="3"><v>0</v></c></row>', settings='<workbookPr date1904="1"/>')
     assert sections_of(read(source)) == {"Stock row 1": "01/01/1904 (1904-01-01)\n"}
