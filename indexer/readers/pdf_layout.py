@@ -20,7 +20,11 @@ from indexer.readers.pdf_order import Line
 RIGHT_TO_LEFT = re.compile("[\u0590-\u08ff\ufb1d-\ufdff\ufe70-\ufefc]")
 STACKED = re.compile("[\u0900-\u109f\u1780-\u17ff\u1900-\u1aaf]")
 SAME_LINE = 0.5  # of the font size, between baselines
-WORD_GAP, WIDE_GAP = 0.2, 1.0  # of the font size; the second where the file has spaces of its own
+WORD_GAP, DIGIT_GAP, WIDE_GAP = (
+    0.2,
+    0.45,
+    1.0,
+)  # of the font size; the last where the file has spaces of its own
 MAX_FORM_DEPTH = 4
 
 # a number or Latin words with what stands between them
@@ -94,7 +98,8 @@ def _right_to_left_runs(line: list[Run]) -> str:
     parts: list[str] = []
     before: Run | None = None
     for run in sorted(line, key=lambda run: -(run.left + run.right)):
-        if before is not None and before.left - run.right > WORD_GAP * run.size:
+        gap = DIGIT_GAP if before is not None and (before.text[:1] + run.text[:1]).isdecimal() else WORD_GAP
+        if before is not None and before.left - run.right > gap * run.size:
             parts.append(" ")
         text = run.text.strip()
         if LEFT_TO_RIGHT.fullmatch(text):
