@@ -6,7 +6,6 @@ from indexer.readers import encoding
 from indexer.readers.container import Container, open_container, parse_xml, resolve
 from indexer.readers.html import read_markup
 from indexer.readers.pieces import MEGABYTE, Facts, Headings, Piece, Reading, Source, refusal
-from indexer.readers.stated_title import real_title
 
 FONT_SCRAMBLING = ("http://www.idpf.org/2008/embedding", "http://ns.adobe.com/pdf/enc#RC")
 CHAPTER_TYPES = ("application/xhtml+xml", "text/html", "application/x-dtbook+xml")
@@ -45,7 +44,7 @@ def _spine(source: Source, archive: Container) -> tuple[str, list[str]]:
     package = next((e.get("full-path") or "" for e in container.iter("{*}rootfile")), "")
     root = parse_xml(source, archive, package)
     folder = package.rpartition("/")[0]
-    title = next((real_title(e.text or "") for e in root.iter("{*}title")), "")
+    title = next((" ".join((e.text or "").split()) for e in root.iter("{*}title")), "")
     items: dict[str | None, str] = {}
     others: set[str | None] = set()  # pictures stand in the spine of some books
     for item in root.iter("{*}item"):

@@ -31,13 +31,13 @@ _JUNK = re.compile(
     re.IGNORECASE,
 )
 _PROGRAM_PREFIX = re.compile(
-    rf"(?:microsoft (?:office )?|ms )?(?:{_any_of(_PROGRAMS)}|notepad)\s+[-–—]\s"
+    rf"(?:microsoft (?:office )?|ms )(?:{_any_of(_PROGRAMS)}|notepad)\s+[-–—]\s"
     r"|(?:libreoffice|openoffice(?:\.org)?|autocad|coreldraw|adobe \w+|quarkxpress)\s+[-–—:]\s",
     re.IGNORECASE,
 )
 _FILE_NAME = re.compile(
-    r"\.(?:docx?|docm|dotx?|rtf|od[tsp]|pdf|p?tex|dvi|ps|indd|qxd|qxp|pptx?|xlsx?|xlsm|csv|txt|html?|pages"
-    r"|wpd|cdr|dwg|ai|eps|fm|pub|vsd|png|jpe?g|tiff?|bmp)$|^[A-Za-z]:\\|^(?:file|https?)://",
+    r"\.(?:docx?|docm|dotx?|rtf|od[tsp]|pdf|p?tex|dvi|ps|indd|qxd|qxp|pptx?|xlsx?|xlsm|csv|txt|html?"
+    r"|wpd|cdr|dwg|eps|vsd|png|jpe?g|tiff?|bmp)$|^[A-Za-z]:\\|^(?:file|https?)://",
     re.IGNORECASE,
 )
 
