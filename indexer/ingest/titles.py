@@ -19,8 +19,8 @@ HEAD_CHARS = 4000
 MAX_WIDTH = 120
 """Letters of a first line that may be a title; a character of a denser script counts as several."""
 
-HEADED_TYPES = frozenset({"md", "html", "docx", "odt", "epub"})
-"""Formats whose sections are headings."""
+HEADED_TYPES = frozenset({"md", "html", "epub"})
+"""Formats whose sections are headings. Readers of docx and odt state their first heading themselves."""
 
 LINE_TYPES = frozenset({"txt", "md"})
 """Text in lines that may be wrapped: a title stands apart from what follows. Markdown's marks are dropped."""

@@ -123,8 +123,11 @@ def _send_text(source: Source, answers: BinaryIO) -> None:
     write_frame(answers, {"facts": {"file_type": file_type}})
     batch: list[tuple[str, int | None, str | None]] = []
     batch_chars = total_chars = 0
+    warnings: list[str] = []
+    has_words = False
     for item in items:
         if isinstance(item, Facts):
+            warnings += [item.warning] if item.warning else []
             if batch:
                 write_frame(answers, {"blocks": batch})
                 batch, batch_chars = [], 0
@@ -137,6 +140,7 @@ def _send_text(source: Source, answers: BinaryIO) -> None:
         for text in iter_blocks(clean(item.text)):
             batch.append((text, item.page, section))
             batch_chars += len(text)
+            has_words = has_words or not text.isspace()
             total_chars += len(text)
             if batch_chars >= BATCH_CHARS:
                 write_frame(answers, {"blocks": batch})
@@ -150,7 +154,11 @@ def _send_text(source: Source, answers: BinaryIO) -> None:
                 )
     if batch:
         write_frame(answers, {"blocks": batch})
-    if not total_chars:
+    if not has_words and warnings:  # not empty, only not readable here
+        said = "; ".join(warnings[:3])
+        remedy = "Open it in its program and save it again, or as PDF"
+        raise refusal(source.name, f"gave no text ({said})", "text that can be read", remedy)
+    if not has_words:
         raise refusal(source.name, "holds no text", "some", "Leave it out")
 
 

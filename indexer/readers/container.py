@@ -5,12 +5,17 @@ A container is checked before anything is unpacked: number of members, unpacked 
 XML is parsed without external entities, without network, and refused when it declares entities.
 """
 
+import posixpath
+import unicodedata
 import zipfile
 from collections.abc import Iterator
 from contextlib import contextmanager
-from typing import TYPE_CHECKING
+from functools import lru_cache
+from typing import IO, TYPE_CHECKING
+from urllib.parse import unquote
 
 from indexer.readers.pieces import MEGABYTE, Source, refusal
+from indexer.readers.stated_title import real_title
 
 if TYPE_CHECKING:
     from lxml.etree import _Element
@@ -19,13 +24,50 @@ SMALL_BYTES = 16 * MEGABYTE  # unpacked; below this no ratio does harm
 DAMAGE = (zipfile.BadZipFile, NotImplementedError, EOFError, ValueError, KeyError, RuntimeError)
 
 
+class Container(zipfile.ZipFile):
+    """A zip file whose parts are found as programs find them, whoever packed it.
+
+    Names are compared exactly first, then without regard to backslashes, escapes, case and Unicode form.
+    """
+
+    def __init__(self, stream: IO[bytes]) -> None:
+        super().__init__(stream)
+        self._folded = {fold_name(member_name(info)): info for info in reversed(self.infolist())}
+
+    def getinfo(self, name: str) -> zipfile.ZipInfo:
+        info = self.NameToInfo.get(name) or self._folded.get(fold_name(name))
+        if info is None:
+            raise KeyError(f"There is no item named {name!r} in the archive")
+        return info
+
+    def has(self, name: str) -> bool:
+        """Whether there is such a part."""
+        return name in self.NameToInfo or fold_name(name) in self._folded
+
+
+def member_name(info: zipfile.ZipInfo) -> str:
+    """The name of a member; UTF-8 that is not marked as such is recognised."""
+    if info.flag_bits & 0x800 or info.filename.isascii():
+        return info.filename
+    try:
+        return info.filename.encode("cp437").decode("utf-8")
+    except UnicodeError:
+        return info.filename
+
+
+def fold_name(name: str) -> str:
+    """A form of a part name in which spellings of the same name are equal."""
+    path = posixpath.normpath(unquote(name).replace("\\", "/")).lstrip("/")
+    return unicodedata.normalize("NFC", unicodedata.normalize("NFC", path).casefold())
+
+
 @contextmanager
-def open_container(source: Source) -> Iterator[zipfile.ZipFile]:
+def open_container(source: Source) -> Iterator[Container]:
     """The zip file, checked. Damage that shows only while reading becomes a ReadError too."""
     import zlib
 
     try:
-        with source.open() as stream, zipfile.ZipFile(stream) as archive:
+        with source.open() as stream, Container(stream) as archive:
             check(source, archive)
             yield archive
     except (*DAMAGE, zlib.error) as error:
@@ -70,7 +112,7 @@ def check(source: Source, archive: zipfile.ZipFile) -> None:
 
 
 def iter_xml(
-    source: Source, archive: zipfile.ZipFile, member: str, tags: tuple[str, ...]
+    source: Source, archive: Container, member: str, tags: tuple[str, ...]
 ) -> Iterator[tuple[str, "_Element"]]:
     """``start`` and ``end`` events of the elements whose local name is in ``tags``; the rest is freed."""
     from lxml import etree
@@ -84,6 +126,8 @@ def iter_xml(
                 resolve_entities=False,
                 no_network=True,
                 load_dtd=False,
+                remove_comments=True,  # what follows one would be lost
+                remove_pis=True,
                 huge_tree=True,
             )
             checked = False
@@ -100,7 +144,7 @@ def iter_xml(
         ) from error
 
 
-def parse_xml(source: Source, archive: zipfile.ZipFile, member: str) -> "_Element":
+def parse_xml(source: Source, archive: Container, member: str) -> "_Element":
     """The whole tree of a small part (styles, relations, metadata)."""
     from lxml import etree
 
@@ -109,7 +153,14 @@ def parse_xml(source: Source, archive: zipfile.ZipFile, member: str) -> "_Elemen
         raise refusal(
             source.name, f"has a part {member} of {info.file_size} bytes", "less than 64 MB", "Save it again"
         )
-    parser = etree.XMLParser(resolve_entities=False, no_network=True, load_dtd=False, huge_tree=False)
+    parser = etree.XMLParser(
+        resolve_entities=False,
+        no_network=True,
+        load_dtd=False,
+        remove_comments=True,
+        remove_pis=True,
+        huge_tree=False,
+    )
     try:
         root = etree.fromstring(archive.read(info), parser)
     except etree.XMLSyntaxError as error:
@@ -131,9 +182,14 @@ def refuse_entities(source: Source, element: "_Element") -> None:
         )
 
 
+@lru_cache(maxsize=4096)  # tags of hostile files are without number
+def _local(tag: str) -> str:
+    return tag.rpartition("}")[2]
+
+
 def local_name(element: "_Element") -> str:
     tag = element.tag
-    return tag.rpartition("}")[2] if isinstance(tag, str) else ""
+    return _local(tag) if isinstance(tag, str) else ""
 
 
 def attribute(element: "_Element", name: str) -> str | None:
@@ -144,23 +200,23 @@ def attribute(element: "_Element", name: str) -> str | None:
     return None
 
 
-def core_title(source: Source, archive: zipfile.ZipFile, member: str) -> str:
-    """dc:title of a metadata part, or nothing."""
-    if member not in archive.namelist():
+def core_title(source: Source, archive: Container, member: str) -> str:
+    """dc:title of a metadata part, or nothing where it is missing or was put there by a program."""
+    if not archive.has(member):
         return ""
     for element in parse_xml(source, archive, member).iter("{*}title"):
-        return " ".join("".join(str(part) for part in element.itertext()).split())
+        return real_title("".join(str(part) for part in element.itertext()))
     return ""
 
 
-def relations(source: Source, archive: zipfile.ZipFile, member: str) -> dict[str, tuple[str, str]]:
-    """Relation id -> (last word of its type, target part), of an Office part."""
+def relations(source: Source, archive: Container, member: str) -> dict[str, tuple[str, str]]:
+    """Relation id -> (last word of its type, target part), of an Office part; of the package for ``""``."""
     folder, _, name = member.rpartition("/")
     rels = f"{folder}/_rels/{name}.rels" if folder else f"_rels/{name}.rels"
-    if rels not in archive.namelist():
+    if not archive.has(rels):
         return {}
     found = {}
-    for element in parse_xml(source, archive, rels):
+    for element in parse_xml(source, archive, rels).iter("{*}Relationship"):
         if element.get("TargetMode") == "External":
             continue
         kind = (element.get("Type") or "").rpartition("/")[2]
@@ -168,8 +224,14 @@ def relations(source: Source, archive: zipfile.ZipFile, member: str) -> dict[str
     return found
 
 
+def main_part(source: Source, archive: Container, usual: str) -> str:
+    """The part a package names as its document; ``usual`` where it names none that is there."""
+    for kind, target in relations(source, archive, "").values():
+        if kind == "officeDocument" and archive.has(target):
+            return target
+    return usual
+
+
 def resolve(folder: str, target: str) -> str:
     """A part name relative to a folder of the container."""
-    import posixpath
-
-    return posixpath.normpath(posixpath.join("/", folder, target)).lstrip("/")
+    return posixpath.normpath(posixpath.join("/", folder, target.replace("\\", "/"))).lstrip("/")

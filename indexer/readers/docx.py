@@ -1,102 +1,143 @@
-"""Word documents: paragraphs in order, sections by heading, notes at the end.
+"""Word documents: paragraphs in order with their automatic numbers, sections by heading, then what is beside.
 
-Text marked as deleted is left out, text boxes are read once (their fallback copy is skipped).
+Headers, footers, notes, comments, diagrams and charts follow the text, each once, in sections of their names.
+Left out: deleted and moved-away text, hidden text, ruby readings, placeholders. Said: embedded objects, parts
+that cannot be read.
 """
 
-import io
-import zipfile
+from collections.abc import Iterator
 from typing import TYPE_CHECKING
 
-from indexer.readers.container import attribute, core_title, iter_xml, local_name, open_container, parse_xml
-from indexer.readers.pieces import Facts, Headings, Piece, Reading, Source
-from indexer.readers.plain import BLOCK_CHARS
+from indexer.readers.container import (
+    Container,
+    attribute,
+    core_title,
+    iter_xml,
+    local_name,
+    main_part,
+    open_container,
+    parse_xml,
+    relations,
+)
+from indexer.readers.docx_styles import Numbering, Styles
+from indexer.readers.docx_text import Text, is_placeholder
+from indexer.readers.drawings import read_parts
+from indexer.readers.embedded import read_chunk
+from indexer.readers.flow import Flow, aside
+from indexer.readers.pieces import Facts, Reading, Source
 
 if TYPE_CHECKING:
     from lxml.etree import _Element
 
-SPECIAL = {"tab": "\t", "br": "\n", "cr": "\n", "noBreakHyphen": "‑"}
-NOTES = (("word/footnotes.xml", "footnotes"), ("word/endnotes.xml", "endnotes"))
+MAIN = "word/document.xml"
+UNITS = ("p", "tr")
+LEFT_OUT = ("del", "moveFrom", "Fallback")  # around whole paragraphs
+ASIDES = {
+    "header": "headers",
+    "footer": "footers",
+    "footnotes": "footnotes",
+    "endnotes": "endnotes",
+    "comments": "comments",
+}
+SEPARATORS = ("separator", "continuationSeparator", "continuationNotice")
+Related = dict[str, tuple[str, str]]
 
 
 def read(source: Source) -> Reading:
     with open_container(source) as archive:
         title = core_title(source, archive, "docProps/core.xml")
         yield Facts(title=title)
-        levels = _heading_levels(source, archive)
-        headings, buffer = Headings(), io.StringIO()
-        for text, level in _paragraphs(source, archive, "word/document.xml", levels):
-            if level is not None and text.strip():
-                if buffer.tell():
-                    yield Piece(buffer.getvalue(), section=headings.section)
-                    buffer = io.StringIO()
-                headings.enter(level, text)
-                if not title:
-                    title = text.strip()
-                    yield Facts(title=title)
-            elif buffer.tell() > BLOCK_CHARS:
-                yield Piece(buffer.getvalue(), section=headings.section)
-                buffer = io.StringIO()
-            buffer.write(text + "\n")
-        if buffer.tell():
-            yield Piece(buffer.getvalue(), section=headings.section)
-        for member, section in NOTES:
-            if member in archive.namelist():
-                for text, _ in _paragraphs(source, archive, member, {}):
-                    if text.strip():
-                        yield Piece(text + "\n", section=section)
+        main = main_part(source, archive, MAIN)
+        related = relations(source, archive, main) | _unrelated(archive, main)
+        styles = Styles(_part(source, archive, related, "styles"))
+        text = Text(styles, Numbering(_part(source, archive, related, "numbering"), styles))
+        flow = Flow(title)
+        for element in _units(source, archive, main):
+            if local_name(element) == "altChunk":
+                yield from flow.flush()
+                yield from read_chunk(source, archive, _target(related, attribute(element, "id")))
+                continue
+            for line, level in text.lines(element):
+                yield from flow.add(line, level)
+        for line, level in text.rest():
+            yield from flow.add(line, level)
+        yield from flow.flush()
+        yield from _asides(source, archive, related, text)
 
 
-def _paragraphs(source: Source, archive: zipfile.ZipFile, member: str, levels: dict[str, int]):  # type: ignore[no-untyped-def]
-    fallback = 0
-    for event, element in iter_xml(source, archive, member, ("p", "Fallback")):
-        if local_name(element) == "Fallback":
-            fallback += 1 if event == "start" else -1
-        elif event == "end":
-            if not fallback:
-                yield _text(element), _level(element, levels)
-            element.clear(keep_tail=True)
-            # earlier siblings are done with; without this a long document stays in memory
-            parent = element.getparent()
-            while parent is not None and element.getprevious() is not None:
-                del parent[0]
+def _unrelated(archive: Container, main: str) -> Related:
+    """The usual parts beside the main one, for packages that name no relations."""
+    folder = main.rpartition("/")[0]
+    kinds = ("styles", "numbering", "footnotes", "endnotes", "comments")
+    names = {kind: f"{folder}/{kind}.xml" for kind in kinds}
+    return {f"\0{kind}": (kind, name) for kind, name in names.items() if archive.has(name)}
 
 
-def _text(paragraph: "_Element") -> str:
-    parts = []
-    for element in paragraph.iter("{*}t", "{*}tab", "{*}br", "{*}cr", "{*}noBreakHyphen"):
+def _part(source: Source, archive: Container, related: Related, kind: str) -> "_Element | None":
+    for found, target in related.values():
+        if found == kind and archive.has(target):
+            return parse_xml(source, archive, target)
+    return None
+
+
+def _target(related: Related, relation: str | None) -> str | None:
+    return related.get(relation or "", ("", None))[1]
+
+
+def _units(source: Source, archive: Container, member: str) -> Iterator["_Element"]:
+    """The outermost paragraphs, table rows and inserted documents of a part; each is freed after use."""
+    depth = left_out = 0
+    for event, element in iter_xml(source, archive, member, (*UNITS, *LEFT_OUT, "altChunk")):
         name = local_name(element)
-        if name == "t":
-            parts.append(element.text or "")
-        elif name != "tab" or local_name(element.getparent()) == "r":  # w:tab also defines tab stops
-            parts.append(SPECIAL[name])
-    return "".join(parts)
+        step = 1 if event == "start" else -1
+        if name == "altChunk":
+            if event == "end" and not (depth or left_out):
+                yield element
+        elif name not in UNITS:
+            parent = element.getparent()
+            if not depth and parent is not None and local_name(parent) != "trPr":
+                left_out += step
+        else:
+            depth += step
+            if event == "end" and not depth:
+                if not left_out and not any(is_placeholder(one) for one in element.iterancestors("{*}sdt")):
+                    yield element
+                _free(element)
 
 
-def _level(paragraph: "_Element", levels: dict[str, int]) -> int | None:
-    properties = paragraph.find("{*}pPr")
-    if properties is None:
-        return None
-    style, outline = properties.find("{*}pStyle"), properties.find("{*}outlineLvl")
-    if outline is not None and (attribute(outline, "val") or "9") < "9":
-        return int(attribute(outline, "val") or 0) + 1
-    return levels.get(attribute(style, "val") or "") if style is not None else None
+def _free(element: "_Element") -> None:
+    """Without this a long document stays in memory."""
+    element.clear(keep_tail=True)
+    parent = element.getparent()
+    while parent is not None and element.getprevious() is not None:
+        del parent[0]
 
 
-def _heading_levels(source: Source, archive: zipfile.ZipFile) -> dict[str, int]:
-    """Style id -> heading level; ids are localised, names of the built-in styles are not."""
-    levels = {f"Heading{n}": n for n in range(1, 10)} | {"Title": 0}
-    if "word/styles.xml" not in archive.namelist():
-        return levels
-    for style in parse_xml(source, archive, "word/styles.xml").iter("{*}style"):
-        style_id, name = attribute(style, "styleId") or "", style.find("{*}name")
-        outline = style.find("{*}pPr/{*}outlineLvl")
-        words = ((attribute(name, "val") if name is not None else None) or "").lower().split()
-        if len(words) == 2 and words[0] == "heading" and words[1].isdigit():
-            levels[style_id] = int(words[1])
-        elif words == ["title"]:
-            levels[style_id] = 0
-        elif outline is not None and (attribute(outline, "val") or "9").isdigit():
-            level = int(attribute(outline, "val") or 9)
-            if level < 9:
-                levels[style_id] = level + 1
-    return levels
+def _asides(source: Source, archive: Container, related: Related, text: Text) -> Reading:
+    found: dict[str, list[str]] = {section: [] for section in ASIDES.values()}
+    parts = dict.fromkeys(
+        (target, ASIDES[kind]) for kind, target in related.values() if kind in ASIDES and archive.has(target)
+    )
+    objects: list[tuple[str, str | None]] = [
+        ("diagram", _target(related, one)) for one in text.beside.diagrams
+    ]
+    objects += [("chart", _target(related, one)) for one in text.beside.charts]
+    for part, section in parts:
+        text.beside.diagrams, text.beside.charts = [], []
+        own = relations(source, archive, part)
+        left_out = text.beside.deleted_notes.get(section, set())
+        for note in parse_xml(source, archive, part):
+            if attribute(note, "type") in SEPARATORS or (attribute(note, "id") or "-") in left_out:
+                continue
+            lines = text.lines(note) + text.rest() if local_name(note) in UNITS else text.all_lines(note)
+            found[section] += [line for line, _ in lines]
+        objects += [("diagram", _target(own, one)) for one in text.beside.diagrams]
+        objects += [("chart", _target(own, one)) for one in text.beside.charts]
+    for section, those in found.items():
+        yield from aside(those, section)
+    words, warnings = read_parts(source, archive, objects)
+    yield from aside(words, "diagrams")
+    if text.beside.objects:
+        warnings.append(f"{text.beside.objects} embedded objects were not read")
+    for warning in warnings:
+        yield Facts(warning=warning)

@@ -1,10 +1,9 @@
 """E-books: the chapters of the spine in reading order, each read as HTML."""
 
-import zipfile
 from urllib.parse import unquote
 
 from indexer.readers import encoding
-from indexer.readers.container import open_container, parse_xml, resolve
+from indexer.readers.container import Container, open_container, parse_xml, resolve
 from indexer.readers.html import read_markup
 from indexer.readers.pieces import MEGABYTE, Facts, Headings, Piece, Reading, Source, refusal
 
@@ -17,11 +16,12 @@ def read(source: Source) -> Reading:
         _refuse_rights_management(source, archive)
         title, chapters = _spine(source, archive)
         yield Facts(title=title)
-        members = set(archive.namelist())
+        found = False
         for chapter in chapters:
-            if chapter not in members:
+            if not archive.has(chapter):
                 yield Facts(warning=f"chapter {chapter} is listed but missing")
                 continue
+            found = True
             if archive.getinfo(chapter).file_size > 64 * MEGABYTE:
                 raise refusal(
                     source.name, f"has a chapter over 64 MB ({chapter})", "smaller ones", "Split the book"
@@ -29,28 +29,42 @@ def read(source: Source) -> Reading:
             data = archive.read(chapter)
             text, _ = encoding.decode(data, encoding.declared_charset(data))
             yield from (piece for piece in read_markup(text, Headings()) if isinstance(piece, Piece))
+        if not found:
+            raise refusal(
+                source.name,
+                f"holds none of the {len(chapters)} chapters that it lists ({chapters[0]} ...)",
+                "its chapters",
+                "Download or convert the book again",
+            )
 
 
-def _spine(source: Source, archive: zipfile.ZipFile) -> tuple[str, list[str]]:
+def _spine(source: Source, archive: Container) -> tuple[str, list[str]]:
     """Title and chapter parts of the book."""
     container = parse_xml(source, archive, "META-INF/container.xml")
     package = next((e.get("full-path") or "" for e in container.iter("{*}rootfile")), "")
     root = parse_xml(source, archive, package)
     folder = package.rpartition("/")[0]
     title = next((" ".join((e.text or "").split()) for e in root.iter("{*}title")), "")
-    items = {
-        item.get("id"): resolve(folder, unquote(item.get("href") or ""))
-        for item in root.iter("{*}item")
-        if item.get("media-type") in CHAPTER_TYPES
-    }
-    chapters = [items[ref.get("idref")] for ref in root.iter("{*}itemref") if ref.get("idref") in items]
+    items: dict[str | None, str] = {}
+    others: set[str | None] = set()  # pictures stand in the spine of some books
+    for item in root.iter("{*}item"):
+        href = item.get("href") or ""
+        if item.get("media-type") in CHAPTER_TYPES or href.lower().endswith((".xhtml", ".html", ".htm")):
+            items[item.get("id")] = resolve(folder, unquote(href.partition("#")[0]))
+        else:
+            others.add(item.get("id"))
+    chapters = [
+        items.get(ref.get("idref"), "") or f"{ref.get('idref')} (not in the list of files)"
+        for ref in root.iter("{*}itemref")
+        if ref.get("idref") not in others
+    ]
     if not chapters:
         raise refusal(source.name, "lists no chapters", "a spine of XHTML files", "Convert the book again")
     return title, chapters
 
 
-def _refuse_rights_management(source: Source, archive: zipfile.ZipFile) -> None:
-    if "META-INF/encryption.xml" not in archive.namelist():
+def _refuse_rights_management(source: Source, archive: Container) -> None:
+    if not archive.has("META-INF/encryption.xml"):
         return
     for method in parse_xml(source, archive, "META-INF/encryption.xml").iter("{*}EncryptionMethod"):
         if method.get("Algorithm") not in FONT_SCRAMBLING:

@@ -1,7 +1,7 @@
 """How surprising a text is in a language, in bits: its letters, which follow which, and its frequent words.
 
 Letters come from ``letters``; languages that it lacks, the pairs of letters and the words come from
-``indexer/data/frequent_words.txt``. Ideographs follow Zipf's law by their rank.
+``indexer/text/data/frequent_words.txt``. Ideographs follow Zipf's law by their rank.
 """
 
 import math
@@ -13,7 +13,7 @@ from pathlib import Path
 
 from indexer.readers.letters import ALPHABETS, IDEOGRAPHS
 
-WORDS_FILE = Path(__file__).parents[1] / "data" / "frequent_words.txt"
+WORDS_FILE = Path(__file__).parents[1] / "text" / "data" / "frequent_words.txt"
 LABELS = {"nb": "no"}
 """Languages under another label there."""
 UNKNOWN_LETTER_BITS, STRANGE_BITS, MARK_BITS = 17.0, 30.0, 7.0

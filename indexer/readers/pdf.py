@@ -1,19 +1,25 @@
 """PDF: the text layer of each page through PDFium, the bookmark above it as section; pages as pictures."""
 
-import ctypes
 from collections.abc import Iterator
 from contextlib import closing, contextmanager
+from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from indexer.errors import ReadError
-from indexer.readers import pdf_layout
-from indexer.readers.pieces import Facts, Piece, Reading, Source, refusal
+from indexer.readers import pdf_forms, pdf_layout
+from indexer.readers.flow import aside
+from indexer.readers.pdf_glyphs import stretches_of
+from indexer.readers.pdf_order import lines_of
+from indexer.readers.pdf_words import Vocabulary, page_text
+from indexer.readers.pieces import SECTION_SEPARATOR, Facts, Piece, Reading, Source, refusal
+from indexer.readers.stated_title import real_title
 
 if TYPE_CHECKING:
     from pypdfium2 import PdfDocument
 
 MAX_BOOKMARKS = 10_000
 MAX_PIXELS = 16_000_000
+WINDOW_PAGES, WINDOW_CHARS = 300, 4_000_000  # held back until it is known which words they hold
 
 
 @contextmanager
@@ -44,21 +50,31 @@ def read(source: Source) -> Reading:
     """Raises ReadError when no page has text: scanned pages are not recognised here."""
     with open_pdf(source) as document:
         pages = len(document)
-        yield Facts(title=_title(document), pages=pages)
+        form_warning = pdf_forms.open_forms(document)
+        yield Facts(title=real_title(document.get_metadata_value("Title")), pages=pages)
         sections = _sections(document)
-        silent = unreadable = 0
+        silent = unreadable = unread = 0
         section: str | None = None
+        vocabulary, waiting = Vocabulary(), list[_Page]()
         for number in range(1, pages + 1):
             section = sections.get(number, section)
             try:
-                text = _page_text(document, number)
+                page = _read_page(document, number, section)
             except ReadError:
                 unreadable += 1
                 continue
-            if text.strip():
-                yield Piece(text + "\n", page=number, section=section)
+            unread += page.unread
+            if page.text.strip() or page.comments:
+                waiting.append(page)
             else:
                 silent += 1
+            if (
+                sum(len(one.text) for one in waiting[-WINDOW_PAGES:]) > WINDOW_CHARS
+                or len(waiting) > WINDOW_PAGES
+            ):
+                yield from _given(waiting, vocabulary)
+                waiting = []
+        yield from _given(waiting, vocabulary)
         if silent + unreadable == pages:
             raise refusal(
                 source.name,
@@ -70,6 +86,31 @@ def read(source: Source) -> Reading:
             yield Facts(warning=f"{silent} of {pages} pages have no text layer")
         if unreadable:
             yield Facts(warning=f"{unreadable} of {pages} pages are damaged")
+        if unread:
+            yield Facts(warning=f"{unread} form fields were not read")
+        if form_warning:
+            yield Facts(warning=form_warning)
+
+
+@dataclass(frozen=True)
+class _Page:
+    """A page whose words are still cut at the ends of lines; ``unread`` counts fields."""
+
+    number: int
+    section: str | None
+    text: str
+    comments: list[str]
+    unread: int
+
+
+def _given(pages: list[_Page], vocabulary: Vocabulary) -> Reading:
+    """Pages with their words joined, by what is known of the document or, if it is long, of this part."""
+    vocabulary.learn(page.text for page in pages)
+    for page in pages:
+        text = vocabulary.join(page.text)
+        if text.strip():
+            yield Piece(text + "\n", page=page.number, section=page.section)
+        yield from aside(page.comments, "comments", page.number)
 
 
 def render(source: Source, page: int, width: int) -> bytes:
@@ -90,9 +131,8 @@ def render(source: Source, page: int, width: int) -> bytes:
         return picture.getvalue()
 
 
-def _page_text(document: "PdfDocument", number: int) -> str:
+def _read_page(document: "PdfDocument", number: int, section: str | None) -> _Page:
     import pypdfium2
-    import pypdfium2.raw as pdfium
 
     try:
         page = document[number - 1]
@@ -100,32 +140,23 @@ def _page_text(document: "PdfDocument", number: int) -> str:
     except pypdfium2.PdfiumError as error:
         raise ReadError(f"page {number} is damaged") from error
     try:
-        count = pdfium.FPDFText_CountChars(text_page)
-        if count <= 0:
-            return ""
-        buffer = ctypes.create_string_buffer((count * 2 + 1) * 2)
-        got = pdfium.FPDFText_GetText(
-            text_page, 0, count, ctypes.cast(buffer, ctypes.POINTER(ctypes.c_ushort))
-        )
-        text = buffer.raw[: max(0, got - 1) * 2].decode("utf-16-le", errors="replace")
-        text = pdf_layout.rebuild(text, page, text_page)
+        form = pdf_forms.form_of(document, page)
+        raw = text_page.get_text_range()
+        stretches = stretches_of(page, text_page)
+        rest = pdf_forms.place_fields(form.fields, stretches)
+        text = pdf_layout.by_objects(raw, page, text_page)
+        if text is None:
+            text = page_text([(line, pdf_layout.line_text(line)) for line in lines_of(stretches)])
+        else:  # fields have no place in such text
+            rest = [f"{field.name}: {field.value}".strip(": ") for field in form.fields]
     finally:
         text_page.close()
         page.close()
-    # PDFium marks a hyphen at the end of a line with U+FFFE or U+0002
-    text = text.replace("\r\n", "\n").replace("\r", "\n")
-    for mark in ("\ufffe\n", "\x02\n", "\ufffe", "\x02", "\0"):
-        text = text.replace(mark, "")
-    return text
-
-
-def _title(document: "PdfDocument") -> str:
-    title = " ".join(document.get_metadata_value("Title").split())
-    # file names and program names that word processors leave there are no titles
-    is_file_name = title.lower().endswith(
-        (".doc", ".docx", ".indd", ".tex", ".dvi", ".pdf", ".qxd", ".rtf", ".odt")
-    )
-    return "" if is_file_name or title.lower() in ("untitled", "about:blank") else title
+    if label := pdf_forms.page_label(document, number - 1):
+        section = SECTION_SEPARATOR.join(part for part in (section, f"page {label}") if part)
+    text = "\n".join(part for part in (text, *rest) if part)
+    text = text.replace("\r\n", "\n").replace("\r", "\n").replace("\0", "")
+    return _Page(number, section, text, form.comments, form.unread)
 
 
 def _sections(document: "PdfDocument") -> dict[int, str]:

@@ -1,4 +1,4 @@
-"""The reading order of PDF pages in scripts that PDFium's own text extraction garbles.
+"""The text of lines in scripts that PDFium's own text extraction garbles.
 
 Right to left (Hebrew, Arabic): the characters of each line by their position, because files store words in
 either order. Scripts with stacked marks (Thai, Khmer, Devanagari, ...): the text objects in the order of the
@@ -11,12 +11,20 @@ import re
 import unicodedata
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, replace
+from math import atan2, hypot
 from typing import Any
+
+from indexer.readers.pdf_glyphs import Box, bounds_of, hidden_objects, turn_of
+from indexer.readers.pdf_order import Line
 
 RIGHT_TO_LEFT = re.compile("[\u0590-\u08ff\ufb1d-\ufdff\ufe70-\ufefc]")
 STACKED = re.compile("[\u0900-\u109f\u1780-\u17ff\u1900-\u1aaf]")
 SAME_LINE = 0.5  # of the font size, between baselines
-WORD_GAP, WIDE_GAP = 0.2, 1.0  # of the font size; the second where the file has spaces of its own
+WORD_GAP, DIGIT_GAP, WIDE_GAP = (
+    0.2,
+    0.45,
+    1.0,
+)  # of the font size; the last where the file has spaces of its own
 MAX_FORM_DEPTH = 4
 
 # a number or Latin words with what stands between them
@@ -38,31 +46,29 @@ class Run:
     is_marked: bool = False
 
 
-def rebuild(text: str, page: Any, text_page: Any) -> str:
-    """``text`` as PDFium gave it, or better where its script needs it."""
+def by_objects(text: str, page: Any, text_page: Any) -> str | None:
+    """The text of a page by its text objects, where its script needs it; ``text`` is what PDFium gave."""
     if RIGHT_TO_LEFT.search(text):
         runs = list(_runs(page, text_page))
         if any(run.is_marked for run in runs):
             return "\n".join(_right_to_left_runs(line) for line in _lines(runs))
-        return "\n".join(_right_to_left(line) for line in _lines(_glyphs(text_page)))
-    if STACKED.search(text):
+    elif STACKED.search(text):
         return _in_file_order(_runs(page, text_page), has_spaces=_has_own_spaces(text_page))
-    return text
+    return None
 
 
-def _glyphs(text_page: Any) -> Iterator[Run]:
-    """Single characters; spaces that PDFium added stay, its line breaks do not."""
-    import pypdfium2.raw as pdfium
-
-    x, y = ctypes.c_double(), ctypes.c_double()
-    size = 10.0
-    for index in range(pdfium.FPDFText_CountChars(text_page)):
-        char = chr(pdfium.FPDFText_GetUnicode(text_page, index))
-        if char in "\r\n\0" or not pdfium.FPDFText_GetCharOrigin(text_page, index, x, y):
-            continue
-        if pdfium.FPDFText_IsGenerated(text_page, index) != 1:
-            size = max(pdfium.FPDFText_GetFontSize(text_page, index), 1.0)
-        yield Run(char, x.value, x.value, y.value, size)
+def line_text(line: Line) -> str:
+    """The text of a line of characters, in logical order."""
+    if not RIGHT_TO_LEFT.search("".join(stretch.text for stretch in line.stretches)):
+        return line.text
+    runs: list[Run] = []
+    for stretch in line.stretches:
+        if runs:
+            runs.append(Run(" ", stretch.right, stretch.right, stretch.baseline, stretch.height))
+        runs += [
+            Run(char, left, right, stretch.baseline, stretch.height) for char, left, right in stretch.glyphs
+        ]
+    return re.sub(" +", " ", _right_to_left(runs)).strip()
 
 
 def _lines(runs: Iterable[Run]) -> Iterator[list[Run]]:
@@ -92,7 +98,8 @@ def _right_to_left_runs(line: list[Run]) -> str:
     parts: list[str] = []
     before: Run | None = None
     for run in sorted(line, key=lambda run: -(run.left + run.right)):
-        if before is not None and before.left - run.right > WORD_GAP * run.size:
+        gap = DIGIT_GAP if before is not None and (before.text[:1] + run.text[:1]).isdecimal() else WORD_GAP
+        if before is not None and before.left - run.right > gap * run.size:
             parts.append(" ")
         text = run.text.strip()
         if LEFT_TO_RIGHT.fullmatch(text):
@@ -142,11 +149,18 @@ def _runs(page: Any, text_page: Any) -> Iterator[Run]:
 
     sides = [ctypes.c_float() for _ in range(4)]
     matrix, size = pdfium.FS_MATRIX(), ctypes.c_float()
+    hidden, bounds = hidden_objects(page), bounds_of(page)
     open_run: Run | None = None
     open_mark: int | None = None
     for item in page.get_objects(filter=[pdfium.FPDF_PAGEOBJ_TEXT], max_depth=MAX_FORM_DEPTH):
         pdfium.FPDFPageObj_GetBounds(item.raw, *sides)
-        left, right = sides[0].value, sides[2].value
+        pdfium.FPDFPageObj_GetMatrix(item.raw, matrix)
+        box = Box(*(side.value for side in sides))
+        if ctypes.cast(item.raw, ctypes.c_void_p).value in hidden or not box.touches(bounds):
+            continue
+        turn = turn_of(-atan2(matrix.b, matrix.a))
+        box, place = box.turned(turn), Box(matrix.e, matrix.f, matrix.e, matrix.f).turned(turn)
+        left, right = box.left, box.right
         mark, text = _actual_text(item.raw)
         if open_run is not None and mark is not None and mark == open_mark:
             open_run = replace(open_run, left=min(left, open_run.left), right=max(right, open_run.right))
@@ -154,11 +168,10 @@ def _runs(page: Any, text_page: Any) -> Iterator[Run]:
         if open_run is not None:
             yield open_run
         text = text if mark is not None else _object_text(item.raw, text_page)
-        pdfium.FPDFPageObj_GetMatrix(item.raw, matrix)
         pdfium.FPDFTextObj_GetFontSize(item.raw, size)
-        points = max(size.value * (abs(matrix.d) or abs(matrix.b) or 1.0), 1.0)
+        points = max(size.value * (hypot(matrix.c, matrix.d) or 1.0), 1.0)
         open_mark = mark
-        open_run = Run(text, left, right, matrix.f, points, mark is not None) if text else None
+        open_run = Run(text, left, right, place.bottom, points, mark is not None) if text else None
     if open_run is not None:
         yield open_run
 

@@ -1,4 +1,7 @@
-"""Plain text and Markdown, streamed: the pieces joined are the decoded file, nothing lost or added."""
+"""Plain text and Markdown, streamed: the pieces joined are the decoded file, nothing lost or added.
+
+Only line breaks inside wrapped Chinese and Japanese sentences are left out: they would cut words in two.
+"""
 
 import io
 import re
@@ -8,6 +11,7 @@ from functools import partial
 from itertools import chain, islice
 
 from indexer.readers import encoding
+from indexer.readers.cjk import unwrap
 from indexer.readers.pieces import Facts, Headings, Piece, Reading, Source
 
 BLOCK_CHARS = 1 << 16
@@ -21,6 +25,7 @@ CUTS = (
 HEADING = re.compile(r" {0,3}(#{1,6})[ \t]+(.+?)(?:[ \t]+#+)?[ \t]*$")
 UNDERLINE = re.compile(r" {0,3}(=+|-+)[ \t]*$")
 FENCE = re.compile(r" {0,3}(`{3,}|~{3,})")
+FENCED = re.compile(r"^ {0,3}(?:```|~~~)", re.MULTILINE)
 MAX_FRONT_LINES = 100
 FRONT_KEY = re.compile(r"[\w.\"'-]+\s*[:=]")
 FRONT_TITLE = re.compile(r"title\s*[:=]\s*(.*[^\W_].*)", re.IGNORECASE)
@@ -61,10 +66,10 @@ def read_text(source: Source) -> Reading:
             broken += part.count("\ufffd")
             while len(pending) > BLOCK_CHARS:
                 end = cut_point(pending, BLOCK_CHARS)
-                yield Piece(pending[:end])
+                yield Piece(unwrap(pending[:end]))
                 pending = pending[end:]
         if pending:
-            yield Piece(pending)
+            yield Piece(unwrap(pending))
     if broken:
         counted = "1 character" if broken == 1 else f"{broken} characters"
         yield Facts(warning=f"{counted} could not be read as {guess}, and stand there as \ufffd")
@@ -133,4 +138,6 @@ def _heading(line: str, previous: str) -> tuple[int, str, bool] | None:
 
 
 def _cut(text: str, section: str | None) -> Iterator[Piece]:
+    if not FENCED.search(text):
+        text = unwrap(text)
     return (Piece(part, section=section) for part in iter_blocks(text))

@@ -4,7 +4,9 @@ import re
 import zipfile
 from contextlib import suppress
 
+from indexer.errors import ReadError
 from indexer.readers import SUFFIXES, load_reader
+from indexer.readers.container import Container, local_name, main_part, parse_xml
 from indexer.readers.encoding import refuse_binary
 from indexer.readers.pieces import Reading, Source, refusal
 
@@ -103,22 +105,24 @@ def _by_magic(source: Source, head: bytes) -> str | None:
 
 def _zip_type(source: Source) -> str:
     try:
-        with source.open() as stream, zipfile.ZipFile(stream) as archive:
+        with source.open() as stream, Container(stream) as archive:
             with suppress(KeyError):
                 info = archive.getinfo("mimetype")
                 if info.file_size < 200:
                     found = MIMETYPES.get(archive.read(info).strip())
                     if found:
                         return found
-            names = set(archive.namelist())
+            for member, file_type in CONTENTS:
+                if archive.has(member):
+                    return file_type
+            if found := _by_main_part(source, archive):
+                return found
+            is_office = archive.has("[Content_Types].xml") or archive.has("mimetype")
     except (zipfile.BadZipFile, NotImplementedError, RuntimeError, ValueError, EOFError) as error:
         raise refusal(
             source.name, f"is a damaged zip container ({error})", "a whole one", "Copy or save it again"
         ) from error
-    for member, file_type in CONTENTS:
-        if member in names:
-            return file_type
-    if "[Content_Types].xml" in names or "mimetype" in names:
+    if is_office:
         named = SUFFIXES.get(source.suffix)
         if named in ZIP_FORMATS and named != "zip":
             raise refusal(
@@ -134,6 +138,20 @@ def _zip_type(source: Source) -> str:
             "Save it as one of these",
         )
     return "zip"
+
+
+def _by_main_part(source: Source, archive: Container) -> str | None:
+    """The type of an Office package whose document does not have its usual name."""
+    with suppress(ReadError, KeyError):
+        folder = main_part(source, archive, "").partition("/")[0].lower()
+        return {"word": "docx", "ppt": "pptx", "xl": "xlsx"}.get(folder) or _by_root(source, archive)
+    return None
+
+
+def _by_root(source: Source, archive: Container) -> str | None:
+    main = main_part(source, archive, "")
+    root = local_name(parse_xml(source, archive, main)) if main else ""
+    return {"document": "docx", "presentation": "pptx", "workbook": "xlsx"}.get(root)
 
 
 def _refuse_foreign(source: Source, head: bytes) -> None:

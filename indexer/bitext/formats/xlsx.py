@@ -9,7 +9,6 @@ characters and a sheet 1,048,576 rows: what is longer is refused. Every field of
 
 import re
 from collections.abc import Iterable, Iterator
-from datetime import date, datetime, time
 from pathlib import Path
 from typing import Any
 
@@ -21,7 +20,8 @@ from indexer.bitext.formats.table import Cell, cells_of, pairs_of
 from indexer.bitext.values import Pair
 from indexer.errors import ExportError
 from indexer.readers.pieces import Source
-from indexer.readers.workbook import open_workbook, rows_of
+from indexer.readers.workbook import Cell as SheetCell
+from indexer.readers.workbook import Sheet, Workbook, open_workbook, unescaped
 
 MAX_CELL = 32_767
 MAX_ROWS = 1_048_576
@@ -29,7 +29,6 @@ WIDE, NARROW = 60, 14  # characters, of the columns of sentences and of the othe
 _UNFIT = re.compile(
     "[\x00-\x08\x0b-\x1f\ufffe\uffff]|_(?=x[0-9A-Fa-f]{4}[_\x00-\x08\x0b-\x1f\ufffe\uffff])"
 )  # an escaped sign begins with "_" too
-_ESCAPED = re.compile(r"_x([0-9A-Fa-f]{4})_")
 
 
 def read(path: Path, left_out: LeftOut | None = None) -> Iterator[Pair]:
@@ -92,19 +91,22 @@ def _cell(sheet: Any, value: Cell, number: int) -> Any:
 def _rows(path: Path) -> Iterator[tuple[int, list[str]]]:
     try:
         with open_workbook(Source(path.name, path)) as book:
-            visible = [sheet for sheet in book.worksheets if sheet.sheet_state == "visible"]
+            visible = [sheet for sheet in book.sheets if sheet.is_visible]
             for sheet in visible[:1]:
-                for number, values in rows_of(sheet):
-                    yield number, [_text(value) for value in values]
+                yield from _filled(book, sheet)
     except OSError as error:
         raise unreadable(path, error) from error
 
 
-def _text(value: object) -> str:
-    if value is None:
+def _filled(book: Workbook, sheet: Sheet) -> Iterator[tuple[int, list[str]]]:
+    for number, row in book.rows(sheet):
+        yield number, [_text(book, cell) for cell in row]
+
+
+def _text(book: Workbook, cell: SheetCell) -> str:
+    if cell.value is None:
         return ""
-    if isinstance(value, str):
-        return _ESCAPED.sub(lambda found: chr(int(found[1], 16)), value)
-    if isinstance(value, datetime):
-        return value.isoformat(sep=" ")
-    return value.isoformat() if isinstance(value, (date, time)) else str(value)
+    if isinstance(cell.value, str):
+        return unescaped(cell.value)
+    moment = book.moment(cell)
+    return moment.isoformat(sep=" ") if moment is not None else str(cell.value)

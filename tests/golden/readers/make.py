@@ -217,9 +217,8 @@ def make_tables() -> None:
     put(
         "zh.xlsx",
         out.getvalue(),
-        ("名称 | 说明 | 数\n", 1, "数据 row 1"),
-        (f"自由 | {TEXTS['zh']} | 3\n", 1, "数据 row 2"),
-        (f"平等 | {TEXTS['zh-Hant']}\n", 1, "数据 row 4"),
+        (f"名称: 自由\n说明: {TEXTS['zh']}\n数: 3\n", 1, "数据 row 2"),
+        (f"名称: 平等\n说明: {TEXTS['zh-Hant']}\n", 1, "数据 row 4"),
     )
     put(
         "pl.csv",

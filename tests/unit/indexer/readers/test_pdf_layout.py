@@ -33,6 +33,11 @@ def test_runs_are_separated_by_gaps() -> None:
     assert _right_to_left_runs(runs) == "אב12 גד"
 
 
+def test_digits_set_one_by_one_are_one_number() -> None:
+    runs = [Run("שנת", 40, 60, 700, 12, True), Run("2", 27, 32, 700, 12), Run("1 ", 20, 23.5, 700, 12)]
+    assert _right_to_left_runs(runs) == "שנת 12"
+
+
 def test_lines_follow_the_baseline_and_small_shifts_stay_in_line() -> None:
     runs = [Run("ก", 0, 5, 700, 10), Run("้", 5, 5, 703, 10), Run("ข", 0, 5, 688, 10)]
     assert [len(line) for line in _lines(runs)] == [2, 1]

@@ -1,6 +1,7 @@
 """Text and Markdown: streamed, and joined again without loss."""
 
 import io
+import re
 import zipfile
 from pathlib import Path
 
@@ -21,7 +22,37 @@ def read(reader, data: bytes, name: str = "a.txt") -> list[Piece]:
 @given(text=st.text(alphabet=st.sampled_from("ab #\n=-`~\té漢字🙂 。."), max_size=200))
 def test_joined_pieces_are_the_decoded_file(reader, text: str) -> None:
     data = b"\xef\xbb\xbf" + text.replace("\n", "\r\n").encode()
-    assert "".join(piece.text for piece in read(reader, data)) == text
+    joined = "".join(piece.text for piece in read(reader, data))
+    assert re.sub(r"\s", "", joined) == re.sub(r"\s", "", text)
+    if "。" not in text:
+        assert joined == text
+
+
+@pytest.mark.parametrize("reader", [read_text, read_markdown])
+@pytest.mark.parametrize(
+    ("text", "shown"),
+    [
+        ("海边的小镇有\n一座灯塔。夜\n里它为船只指\n路。\n", "海边的小镇有一座灯塔。夜里它为船只指路。\n"),
+        ("海边的灯塔\n\n海边的小镇有\n一座灯塔。\n", "海边的灯塔\n\n海边的小镇有一座灯塔。\n"),
+        (
+            "灯塔\n海辺の町には古い灯台が\nあり、夜に光ります。\n入口は裏です。\n",
+            "灯塔\n海辺の町には古い灯台があり、夜に光ります。\n入口は裏です。\n",
+        ),
+        ("全部で十二人と犬が2\n匹います。\n", "全部で十二人と犬が2匹います。\n"),
+        ("张三\n李四\n王五\n", "张三\n李四\n王五\n"),
+        ("一、开门。\n二、关灯\n三、锁门。\n", "一、开门。\n二、关灯\n三、锁门。\n"),
+        ("　　海边的小镇\n有一座灯塔。\n　　夜里有光。\n", "　　海边的小镇有一座灯塔。\n　　夜里有光。\n"),
+        ("등대는 바닷가\n마을에 있다.\n", "등대는 바닷가\n마을에 있다.\n"),
+        ("海边的小镇有\r\n一座灯塔。\r\n", "海边的小镇有一座灯塔。\n"),
+    ],
+)
+def test_wrapped_chinese_and_japanese_is_one_line(reader, text: str, shown: str) -> None:
+    assert "".join(piece.text for piece in read(reader, text.encode())) == shown
+
+
+def test_fenced_code_keeps_its_lines() -> None:
+    text = "```\n海边的小镇有\n一座灯塔。\n```\n"
+    assert "".join(piece.text for piece in read(read_markdown, text.encode())) == text
 
 
 def test_a_long_file_is_cut_at_lines() -> None:
