@@ -14,14 +14,15 @@ import queue
 import threading
 import time
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 
 from indexer.catalog import Catalog, ChunkRecord, CollectionRecord, DocumentRecord, PassResult
 from indexer.catalog.database import slices
 from indexer.errors import JobError
-from indexer.ingest.embedding import embed, payload_of
+from indexer.ingest.embedding import embed
 from indexer.ingest.plan import Decision, Planner
 from indexer.ingest.read import Begun, Ended, Event, Failed, Group, ReadOptions, read_all
+from indexer.ingest.rename import Renamer
 from indexer.ingest.report import AddReport
 from indexer.ingest.scan import FoundFile
 from indexer.progress import CancelToken, Progress
@@ -98,6 +99,8 @@ class Pipeline:
         self._events: queue.Queue[Event | BaseException | None] = queue.Queue(_QUEUE_EVENTS)
         self._passes: dict[str, _Pass] = {}
         self._batch = _Batch()
+        self._renamer = Renamer(catalog, store, encoder, collection, self._settings, self._cancel)
+        self._renamed: list[tuple[DocumentRecord, int]] = []  # with the sizes of their files
         self._counts = dict.fromkeys(("add", "change", "skip", "rename", "chunks"), 0)
         self._failures: list[tuple[str, str]] = []
         self._done_bytes = 0
@@ -201,7 +204,10 @@ class Pipeline:
             self._batch.begun.append(document)
             return
         if decision.action == "rename":
-            self._follow_renaming(document)
+            self._renamed.append((document, file.size_bytes))
+            if len(self._renamed) >= BATCH_CHUNKS:
+                self._follow_renamings()
+            return
         self._catalog.put_documents([document])
         self._counts[decision.action] += 1
         self._advance(file.size_bytes)
@@ -217,13 +223,13 @@ class Pipeline:
         self._remove_stale([document.id])
         return False
 
-    def _follow_renaming(self, document: DocumentRecord) -> None:
-        """Tell the vector store the new folders; the vectors stay."""
-        for part in slices(self._catalog.document_chunk_ids([document.id]), BATCH_CHUNKS):
-            languages = {record.id: record.chunk.language for record in self._catalog.chunk_records(part)}
-            points = self._store.fetch_points(self._collection.store_name, part)
-            moved = [replace(point, payload=payload_of(document, languages[point.id])) for point in points]
-            self._store.upsert(self._collection.store_name, moved)
+    def _follow_renamings(self) -> None:
+        """Rename documents together: most are short, and the model is fast in batches."""
+        renamed, self._renamed = self._renamed, []
+        if renamed:
+            self._renamer.follow([document for document, _ in renamed])
+            self._counts["rename"] += len(renamed)
+            self._advance(sum(size_bytes for _, size_bytes in renamed))
 
     def _add_to_batch(self, known: _Pass, group: Group) -> None:
         self._batch.text_bytes.append((known, group.text_bytes))
@@ -240,6 +246,7 @@ class Pipeline:
     def _flush(self) -> None:
         """Index what waits, in the order that survives a crash after any step."""
         self._cancel.check()
+        self._follow_renamings()  # first: a new document may have the path that a renamed one leaves
         batch = self._batch
         if not (batch.begun or batch.records or batch.ended):
             return

