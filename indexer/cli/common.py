@@ -181,7 +181,7 @@ def run_add(args: argparse.Namespace) -> int:
     if missing:
         raise ReadError(
             f"There is nothing at {', '.join(missing)}. Expected files or folders. "
-            "Check the spelling and try again."
+            "Check the spelling; documents of what was moved or deleted go with `app.py remove PATH`."
         )
     with open_library(args) as library:
         if args.model:

@@ -1,15 +1,16 @@
 """From what a person asks to add to an ingest: folders walked, archives unpacked, the disappeared found."""
 
+import time
 from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path, PurePosixPath
 
 from indexer.catalog import Catalog, CollectionRecord, DocumentRecord
 from indexer.errors import ReadError
-from indexer.ingest.pipeline import Pipeline, remove_stale
+from indexer.ingest.pipeline import Pipeline, remove_documents, remove_stale
 from indexer.ingest.plan import Planner
 from indexer.ingest.report import AddReport
-from indexer.ingest.scan import FoundFile, Scan, describe, scan
+from indexer.ingest.scan import FoundFile, Scan, describe, is_missing, scan
 from indexer.library.blobs import KeptFiles, is_archive
 from indexer.progress import CancelToken, Progress
 from indexer.readers import ReadLimits
@@ -82,7 +83,7 @@ class Adder:
         self._failures.extend(found.problems)
         files = self._unpacked(found.files)
         gone = self._gone(files, found if prune else replace(found, folders=[]))
-        return replace(self._ingest(files, gone, force=False), skipped=found.skipped)
+        return replace(self._ingest(files, gone), skipped=found.skipped)
 
     def add_copies(self, copies: Sequence[tuple[str, str]]) -> AddReport:
         """Index copies that ``keep_uploads`` made."""
@@ -93,7 +94,7 @@ class Adder:
             except OSError as error:
                 self._failures.append((name, f"{name} is no longer there: {error.strerror}. Add it again."))
         files = self._unpacked(files)
-        return self._ingest(files, self._gone(files, Scan([], [], [], 0)), force=False)
+        return self._ingest(files, self._gone(files, Scan([], [], [], 0)), are_copies=True)
 
     def add_known(self, documents: Sequence[DocumentRecord], *, force: bool) -> AddReport:
         """Index documents again from where they were read."""
@@ -113,19 +114,35 @@ class Adder:
         return self._ingest(files, [], force=force)
 
     def _ingest(
-        self, files: Sequence[FoundFile], gone: Sequence[DocumentRecord], *, force: bool
+        self,
+        files: Sequence[FoundFile],
+        gone: Sequence[DocumentRecord],
+        *,
+        force: bool = False,
+        are_copies: bool = False,
     ) -> AddReport:
         replaced = [
             known
             for file in files
             if file.is_copy and (known := self._catalog.find_document(self._collection.id, path=file.path))
         ]
-        report = self._pipeline.run(files, gone=gone, force=force)
+        planner = Planner(
+            self._catalog,
+            self._collection,
+            gone=gone,
+            # An upload is not a file that was moved: it says nothing about where that is.
+            is_vanished=(lambda record: False) if are_copies else self._is_vanished,
+            now=time.time(),
+            force=force,
+        )
+        report = self._pipeline.run(files, planner)
+        removed = planner.gone()
+        remove_documents(self._catalog, self._store, self._collection, [record.id for record in removed])
         if report.chunks:
             self._store.optimize(self._collection.store_name)
         self._clean_archives()
         self._release([*gone, *replaced])
-        return replace(report, failures=(*self._failures, *report.failures))
+        return replace(report, removed=len(removed), failures=(*self._failures, *report.failures))
 
     def _unpacked(self, files: Sequence[FoundFile]) -> list[FoundFile]:
         """``files`` with archives replaced by the documents in them."""
@@ -188,10 +205,15 @@ class Adder:
 
     def _is_archive_gone(self, record: DocumentRecord, found: Scan) -> bool:
         """Whether the document came out of an archive that is no longer in its folder."""
-        if not Path(record.path).is_absolute() or not _is_below(Path(record.path), found.folders):
-            return False
-        archives = [parent for parent in Path(record.path).parents if is_archive(parent)]
-        return bool(archives) and not any(archive.exists() for archive in archives)
+        return _is_below(Path(record.path), found.folders) and self._is_vanished(record)
+
+    def _is_vanished(self, record: DocumentRecord) -> bool:
+        """Whether the file that the document was read from, or came out of, is no longer there."""
+        source, path = Path(record.source), Path(record.path)
+        if not self._files.owns(source):
+            return is_missing(source)
+        archives = [parent for parent in path.parents if is_archive(parent)] if path.is_absolute() else []
+        return bool(archives) and all(map(is_missing, archives))
 
 
 def _is_below(path: Path, folders: Sequence[Path]) -> bool:

@@ -108,15 +108,12 @@ class Pipeline:
         self._shown_bytes = 0
         self._message = ""
 
-    def run(
-        self, files: Sequence[FoundFile], *, gone: Sequence[DocumentRecord] = (), force: bool = False
-    ) -> AddReport:
+    def run(self, files: Sequence[FoundFile], planner: Planner) -> AddReport:
         """Index ``files``.
 
         Args:
-            files: what to look at; an unchanged one costs a look at its size and time.
-            gone: documents whose file has disappeared: taken over by a renamed file, else removed.
-            force: read unchanged files too.
+            files: what to look at.
+            planner: decides about each; what it calls gone afterwards is left to the caller.
 
         Raises:
             JobError: cancelled. Finished documents stay, those under way are undone.
@@ -125,7 +122,6 @@ class Pipeline:
         started = time.perf_counter()
         self._total_bytes = sum(file.size_bytes for file in files)
         self._store.ensure(self._collection.store_name, self._encoder.dimension)
-        planner = Planner(self._catalog, self._collection, gone=gone, now=time.time(), force=force)
         reader = threading.Thread(target=self._read_ahead, args=(files, planner), name="ingest-reader")
         reader.start()
         try:
@@ -141,14 +137,11 @@ class Pipeline:
         finally:
             self._stop.set()
             reader.join()
-        removed = [record.id for record in planner.gone()]
-        remove_documents(self._catalog, self._store, self._collection, removed)
         return AddReport(
             added=self._counts["add"],
             changed=self._counts["change"],
             unchanged=self._counts["skip"],
             renamed=self._counts["rename"],
-            removed=len(removed),
             chunks=self._counts["chunks"],
             seconds=time.perf_counter() - started,
             failures=tuple(self._failures),

@@ -101,6 +101,22 @@ def describe(path: Path, source: Path, *, is_copy: bool = False, archive: str | 
     return FoundFile(path.as_posix(), source, stat.st_size, stat.st_mtime_ns, is_copy, archive)
 
 
+def expanded(path: Path | str) -> Path:
+    """``path`` with its ``~`` replaced where that names somebody."""
+    return Path(os.path.expanduser(path))  # noqa: PTH111 - the other one raises for an unknown name
+
+
+def is_missing(path: Path) -> bool:
+    """Whether nothing is at ``path``, as far as can be told: a place that cannot be looked at may hold it."""
+    try:
+        path.stat()
+    except (FileNotFoundError, NotADirectoryError):
+        return True
+    except OSError:
+        return False
+    return False
+
+
 def _walk(folder: Path, leave_out: set[Path]) -> tuple[list[Path], list[tuple[str, str]], int]:
     files: list[Path] = []
     problems: list[tuple[str, str]] = []

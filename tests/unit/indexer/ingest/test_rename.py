@@ -1,5 +1,7 @@
 """Renamed files: found by their new names, as if indexed anew, and embedded no more than that takes."""
 
+import shutil
+import zipfile
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -7,6 +9,8 @@ from typing import Any
 import numpy as np
 import pytest
 
+from indexer.catalog import DocumentRecord
+from indexer.ingest import plan
 from indexer.library.library import Library
 from indexer.search.lexical import sparse_query
 from indexer.types import Point
@@ -189,3 +193,82 @@ def test_a_renamed_file_that_cannot_be_read_keeps_its_passages(
     report = library.add([documents], prune=True)
     assert (report.renamed, report.failures) == (1, ())
     assert lexical_hits(library, "port") == ["port.txt"]
+
+
+def test_a_renamed_added_folder_keeps_its_documents(
+    library: Library, titled: Path, fake_encoder: Any
+) -> None:
+    with zipfile.ZipFile(titled / "papers.zip", "w") as archive:
+        archive.writestr("inner/one.txt", "The first paper.")
+    library.add([titled])
+    before = {Path(one.path).name: one.id for one in library.documents()}
+    seen = fake_encoder.texts_seen
+    moved = titled.rename(titled.with_name("moved"))
+    report = library.add([moved], prune=True)
+    assert (report.renamed, report.added, report.removed) == (5, 0, 0)
+    assert {Path(one.path).name: one.id for one in library.documents()} == before
+    assert fake_encoder.texts_seen == seen
+    assert_as_if_new(library, moved, library)
+
+
+def test_files_moved_to_another_added_folder_are_followed(library: Library, documents: Path) -> None:
+    other = documents.with_name("other")
+    other.mkdir()
+    library.add([documents, other])
+    (documents / "sub" / "long.txt").rename(other / "longer.txt")
+    report = library.add([other])  # without pruning, as on the page
+    assert (report.renamed, report.added) == (1, 0)
+    assert len(library.documents()) == 3
+
+
+def test_a_copy_is_another_document(library: Library, documents: Path) -> None:
+    library.add([documents])
+    shutil.copytree(documents, documents.with_name("copy"))
+    report = library.add([documents.with_name("copy")], prune=True)
+    assert (report.renamed, report.added, len(library.documents())) == (0, 3, 6)
+
+
+def test_an_upload_takes_nothing_over(library: Library, documents: Path, tmp_path: Path) -> None:
+    library.add([documents])
+    upload = shutil.move(documents / "harbour.txt", tmp_path / "sent.txt")
+    assert library.add([upload], keep_copies=True).added == 1
+    assert len(library.documents()) == 4
+
+
+def test_same_content_goes_to_the_same_name_first(library: Library, tmp_path: Path) -> None:
+    folder = tmp_path / "before"
+    folder.mkdir()
+    for name in "abc":
+        (folder / f"{name}.txt").write_text("All say the same.", encoding="utf-8")
+    library.add([folder])
+    ids = {Path(one.path).name: one.id for one in library.documents()}
+    folder.rename(tmp_path / "after")
+    (tmp_path / "after" / "d.txt").write_text("All say the same.", encoding="utf-8")
+    report = library.add([tmp_path / "after"], prune=True)
+    assert (report.renamed, report.added) == (3, 1)
+    after = {Path(one.path).name: one.id for one in library.documents()}
+    assert {name: after[name] for name in ids} == ids
+
+
+def test_the_work_per_renamed_file_does_not_grow(
+    library: Library, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    looked_at = 0
+    is_complete = plan._is_complete
+
+    def count(record: DocumentRecord) -> bool:
+        nonlocal looked_at
+        looked_at += 1
+        return is_complete(record)
+
+    monkeypatch.setattr(plan, "_is_complete", count)
+    for shared in (True, False):
+        folder = tmp_path / f"before {shared}"
+        folder.mkdir()
+        for number in range(60):
+            (folder / f"{number}.txt").write_text(f"It says {0 if shared else number}.", encoding="utf-8")
+        library.add([folder])
+        folder.rename(tmp_path / f"after {shared}")
+        looked_at = 0
+        assert library.add([tmp_path / f"after {shared}"], prune=True).renamed == 60
+        assert looked_at <= 3 * 60
