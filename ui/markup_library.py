@@ -48,6 +48,7 @@ def jobs(
     *,
     faster: Collection[str] = (),
     undo: str | None = None,
+    lost: int = 0,
 ) -> str:
     """One line per job that runs or waits, then the outcome of the latest one.
 
@@ -56,10 +57,11 @@ def jobs(
         finished: the latest one that has ended.
         faster: ids of running jobs that can go on with the fast model.
         undo: the model that the finished job can be undone to.
+        lost: documents that the finished job kept although their files are gone.
     """
     lines = [_running(job, may_go_fast=job.id in faster) for job in running]
     if finished and not running:
-        lines.append(_finished(finished, undo))
+        lines.append(_finished(finished, undo, lost))
     return f'<div class="jobs" role="status">{"".join(lines)}</div>' if lines else ""
 
 
@@ -95,7 +97,7 @@ def how_far(job: JobInfo) -> str:
     return f"{words} · {fmt.isolated(name)}" if name else words
 
 
-def _finished(job: JobInfo, undo: str | None) -> str:
+def _finished(job: JobInfo, undo: str | None, lost: int) -> str:
     verdict = {"done": "Done", "failed": "Stopped", "cancelled": "Cancelled"}.get(job.state, job.state)
     message = fmt.text(job.message) if job.message else how_far(job)
     back = (
@@ -104,10 +106,17 @@ def _finished(job: JobInfo, undo: str | None) -> str:
         if undo
         else ""
     )
+    if lost:
+        message += f". Is a drive unplugged? If not, {'it' if lost == 1 else 'they'} can be removed."
+        back = (
+            f'<button type="button" class="link" data-lost="{fmt.text(job.id)}">'
+            f"Remove {fmt.counted(lost, 'document')}</button>"
+        )
+    hide = "Keep" if lost else "Hide"
     return (
         f'<div class="job {fmt.text(job.state)}"><span class="what">{verdict}: '
         f'{fmt.isolated(job.label)}</span><span dir="auto">{message}</span><span class="acts">{back}'
-        f'<button type="button" class="link" data-dismiss="{fmt.text(job.id)}">Hide</button></span></div>'
+        f'<button type="button" class="link" data-dismiss="{fmt.text(job.id)}">{hide}</button></span></div>'
     )
 
 

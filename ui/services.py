@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Literal, cast
 
 from indexer.errors import CollectionError, IndexerError, ReadError
+from indexer.ingest.report import KEPT
 from indexer.types import (
     ChunkInfo,
     CollectionInfo,
@@ -106,6 +107,7 @@ class Services:
     data_dir: Path
     allow_server_paths: bool = True
     dismissed_jobs: set[str] = field(default_factory=set)
+    _lost: dict[str, int] = field(default_factory=dict)
 
     @property
     def uploads(self) -> Path:
@@ -232,7 +234,23 @@ class Services:
                 f"There is nothing at '{cleaned}'. Expected the path of a file or folder on this computer. "
                 "Copy it from the file manager and try again."
             )
-        return self.library.jobs.submit_add([where.absolute()], collection)
+        return self.library.jobs.submit_add([where.absolute()], collection, prune=True)
+
+    def lost_by(self, job: JobInfo | None) -> int:
+        """Documents that a finished job kept although their files are gone: the page asks about them."""
+        if job is None or job.state != "done" or KEPT not in job.message:
+            return 0
+        if self.collection(job.collection) is None:  # deleted since
+            return 0
+        if job.id not in self._lost:
+            self._lost = {job.id: len(self.library.lost_documents(job.id, job.collection))}
+        return self._lost[job.id]
+
+    def remove_lost(self, job_id: str) -> JobInfo:
+        """Remove, in the background, the documents of :meth:`lost_by` whose files are still gone."""
+        job = self.library.jobs.get(job_id)
+        self._lost = {}
+        return self.remove(self.library.lost_documents(job_id, job.collection), job.collection)
 
     def add_samples(self, collection: str) -> JobInfo:
         """Index the sample library that comes with the program."""

@@ -1,12 +1,14 @@
 """From what a person asks to add to an ingest: folders walked, archives unpacked, the disappeared found."""
 
 import time
+from collections import Counter
 from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path, PurePosixPath
 
 from indexer.catalog import Catalog, CollectionRecord, DocumentRecord
 from indexer.errors import ReadError
+from indexer.ingest.losses import LossGuard, file_of, is_below
 from indexer.ingest.pipeline import Pipeline, remove_documents, remove_stale
 from indexer.ingest.plan import Planner
 from indexer.ingest.report import AddReport
@@ -77,13 +79,19 @@ class Adder:
             cancel=self._cancel,
         )
 
-    def add_paths(self, paths: Sequence[Path], *, prune: bool) -> AddReport:
-        """Index files where they lie."""
+    def add_paths(self, paths: Sequence[Path], *, prune: bool, is_sure: bool = False) -> AddReport:
+        """Index files where they lie; see ``Library.add``."""
         found = scan(paths, leave_out=[self._data_dir])
+        if not prune:
+            found = replace(found, folders=[])
         self._failures.extend(found.problems)
         files = self._unpacked(found.files)
-        gone = self._gone(files, found if prune else replace(found, folders=[]))
-        return replace(self._ingest(files, gone), skipped=found.skipped)
+        gone = self._gone(files, found)
+        guard = LossGuard(self._catalog, self._collection, self._files, found.folders, gone)
+        report = self._ingest(files, gone, guard=None if is_sure else guard)
+        if is_sure:
+            guard.forget()
+        return replace(report, skipped=found.skipped)
 
     def add_copies(self, copies: Sequence[tuple[str, str]]) -> AddReport:
         """Index copies that ``keep_uploads`` made."""
@@ -118,6 +126,7 @@ class Adder:
         files: Sequence[FoundFile],
         gone: Sequence[DocumentRecord],
         *,
+        guard: LossGuard | None = None,
         force: bool = False,
         are_copies: bool = False,
     ) -> AddReport:
@@ -136,13 +145,18 @@ class Adder:
             force=force,
         )
         report = self._pipeline.run(files, planner)
-        removed = planner.gone()
+        lost = planner.gone()
+        kept = guard.keep(lost) if guard else {}
+        removed = [record for record in lost if record.id not in kept]
         remove_documents(self._catalog, self._store, self._collection, [record.id for record in removed])
         if report.chunks:
             self._store.optimize(self._collection.store_name)
         self._clean_archives()
         self._release([*gone, *replaced])
-        return replace(report, removed=len(removed), failures=(*self._failures, *report.failures))
+        failures = (*self._failures, *report.failures)
+        return replace(
+            report, removed=len(removed), kept=tuple(Counter(kept.values()).items()), failures=failures
+        )
 
     def _unpacked(self, files: Sequence[FoundFile]) -> list[FoundFile]:
         """``files`` with archives replaced by the documents in them."""
@@ -194,7 +208,10 @@ class Adder:
         for record in self._catalog.iter_document_records(self._collection.id):
             source = Path(record.source)
             if not self._files.owns(source):
-                is_gone = str(source) not in sources and _is_below(source, found.folders)
+                # What is there and cannot be looked at is a problem, and not gone.
+                is_gone = (
+                    str(source) not in sources and is_below(source, found.folders) and is_missing(source)
+                )
             elif record.path.startswith(archives):
                 is_gone = record.path not in paths
             else:
@@ -205,16 +222,9 @@ class Adder:
 
     def _is_archive_gone(self, record: DocumentRecord, found: Scan) -> bool:
         """Whether the document came out of an archive that is no longer in its folder."""
-        return _is_below(Path(record.path), found.folders) and self._is_vanished(record)
+        return is_below(Path(record.path), found.folders) and self._is_vanished(record)
 
     def _is_vanished(self, record: DocumentRecord) -> bool:
         """Whether the file that the document was read from, or came out of, is no longer there."""
-        source, path = Path(record.source), Path(record.path)
-        if not self._files.owns(source):
-            return is_missing(source)
-        archives = [parent for parent in path.parents if is_archive(parent)] if path.is_absolute() else []
-        return bool(archives) and all(map(is_missing, archives))
-
-
-def _is_below(path: Path, folders: Sequence[Path]) -> bool:
-    return any(path.is_relative_to(folder) for folder in folders)
+        file = file_of(record, self._files)
+        return file is not None and is_missing(file)

@@ -107,9 +107,12 @@ def expanded(path: Path | str) -> Path:
 
 
 def is_missing(path: Path) -> bool:
-    """Whether nothing is at ``path``, as far as can be told: a place that cannot be looked at may hold it."""
+    """Whether nothing is at ``path``, as far as can be told: a place that cannot be looked at may hold it.
+
+    A link is there even when what it leads to is not.
+    """
     try:
-        path.stat()
+        path.lstat()
     except (FileNotFoundError, NotADirectoryError):
         return True
     except OSError:

@@ -19,8 +19,10 @@ from typing import Any, Self
 from indexer.catalog import Catalog, CollectionRecord, DocumentRecord
 from indexer.errors import CatalogError, CollectionError, JobError
 from indexer.ingest.add import Adder, keep_uploads
+from indexer.ingest.losses import file_of, is_below
 from indexer.ingest.pipeline import remove_documents
 from indexer.ingest.report import AddReport, joined
+from indexer.ingest.scan import is_missing
 from indexer.library import model_switch, offers
 from indexer.library.blobs import KeptFiles
 from indexer.library.doctor import Finding, diagnose
@@ -388,6 +390,7 @@ class Library:
         progress: Progress | None = None,
         keep_copies: bool = False,
         prune: bool = False,
+        is_sure: bool = False,
         cancel: CancelToken | None = None,
     ) -> AddReport:
         """Index files, folders and archives: what is new or changed; the rest costs a look.
@@ -398,8 +401,9 @@ class Library:
             progress: told how many bytes are done.
             keep_copies: copy the files into the data folder first and name them without their folders;
                 for uploads, which disappear.
-            prune: remove documents whose file has disappeared from the folders in ``paths``; renamed files
-                keep their vectors.
+            prune: remove documents whose file has disappeared from the folders in ``paths``. Documents of a
+                folder that lost most of its files at once are kept and counted in the report.
+            is_sure: remove those too.
             cancel: to stop the work.
 
         Raises:
@@ -410,7 +414,7 @@ class Library:
             adder = self._adder(collection, progress, cancel)
             if keep_copies:
                 return adder.add_copies(keep_uploads(self.files, paths))
-            return adder.add_paths(paths, prune=prune)
+            return adder.add_paths(paths, prune=prune, is_sure=is_sure)
 
     def add_kept(
         self,
@@ -435,6 +439,20 @@ class Library:
     def documents_by_id(self, document_ids: Sequence[str]) -> list[DocumentInfo]:
         """Documents in the order of the ids; unknown ids are left out."""
         return self.catalog.documents_by_id(document_ids)
+
+    def lost_documents(self, job_id: str, collection: str = DEFAULT_COLLECTION) -> list[str]:
+        """Ids of the documents whose files are no longer in the folders that this job has indexed.
+
+        Raises:
+            CollectionError: there is no such collection.
+        """
+        job = self.catalog.find_job(job_id)
+        paths = [Path(path) for path in job.params.get("paths", ())] if job else []
+        places = self.catalog.document_places(self.catalog.collection(collection).id)
+        files = {one.id: file for one in places if (file := file_of(one, self.files))}
+        return [
+            document_id for document_id, file in files.items() if is_below(file, paths) and is_missing(file)
+        ]
 
     def remove(self, document_ids: Sequence[str]) -> int:
         """Remove documents from the library; the files they were read from stay. How many there were."""

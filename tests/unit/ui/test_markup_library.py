@@ -106,3 +106,10 @@ def test_empty_tables_say_what_to_do() -> None:
 def test_the_question_before_a_deletion_escapes_the_name_and_says_what_goes() -> None:
     words = markup.deletion_question("<b>x", 1)
     assert "&lt;b&gt;x" in words and "1 document?" in words and "stay" in words
+
+
+def test_a_job_that_kept_documents_asks(make_job: Any) -> None:
+    done = make_job(id="<j>", state="done", message="12 kept")
+    html = markup.jobs([], done, lost=12)
+    assert 'data-lost="&lt;j&gt;"' in html and "Remove 12 documents" in html and ">Keep</button>" in html
+    assert "data-lost" not in markup.jobs([], done) and ">Hide</button>" in markup.jobs([], done)

@@ -230,3 +230,15 @@ def test_data_folder_from_the_environment(monkeypatch: Any) -> None:
     assert cli.default_data_dir() == Path("/somewhere/else")
     monkeypatch.delenv("ME5_DATA")
     assert cli.default_data_dir() == Path.home() / ".me5-search"
+
+
+def test_add_says_what_it_kept_and_yes_means_it(monkeypatch: Any, capsys: Any, tmp_path: Path) -> None:
+    library = ScriptedLibrary(add=AddReport(kept=(("/drive", 12), ("/other", 3))), warm=None)
+    assert run(monkeypatch, library, "add", str(tmp_path)) == 0
+    assert library.asked["add"][1]["is_sure"] is False
+    out = capsys.readouterr().out
+    assert "15 kept though their files are gone" in out and "/drive" in out and "12" in out and "--yes" in out
+    run(monkeypatch, library, "add", str(tmp_path), "--yes", "--json")
+    assert library.asked["add"][1]["is_sure"] is True
+    kept = json.loads(capsys.readouterr().out)["kept"]
+    assert kept == [{"folder": "/drive", "documents": 12}, {"folder": "/other", "documents": 3}]
