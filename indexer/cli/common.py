@@ -17,6 +17,7 @@ from typing import TYPE_CHECKING, Any
 
 from indexer.errors import IndexerError, ReadError
 from indexer.ingest.report import KEPT
+from indexer.ingest.scan import expanded
 from indexer.progress import LONG_S, SETTLED_S, TimeLeft, duration
 from indexer.types import Hit, SearchResult, Where, closest_first
 from me5.errors import Me5Error
@@ -184,7 +185,8 @@ def locate_models(args: argparse.Namespace, name: str | None) -> str | None:
 
 def run_add(args: argparse.Namespace) -> int:
     """Index paths and report what changed; 1 when a file could not be read."""
-    missing = [str(path) for path in args.paths if not path.expanduser().exists()]
+    paths = [expanded(path) for path in args.paths]
+    missing = [str(given) for given, path in zip(args.paths, paths, strict=True) if not os.path.lexists(path)]
     if missing:
         raise ReadError(
             f"There is nothing at {', '.join(missing)}. Expected files or folders. "
@@ -193,7 +195,6 @@ def run_add(args: argparse.Namespace) -> int:
     with open_library(args) as library:
         if args.model:
             library.require_model(args.collection)
-        paths = [path.expanduser() for path in args.paths]
         line = ProgressLine(lambda seconds: _suggest_fast(library, args.collection, seconds))
         report = library.add(paths, args.collection, progress=line, prune=True, is_sure=args.yes)
         end_progress()

@@ -33,7 +33,12 @@ def keep_uploads(files: KeptFiles, paths: Sequence[Path]) -> list[tuple[str, str
         for name, reason in found.problems:
             raise ReadError(f"{Path(name).name} did not arrive. {reason}")
         for file in found.files:
-            copy = files.keep(file)
+            try:
+                copy = files.keep(file)
+            except OSError as error:
+                raise ReadError(
+                    f"{path.name} did not arrive: {error.strerror}. Check the file and send it again."
+                ) from error
             name = path.name
             if path.is_dir():
                 name = (PurePosixPath(path.name) / Path(file.path).relative_to(path).as_posix()).as_posix()
@@ -143,6 +148,7 @@ class Adder:
             is_vanished=(lambda record: False) if are_copies else self._is_vanished,
             now=time.time(),
             force=force,
+            cancelled=self._cancel.is_cancelled,
         )
         report = self._pipeline.run(files, planner)
         lost = planner.gone()

@@ -36,6 +36,7 @@ class Planner:
             the same content takes that over too: whole folders are renamed and moved.
         now: unix seconds that new documents are dated with.
         force: read also what has not changed.
+        cancelled: asked while a large file is looked through.
     """
 
     def __init__(
@@ -47,9 +48,10 @@ class Planner:
         is_vanished: Callable[[DocumentRecord], bool] = lambda record: False,
         now: float,
         force: bool = False,
+        cancelled: Callable[[], bool] | None = None,
     ) -> None:
         self._catalog, self._collection = catalog, collection
-        self._now, self._force = now, force
+        self._now, self._force, self._cancelled = now, force, cancelled
         self._gone = {record.id: record for record in gone}
         self._is_vanished = is_vanished
         self._left_behind: dict[str, _LeftBehind] = {}  # by content
@@ -63,11 +65,12 @@ class Planner:
 
         Raises:
             OSError: the file cannot be read.
+            JobError: cancelled.
         """
         known, path = self._identify(file)
         if known is not None and self._is_untouched(known, file):
             return Decision("skip", known)
-        content_hash = hash_file(file.source)
+        content_hash = hash_file(file.source, cancelled=self._cancelled)
         if known is None:
             taken_over = self._take_over(content_hash, path)
             if taken_over is not None:

@@ -242,3 +242,9 @@ def test_add_says_what_it_kept_and_yes_means_it(monkeypatch: Any, capsys: Any, t
     assert library.asked["add"][1]["is_sure"] is True
     kept = json.loads(capsys.readouterr().out)["kept"]
     assert kept == [{"folder": "/drive", "documents": 12}, {"folder": "/other", "documents": 3}]
+
+
+@pytest.mark.parametrize("name", ["x" * 300, "~nobody-of-that-name/x"])
+def test_add_of_a_name_that_cannot_be_is_an_error(monkeypatch: Any, capsys: Any, name: str) -> None:
+    assert run(monkeypatch, ScriptedLibrary(), "add", name) == 1
+    assert "There is nothing at" in capsys.readouterr().err
