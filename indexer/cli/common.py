@@ -86,6 +86,12 @@ def add_verbs(verbs: "argparse._SubParsersAction[argparse.ArgumentParser]") -> N
         help="remove also the documents of a folder that lost most of its files at once, as one does whose "
         "drive is unplugged; without it they are kept",
     )
+    add.add_argument(
+        "--check",
+        action="store_true",
+        help="look into every file: `cp -p` and some sync tools change a file and keep its size and time, by "
+        "which it is known otherwise",
+    )
     add_neutral_option(add)
 
     search = _verb(verbs, "search", run_search, "find passages for a question in any language")
@@ -196,7 +202,9 @@ def run_add(args: argparse.Namespace) -> int:
         if args.model:
             library.require_model(args.collection)
         line = ProgressLine(lambda seconds: _suggest_fast(library, args.collection, seconds))
-        report = library.add(paths, args.collection, progress=line, prune=True, is_sure=args.yes)
+        report = library.add(
+            paths, args.collection, progress=line, prune=True, is_sure=args.yes, check=args.check
+        )
         end_progress()
         library.warm(args.collection)
     if args.json:

@@ -84,7 +84,9 @@ class Adder:
             cancel=self._cancel,
         )
 
-    def add_paths(self, paths: Sequence[Path], *, prune: bool, is_sure: bool = False) -> AddReport:
+    def add_paths(
+        self, paths: Sequence[Path], *, prune: bool, is_sure: bool = False, check: bool = False
+    ) -> AddReport:
         """Index files where they lie; see ``Library.add``."""
         found = scan(paths, leave_out=[self._data_dir])
         if not prune:
@@ -93,7 +95,7 @@ class Adder:
         files = self._unpacked(found.files)
         gone = self._gone(files, found)
         guard = LossGuard(self._catalog, self._collection, self._files, found.folders, gone)
-        report = self._ingest(files, gone, guard=None if is_sure else guard)
+        report = self._ingest(files, gone, guard=None if is_sure else guard, check=check)
         if is_sure:
             guard.forget()
         return replace(report, skipped=found.skipped)
@@ -133,6 +135,7 @@ class Adder:
         *,
         guard: LossGuard | None = None,
         force: bool = False,
+        check: bool = False,
         are_copies: bool = False,
     ) -> AddReport:
         replaced = [
@@ -148,6 +151,7 @@ class Adder:
             is_vanished=(lambda record: False) if are_copies else self._is_vanished,
             now=time.time(),
             force=force,
+            check=check,
             cancelled=self._cancel.is_cancelled,
         )
         report = self._pipeline.run(files, planner)

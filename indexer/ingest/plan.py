@@ -36,6 +36,7 @@ class Planner:
             the same content takes that over too: whole folders are renamed and moved.
         now: unix seconds that new documents are dated with.
         force: read also what has not changed.
+        check: look into every file: size and time do not tell of each change.
         cancelled: asked while a large file is looked through.
     """
 
@@ -48,10 +49,11 @@ class Planner:
         is_vanished: Callable[[DocumentRecord], bool] = lambda record: False,
         now: float,
         force: bool = False,
+        check: bool = False,
         cancelled: Callable[[], bool] | None = None,
     ) -> None:
         self._catalog, self._collection = catalog, collection
-        self._now, self._force, self._cancelled = now, force, cancelled
+        self._now, self._force, self._check, self._cancelled = now, force, check, cancelled
         self._gone = {record.id: record for record in gone}
         self._is_vanished = is_vanished
         self._left_behind: dict[str, _LeftBehind] = {}  # by content
@@ -101,7 +103,7 @@ class Planner:
             file.mtime_ns,
             str(file.source),
         )
-        return same_file and _is_complete(known) and not self._force
+        return same_file and _is_complete(known) and not (self._force or self._check)
 
     def _take_over(self, content_hash: str, path: str) -> DocumentRecord | None:
         """A document of that content that has lost its file; each is given once."""

@@ -391,6 +391,7 @@ class Library:
         keep_copies: bool = False,
         prune: bool = False,
         is_sure: bool = False,
+        check: bool = False,
         cancel: CancelToken | None = None,
     ) -> AddReport:
         """Index files, folders and archives: what is new or changed; the rest costs a look.
@@ -404,6 +405,7 @@ class Library:
             prune: remove documents whose file has disappeared from the folders in ``paths``. Documents of a
                 folder that lost most of its files at once are kept and counted in the report.
             is_sure: remove those too.
+            check: look into every file; else one of the same size and time counts as unchanged.
             cancel: to stop the work.
 
         Raises:
@@ -414,7 +416,7 @@ class Library:
             adder = self._adder(collection, progress, cancel)
             if keep_copies:
                 return adder.add_copies(keep_uploads(self.files, paths))
-            return adder.add_paths(paths, prune=prune, is_sure=is_sure)
+            return adder.add_paths(paths, prune=prune, is_sure=is_sure, check=check)
 
     def add_kept(
         self,

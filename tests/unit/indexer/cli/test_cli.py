@@ -248,3 +248,10 @@ def test_add_says_what_it_kept_and_yes_means_it(monkeypatch: Any, capsys: Any, t
 def test_add_of_a_name_that_cannot_be_is_an_error(monkeypatch: Any, capsys: Any, name: str) -> None:
     assert run(monkeypatch, ScriptedLibrary(), "add", name) == 1
     assert "There is nothing at" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize("words", [[], ["--check"]])
+def test_add_looks_into_every_file_when_asked(monkeypatch: Any, tmp_path: Path, words: list[str]) -> None:
+    library = ScriptedLibrary(add=AddReport(), warm=None)
+    assert run(monkeypatch, library, "add", str(tmp_path), *words) == 0
+    assert library.asked["add"][1]["check"] is bool(words)

@@ -1,5 +1,7 @@
 """Ingest: idempotent, resumable, one bad file is not all, and progress adds up."""
 
+import os
+import zipfile
 from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
@@ -369,3 +371,28 @@ def test_reading_waits_for_the_model(
     report = library.add([path])
     assert report.chunks > 500
     assert max(ahead) <= (8 + 4) * 4 + 8  # the queue, what is handed over, and the batch
+
+
+def change_unseen(path: Path, text: str) -> None:
+    """Change a file and keep its size and time, as ``cp -p`` does."""
+    before = path.stat()
+    path.write_text(text, encoding="utf-8")
+    os.utime(path, ns=(before.st_atime_ns, before.st_mtime_ns))
+    assert (path.stat().st_size, path.stat().st_mtime_ns) == (before.st_size, before.st_mtime_ns)
+
+
+def test_checking_finds_what_size_and_time_do_not_tell(
+    library: Library, documents: Path, fake_encoder: Any
+) -> None:
+    with zipfile.ZipFile(documents / "papers.zip", "w", zipfile.ZIP_STORED) as archive:
+        archive.writestr("one.txt", "The first paper.")
+    library.add([documents])
+    text = (documents / "harbour.txt").read_text(encoding="utf-8")
+    change_unseen(documents / "harbour.txt", text.replace("1894", "1994"))
+    assert library.add([documents]).unchanged == 4
+    seen = fake_encoder.texts_seen
+    report = library.add([documents], check=True)
+    assert (report.changed, report.unchanged, report.added) == (1, 3, 0)
+    assert fake_encoder.texts_seen - seen == report.chunks
+    assert any("1994" in text for *_, text in passages(library))
+    assert library.add([documents], check=True).unchanged == 4
