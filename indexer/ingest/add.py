@@ -13,7 +13,7 @@ from indexer.ingest.pipeline import Pipeline, remove_documents, remove_stale
 from indexer.ingest.plan import Planner
 from indexer.ingest.report import AddReport
 from indexer.ingest.scan import FoundFile, Scan, describe, is_missing, scan
-from indexer.library.blobs import KeptFiles, is_archive
+from indexer.library.blobs import KeptFiles, is_archive, needed_copies
 from indexer.progress import CancelToken, Progress
 from indexer.readers import ReadLimits
 from indexer.store.protocol import VectorStore
@@ -21,12 +21,25 @@ from indexer.text.chunking import ChunkSettings
 from me5.encoder import Encoder
 
 
-def keep_uploads(files: KeptFiles, paths: Sequence[Path]) -> list[tuple[str, str]]:
+def keep_uploads(catalog: Catalog, files: KeptFiles, paths: Sequence[Path]) -> list[tuple[str, str]]:
     """Copy files and folders into the library: (name shown, location of the copy) of each file.
 
     Names start with the file or folder itself, without what is above it. Two files of one name get
     different ones: ``report.txt``, ``report (2).txt``.
+
+    Raises:
+        ReadError: one of them cannot be copied; then none is kept.
     """
+    copies: list[str] = []
+    try:
+        return _keep_uploads(files, paths, copies)
+    except BaseException:
+        files.release(copies, needed_copies(catalog))
+        raise
+
+
+def _keep_uploads(files: KeptFiles, paths: Sequence[Path], copies: list[str]) -> list[tuple[str, str]]:
+    """The same; ``copies`` gets the locations as they are made."""
     names: dict[str, str] = {}
     for path in map(Path, paths):
         found = scan([path])
@@ -39,6 +52,7 @@ def keep_uploads(files: KeptFiles, paths: Sequence[Path]) -> list[tuple[str, str
                 raise ReadError(
                     f"{path.name} did not arrive: {error.strerror}. Check the file and send it again."
                 ) from error
+            copies.append(str(copy.source))
             name = path.name
             if path.is_dir():
                 name = (PurePosixPath(path.name) / Path(file.path).relative_to(path).as_posix()).as_posix()
@@ -200,12 +214,12 @@ class Adder:
             if failed is not None:
                 self._catalog.delete_documents([failed.id])
             if archive.is_copy and self._files.owns(archive.source):
-                self._files.release([str(archive.source)], self._catalog.sources())
+                self._files.release([str(archive.source)], needed_copies(self._catalog))
 
     def _release(self, gone: Sequence[DocumentRecord]) -> None:
         copies = [one.source for one in gone if self._files.owns(Path(one.source))]
         if copies:
-            self._files.release(copies, self._catalog.sources())
+            self._files.release(copies, needed_copies(self._catalog))
 
     def _gone(self, files: Sequence[FoundFile], found: Scan) -> list[DocumentRecord]:
         """Documents that were in the folders, or in these archives, and are not among ``files``."""

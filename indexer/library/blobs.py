@@ -10,6 +10,7 @@ import uuid
 from collections.abc import Callable, Collection, Iterator
 from dataclasses import replace
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from indexer.errors import JobError
 from indexer.ingest.scan import FoundFile, describe, open_regular
@@ -17,6 +18,9 @@ from indexer.readers import ARCHIVE_SUFFIXES, ReadLimits
 from indexer.readers.archive import expand
 from indexer.store import DEFAULT_RESERVE_BYTES
 from indexer.store.disk import check_reserve
+
+if TYPE_CHECKING:
+    from indexer.catalog import Catalog
 
 _BLOCK = 1 << 20
 _UNFINISHED = "unfinished-"
@@ -72,6 +76,12 @@ class _Hashing(threading.Thread):
                     self.blocks += 1
         except OSError as error:
             self.error = error
+
+
+def needed_copies(catalog: "Catalog", *, except_job: str = "") -> set[str]:
+    """The locations that documents were read from, and those that jobs, but for one, have still to read."""
+    waiting = catalog.active_job_params(except_job=except_job)
+    return catalog.sources() | {source for params in waiting for _, source in params.get("copies", ())}
 
 
 def is_archive(path: Path) -> bool:

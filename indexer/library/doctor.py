@@ -3,12 +3,12 @@
 import shutil
 from collections.abc import Iterator
 from dataclasses import dataclass
-from pathlib import Path
 from typing import TYPE_CHECKING, Literal
 
 from indexer.catalog import CollectionRecord
 from indexer.errors import CollectionError, IndexerError, StoreDamagedError
-from indexer.library.blobs import delete
+from indexer.library import leftovers
+from indexer.library.blobs import delete, needed_copies
 from indexer.library.model_switch import remembered
 from indexer.library.repair import compare, remove_leftovers
 
@@ -56,6 +56,7 @@ def diagnose(library: "Library", *, repair: bool) -> list[Finding]:
             findings.append(Finding("error", "vectors", f"{collection.name}: {error}"))
         findings.extend(_documents(library, collection))
     findings.extend(_copies(library, repair))
+    findings.extend(_leftovers(library, repair))
     return findings
 
 
@@ -167,14 +168,11 @@ def _documents(library: "Library", collection: CollectionRecord) -> Iterator[Fin
 
 
 def _copies(library: "Library", repair: bool) -> Iterator[Finding]:
-    used = library.catalog.sources()
-    for params in library.catalog.active_job_params():
-        used |= {source for _, source in params.get("copies", ())}
-    orphans = library.files.orphans(used)
+    orphans = library.files.orphans(needed_copies(library.catalog))
     if not orphans:
         yield Finding("ok", "files", "every copy in the data folder belongs to a document")
         return
-    size = sum(_size(path) for path in orphans)
+    size = sum(map(leftovers.size_of, orphans))
     if repair:
         for path in orphans:
             delete(path)
@@ -187,9 +185,34 @@ def _copies(library: "Library", repair: bool) -> Iterator[Finding]:
     )
 
 
-def _size(path: Path) -> int:
-    files = path.rglob("*") if path.is_dir() else [path]
-    return sum(file.stat().st_size for file in files if file.is_file())
+def _leftovers(library: "Library", repair: bool) -> Iterator[Finding]:
+    """What takes space beside the documents, in the data folder and outside."""
+    damaged = leftovers.damaged_vectors(library.data_dir)
+    if damaged.paths:
+        count = f"{len(damaged.paths)} ({damaged.size_bytes / 1e6:.1f} MB)"
+        gone = leftovers.remove(damaged.paths) if repair else []
+        yield Finding(
+            "warn",
+            "damaged",
+            f"damaged vectors set aside in {damaged.folder}: {count}; the catalog has made them again",
+            "Run doctor with --repair to delete them.",
+            repaired=len(gone) == len(damaged.paths),
+        )
+    logs = leftovers.logs(library.data_dir)
+    if logs.paths:
+        size = f"{logs.size_bytes / 1e6:.1f} MB"
+        words = f"logs in {logs.folder}: {len(logs.paths)} ({size}); the last {leftovers.KEPT_LOGS} are kept"
+        yield Finding("ok", "logs", words)
+    if repair:
+        for kind in leftovers.cached():
+            leftovers.remove(kind.paths[leftovers.KEPT_CACHED :])
+    for kind in leftovers.cached():
+        if kind.paths:
+            size = f"{kind.size_bytes / 1e6:.1f} MB"
+            words = f"made once for this machine in {kind.folder}: {len(kind.paths)} ({size})"
+            is_long = len(kind.paths) > leftovers.KEPT_CACHED
+            advice = f"Run doctor with --repair to keep the last {leftovers.KEPT_CACHED}." if is_long else ""
+            yield Finding("ok", "cache", words, advice)
 
 
 def _some(names: list[str]) -> str:

@@ -24,11 +24,12 @@ from indexer.ingest.pipeline import remove_documents
 from indexer.ingest.report import AddReport, joined
 from indexer.ingest.scan import is_missing
 from indexer.library import model_switch, offers
-from indexer.library.blobs import KeptFiles
+from indexer.library.blobs import KeptFiles, needed_copies
 from indexer.library.doctor import Finding, diagnose
 from indexer.library.encoders import Encoders, KnownModel, ModelFolder, NeutralMaps
 from indexer.library.job_handlers import job_kinds
 from indexer.library.jobs import JobRunner
+from indexer.library.leftovers import tidy
 from indexer.library.model_switch import SwitchReport
 from indexer.library.offers import ModelOffer
 from indexer.library.recovery import reconcile, rename_former_models, resume
@@ -94,7 +95,12 @@ class Library:
         self.encoders = Encoders(self.model_folder, maps, model, encoder, neutral=neutral)
         self.writing = threading.RLock()
         self._closing = ExitStack()
-        self.jobs = JobRunner(catalog, job_kinds(self), keep=lambda paths: keep_uploads(self.files, paths))
+        self.jobs = JobRunner(
+            catalog,
+            job_kinds(self),
+            keep=lambda paths: keep_uploads(catalog, self.files, paths),
+            release=lambda job, copies: self.files.release(copies, needed_copies(catalog, except_job=job)),
+        )
 
     @classmethod
     def open(
@@ -141,6 +147,7 @@ class Library:
                     data_dir, qdrant_url=qdrant_url, api_key=api_key, reserve_bytes=reserve_bytes
                 )
             opened.callback(store.close)
+            tidy(data_dir)
             catalog = Catalog(database_url or data_dir / "catalog.sqlite3")
             opened.callback(catalog.close)
             library = cls(
@@ -415,7 +422,11 @@ class Library:
         with self.writing:
             adder = self._adder(collection, progress, cancel)
             if keep_copies:
-                return adder.add_copies(keep_uploads(self.files, paths))
+                copies = keep_uploads(self.catalog, self.files, paths)
+                try:
+                    return adder.add_copies(copies)
+                finally:
+                    self._release(source for _, source in copies)
             return adder.add_paths(paths, prune=prune, is_sure=is_sure, check=check)
 
     def add_kept(
@@ -613,7 +624,8 @@ class Library:
 
     def _release(self, sources: Iterable[str]) -> None:
         """Delete copies that no document needs any more."""
-        self.files.release([one for one in sources if self.files.owns(Path(one))], self.catalog.sources())
+        copies = [one for one in sources if self.files.owns(Path(one))]
+        self.files.release(copies, needed_copies(self.catalog))
 
 
 def _by_collection(records: Sequence[DocumentRecord]) -> dict[str, list[DocumentRecord]]:

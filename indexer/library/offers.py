@@ -102,12 +102,14 @@ def fast_first(library: "Library", job_id: str) -> list[JobInfo]:
     to_fast = {"switch": record.id, "model": FAST, "neutral": None}
     back = {"switch": record.id, "model": record.model, "neutral": is_neutral}
     submit = library.jobs.submit
-    library.jobs.cancel(job_id)
-    return [
+    jobs = [
         submit("switch", to_fast, record.name, f"Use {FAST} for {record.name}", start=False),
         submit("add", found.params, record.name, job.label, start=False),
-        submit("switch", back, record.name, f"Use {record.model} for {record.name}"),
+        submit("switch", back, record.name, f"Use {record.model} for {record.name}", start=False),
     ]
+    library.jobs.cancel(job_id)  # after them: uploads that no job waits for are deleted
+    library.jobs.start()
+    return jobs
 
 
 def _computes_slowly(library: "Library", record: CollectionRecord) -> bool:
