@@ -242,6 +242,7 @@ def _info_query() -> Select:
         DocumentRow.pages,
         DocumentRow.added_at,
         DocumentRow.source,
+        DocumentRow.warnings,
     ).join(CollectionRow, CollectionRow.id == DocumentRow.collection_id)
 
 
@@ -260,6 +261,7 @@ def _info(row: Row, languages: dict[str, dict[str, int]]) -> DocumentInfo:
         languages=languages.get(row.id, {}),
         added_at=moment(row.added_at),
         stored_path=row.source,
+        warnings=tuple(row.warnings),
     )
 
 

@@ -338,6 +338,7 @@ def _report_words(report: "AddReport") -> str:
         "removed": report.removed,
         "skipped (no reader)": report.skipped,
         "failed": len(report.failures),
+        "with warnings": report.warned,
         KEPT: report.kept_count,
     }
     done = ", ".join(f"{count} {word}" for word, count in counts.items() if count) or "nothing to do"

@@ -101,7 +101,7 @@ class Pipeline:
         self._batch = _Batch()
         self._renamer = Renamer(catalog, store, encoder, collection, self._settings, self._cancel)
         self._renamed: list[tuple[DocumentRecord, int]] = []  # with the sizes of their files
-        self._counts = dict.fromkeys(("add", "change", "skip", "rename", "chunks"), 0)
+        self._counts = dict.fromkeys(("add", "change", "skip", "rename", "warned", "chunks"), 0)
         self._failures: list[tuple[str, str]] = []
         self._done_bytes = 0
         self._total_bytes = 0
@@ -142,6 +142,7 @@ class Pipeline:
             changed=self._counts["change"],
             unchanged=self._counts["skip"],
             renamed=self._counts["rename"],
+            warned=self._counts["warned"],
             chunks=self._counts["chunks"],
             seconds=time.perf_counter() - started,
             failures=tuple(self._failures),
@@ -271,6 +272,7 @@ class Pipeline:
         if not ended:
             return
         self._catalog.finish_documents(ended)
+        self._counts["warned"] += sum(bool(result.warnings) for result in ended.values())
         finished = [self._passes.pop(document_id) for document_id in ended]
         self._remove_stale([one.document.id for one in finished if one.document.generation])
         for one in finished:

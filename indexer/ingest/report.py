@@ -10,8 +10,9 @@ KEPT = "kept though their files are gone"
 class AddReport:
     """What an ingest did. Numbers count documents; ``chunks`` counts the passages that were indexed.
 
-    ``failures`` holds (path, reason); ``skipped`` counts files of formats that no reader knows. ``kept``
-    holds (folder, count) of documents that stay without files: the folder lost most of its files at once.
+    ``failures`` holds (path, reason); ``skipped`` counts files of formats that no reader knows; ``warned``
+    counts documents whose reader had to leave something out or to guess. ``kept`` holds (folder, count) of
+    documents that stay without files: the folder lost most of its files at once.
     """
 
     added: int = 0
@@ -20,6 +21,7 @@ class AddReport:
     renamed: int = 0
     removed: int = 0
     skipped: int = 0
+    warned: int = 0
     chunks: int = 0
     seconds: float = 0.0
     failures: tuple[tuple[str, str], ...] = ()
@@ -46,6 +48,7 @@ def summary(report: AddReport) -> str:
         (report.removed, "removed"),
         (report.unchanged, "unchanged"),
         (len(report.failures), "failed"),
+        (report.warned, "with warnings"),
         (report.kept_count, KEPT),
     ]
     words = [f"{count} {word}" for count, word in parts if count]

@@ -11,6 +11,7 @@ import pytest
 from indexer.errors import JobError, StoreError
 from indexer.ingest import pipeline
 from indexer.ingest import read as reading
+from indexer.ingest.report import summary
 from indexer.library.library import CancelToken, Library
 from indexer.types import DocumentInfo
 
@@ -396,3 +397,15 @@ def test_checking_finds_what_size_and_time_do_not_tell(
     assert fake_encoder.texts_seen - seen == report.chunks
     assert any("1994" in text for *_, text in passages(library))
     assert library.add([documents], check=True).unchanged == 4
+
+
+def test_documents_with_warnings_are_counted(library: Library, documents: Path) -> None:
+    lines = '{"text": "A first record."}\nno record\n{"text": "A second record."}\n'
+    (documents / "records.jsonl").write_text(lines, encoding="utf-8")
+    report = library.add([documents])
+    assert (report.added, report.warned) == (4, 1)
+    assert "1 with warnings" in summary(report)
+    assert [name for name, one in by_name(library).items() if one.warnings] == ["records.jsonl"]
+    (warning,) = by_name(library)["records.jsonl"].warnings
+    assert "not JSON" in warning
+    assert library.add([documents]).warned == 0  # nothing was read
