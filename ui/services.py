@@ -3,6 +3,7 @@
 import csv
 import io
 import json
+import os
 import re
 import shutil
 import time
@@ -15,6 +16,7 @@ from typing import TYPE_CHECKING, Literal, cast
 
 from indexer.errors import CollectionError, IndexerError, ReadError
 from indexer.ingest.report import KEPT
+from indexer.ingest.scan import expanded
 from indexer.types import (
     ChunkInfo,
     CollectionInfo,
@@ -210,11 +212,12 @@ class Services:
         """Index uploaded files in the background; the library keeps copies under their hash."""
         if not paths:
             raise ReadError("No file arrived. Choose at least one file and try again.")
-        job = self.library.jobs.submit_add(list(paths), collection, keep_copies=True)
-        for path in paths:  # the library has its own copy now
-            if path.is_relative_to(self.uploads):
-                path.unlink(missing_ok=True)
-        return job
+        try:
+            return self.library.jobs.submit_add(list(paths), collection, keep_copies=True)
+        finally:  # the library has its own copy now, or refused the file
+            for path in paths:
+                if path.is_relative_to(self.uploads):
+                    path.unlink(missing_ok=True)
 
     def add_server_path(self, path: str, collection: str) -> JobInfo:
         """Index a file or folder of this machine where it lies, without a copy.
@@ -228,8 +231,8 @@ class Services:
                 "Upload the files, or run `python app.py add PATH` on the host."
             )
         cleaned = path.strip().strip("\"'")
-        where = Path(cleaned).expanduser()
-        if not cleaned or not where.exists():
+        where = expanded(cleaned)
+        if not cleaned or not os.path.exists(where):  # noqa: PTH110 - the other one raises for odd names
             raise ReadError(
                 f"There is nothing at '{cleaned}'. Expected the path of a file or folder on this computer. "
                 "Copy it from the file manager and try again."

@@ -118,7 +118,7 @@ def test_server_paths_need_a_loopback_page(services: Services, tmp_path: Path) -
         services.add_server_path(str(tmp_path), "library")
 
 
-@pytest.mark.parametrize("path", ["", "/no/such/place"])
+@pytest.mark.parametrize("path", ["", "/no/such/place", "/" + "x" * 300, "~nobody-of-that-name/x", "a\0b"])
 def test_missing_server_paths_are_named(services: Services, path: str) -> None:
     with pytest.raises(ReadError, match="There is nothing at"):
         services.add_server_path(path, "library")
@@ -229,3 +229,19 @@ def test_lost_documents_are_removed_only_when_a_person_says_so(
     fake_library.lost_documents = lambda job_id, collection: ["d2"]  # one file is back
     services.remove_lost("job0")
     assert fake_library.jobs.removed == ["d2"]
+
+
+def test_an_upload_that_is_refused_does_not_stay(
+    services: Services, fake_library: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    path = services.uploads / "a.txt"
+    path.parent.mkdir(parents=True)
+    path.write_text("It arrived.", encoding="utf-8")
+
+    def refuse(*_: Any, **__: Any) -> None:
+        raise ReadError("a.txt did not arrive.")
+
+    monkeypatch.setattr(fake_library.jobs, "submit_add", refuse)
+    with pytest.raises(ReadError):
+        services.add_uploads([path], "library")
+    assert not path.exists()
