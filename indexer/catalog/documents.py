@@ -128,6 +128,16 @@ class DocumentQueries(Database):
         with self.read() as connection:
             return [_record(row) for row in connection.execute(query.order_by(DocumentRow.path))]
 
+    def never_indexed_documents(self, collection_id: str) -> list[DocumentRecord]:
+        """The documents that could not be read at all, by path."""
+        query = select(*_RECORD_COLUMNS).where(
+            DocumentRow.collection_id == collection_id,
+            DocumentRow.state == "failed",
+            DocumentRow.generation == 0,
+        )
+        with self.read() as connection:
+            return [_record(row) for row in connection.execute(query.order_by(DocumentRow.path))]
+
     def put_documents(self, records: Sequence[DocumentRecord]) -> None:
         """Insert documents, or replace what is known of them; chunks are left alone."""
         with self.write() as connection:

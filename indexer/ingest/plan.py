@@ -56,6 +56,7 @@ class Planner:
         self._now, self._force, self._check, self._cancelled = now, force, check, cancelled
         self._gone = {record.id: record for record in gone}
         self._is_vanished = is_vanished
+        self._failed: dict[tuple[str, int, int], DocumentRecord] | None = None
         self._left_behind: dict[str, _LeftBehind] = {}  # by content
 
     def gone(self) -> list[DocumentRecord]:
@@ -77,6 +78,8 @@ class Planner:
             taken_over = self._take_over(content_hash, path)
             if taken_over is not None:
                 return _renaming(taken_over, self._at_place(taken_over, file, path, content_hash))
+            known = self._take_failed(file, path)
+        if known is None:
             return Decision("add", self._new(file, path, content_hash))
         moved = self._at_place(known, file, path, content_hash)
         if known.content_hash == content_hash and _is_complete(known) and not self._force:
@@ -119,6 +122,23 @@ class Planner:
         if taken is not None:
             self._gone.pop(taken.id, None)
         return taken
+
+    def _take_failed(self, file: FoundFile, path: str) -> DocumentRecord | None:
+        """A document that could never be read and has lost its file, where this seems to be that file.
+
+        Nobody knows its content, but a file that is moved keeps its name, size and time.
+        """
+        if self._failed is None:
+            records = self._catalog.never_indexed_documents(self._collection.id)
+            self._failed = {
+                (_name(one.path), one.size_bytes, one.mtime_ns): one
+                for one in records
+                if one.id in self._gone or self._is_vanished(one)
+            }
+        failed = self._failed.pop((_name(path), file.size_bytes, file.mtime_ns), None)
+        if failed is not None:
+            self._gone.pop(failed.id, None)
+        return failed
 
     def _at_place(
         self, known: DocumentRecord, file: FoundFile, path: str, content_hash: str

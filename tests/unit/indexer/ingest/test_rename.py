@@ -272,3 +272,18 @@ def test_the_work_per_renamed_file_does_not_grow(
         looked_at = 0
         assert library.add([tmp_path / f"after {shared}"], prune=True).renamed == 60
         assert looked_at <= 3 * 60
+
+
+def test_unreadable_files_of_a_moved_folder_are_listed_once(library: Library, documents: Path) -> None:
+    (documents / "broken.docx").write_bytes(b"this is no zip file")
+    (documents / "sub" / "empty.txt").write_bytes(b"")
+    library.add([documents])
+    moved = documents.rename(documents.with_name("moved"))
+    for prune in (False, True):
+        report = library.add([moved], prune=prune)
+        assert (report.added, report.removed, len(report.failures)) == (0, 0, 2)
+        failed = [one.path for one in library.documents() if one.state == "failed"]
+        assert failed == [(moved / "broken.docx").as_posix(), (moved / "sub" / "empty.txt").as_posix()]
+    (moved / "sub" / "empty.txt").write_text("Now it says something.", encoding="utf-8")
+    assert library.add([moved]).added == 1
+    assert len(library.documents()) == 5
