@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 from indexer.bitext import cli as mining
 from indexer.cli import common as cli
 from indexer.cli import models as cli_models
+from indexer.cli import remove as cli_remove
 from indexer.errors import IndexerError
 from trainer import command as training
 from trainer.data.text_files import find_codecs_with
@@ -19,7 +20,20 @@ from trainer.tasks import verb as evaluation
 if TYPE_CHECKING:
     from indexer.library.evaluation import Product
 
-VERBS = ("serve", "add", "search", "encode", "mine", "models", "use", "pairs", "doctor", "train", "evaluate")
+VERBS = (
+    "serve",
+    "add",
+    "remove",
+    "search",
+    "encode",
+    "mine",
+    "models",
+    "use",
+    "pairs",
+    "doctor",
+    "train",
+    "evaluate",
+)
 
 
 def build_parser() -> argparse.ArgumentParser:
@@ -39,6 +53,7 @@ def build_parser() -> argparse.ArgumentParser:
     cli.add_neutral_option(serve)
     serve.set_defaults(run=run_serve)
     cli.add_verbs(verbs)
+    cli_remove.add_verb(verbs)
     mining.add_verb(verbs)
     cli_models.add_verbs(verbs)
     training.add_verb(verbs)

@@ -122,7 +122,7 @@ class CollectionInfo:
 
 @dataclass(frozen=True)
 class DocumentInfo:
-    """A catalogued document."""
+    """A catalogued document. ``warnings`` are what its reader had to leave out or guess."""
 
     id: str
     collection: str
@@ -137,6 +137,7 @@ class DocumentInfo:
     languages: Mapping[str, int]
     added_at: datetime
     stored_path: str
+    warnings: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True)

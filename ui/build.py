@@ -120,6 +120,10 @@ def _wire_news(
         services.undo_switch(str(event.collection))
         return look(services, collection)
 
+    def remove_lost(collection: str, event: gr.EventData) -> tuple[Any, ...]:
+        services.remove_lost(str(event.job))
+        return look(services, collection)
+
     def dismiss(collection: str, event: gr.EventData) -> tuple[Any, ...]:
         services.dismissed_jobs.add(str(event.job))
         return look(services, collection)
@@ -133,6 +137,7 @@ def _wire_news(
     frame.jobs.cancel(guarded(cancel), frame.collection, frame.look_outputs, **hidden)
     frame.jobs.fast(guarded(go_fast), frame.collection, frame.look_outputs, **hidden)
     frame.jobs.undo(guarded(undo), frame.collection, frame.look_outputs, **hidden)
+    frame.jobs.lost(guarded(remove_lost), frame.collection, frame.look_outputs, **hidden)
     frame.jobs.dismiss(guarded(dismiss), frame.collection, frame.look_outputs, **hidden)
     frame.news.change(
         guarded(draw),

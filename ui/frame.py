@@ -56,5 +56,7 @@ def look(services: Services, collection: str) -> tuple[str, gr.Timer, str]:
     )
     fingerprint = hashlib.blake2b(seen.encode(), digest_size=8).hexdigest()
     faster = [job.id for job in running if services.library.may_go_fast(job)]
-    lines = markup_library.jobs(running, finished, faster=faster, undo=services.undo_of(finished))
+    lost = 0 if running else services.lost_by(finished)
+    undo = services.undo_of(finished)
+    lines = markup_library.jobs(running, finished, faster=faster, undo=undo, lost=lost)
     return lines, gr.Timer(active=bool(running)), fingerprint

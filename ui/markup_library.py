@@ -15,6 +15,9 @@ PAGE_ROWS = 200
 BAR_LANGUAGES = 8
 STATE_WORDS = {"indexed": "ready", "pending": "waiting", "failed": "could not be read"}
 STATE_ORDER = {"failed": 0, "pending": 1, "indexed": 2}
+WARNED = "warnings"
+"""What the filter finds documents by whose reader had to leave something out or to guess."""
+SHOWN_WARNINGS = 3
 COLUMNS: tuple[tuple[SortKey, str], ...] = (
     ("title", "Title"),
     ("languages", "Languages"),
@@ -48,6 +51,7 @@ def jobs(
     *,
     faster: Collection[str] = (),
     undo: str | None = None,
+    lost: int = 0,
 ) -> str:
     """One line per job that runs or waits, then the outcome of the latest one.
 
@@ -56,10 +60,11 @@ def jobs(
         finished: the latest one that has ended.
         faster: ids of running jobs that can go on with the fast model.
         undo: the model that the finished job can be undone to.
+        lost: documents that the finished job kept although their files are gone.
     """
     lines = [_running(job, may_go_fast=job.id in faster) for job in running]
     if finished and not running:
-        lines.append(_finished(finished, undo))
+        lines.append(_finished(finished, undo, lost))
     return f'<div class="jobs" role="status">{"".join(lines)}</div>' if lines else ""
 
 
@@ -95,7 +100,7 @@ def how_far(job: JobInfo) -> str:
     return f"{words} · {fmt.isolated(name)}" if name else words
 
 
-def _finished(job: JobInfo, undo: str | None) -> str:
+def _finished(job: JobInfo, undo: str | None, lost: int) -> str:
     verdict = {"done": "Done", "failed": "Stopped", "cancelled": "Cancelled"}.get(job.state, job.state)
     message = fmt.text(job.message) if job.message else how_far(job)
     back = (
@@ -104,10 +109,17 @@ def _finished(job: JobInfo, undo: str | None) -> str:
         if undo
         else ""
     )
+    if lost:
+        message += f". Is a drive unplugged? If not, {'it' if lost == 1 else 'they'} can be removed."
+        back = (
+            f'<button type="button" class="link" data-lost="{fmt.text(job.id)}">'
+            f"Remove {fmt.counted(lost, 'document')}</button>"
+        )
+    hide = "Keep" if lost else "Hide"
     return (
         f'<div class="job {fmt.text(job.state)}"><span class="what">{verdict}: '
         f'{fmt.isolated(job.label)}</span><span dir="auto">{message}</span><span class="acts">{back}'
-        f'<button type="button" class="link" data-dismiss="{fmt.text(job.id)}">Hide</button></span></div>'
+        f'<button type="button" class="link" data-dismiss="{fmt.text(job.id)}">{hide}</button></span></div>'
     )
 
 
@@ -179,7 +191,8 @@ def select_documents(
 
     def is_wanted(document: DocumentInfo) -> bool:
         names = " ".join(language_name(code) for code in document.languages)
-        parts = (document.title, document.path, document.file_type, STATE_WORDS[document.state], names)
+        state = f"{STATE_WORDS[document.state]} {WARNED if document.warnings else ''}"
+        parts = (document.title, document.path, document.file_type, state, names)
         hay = " ".join(parts).casefold()
         return all(word in hay for word in wanted)
 
@@ -207,6 +220,10 @@ def table(
     rows = "".join(map(_row, documents[:PAGE_ROWS]))
     hidden = len(documents) - PAGE_ROWS
     more = f'<p class="more">{fmt.number(hidden)} more: filter to see them.</p>' if hidden > 0 else ""
+    warned = sum(bool(document.warnings) for document in documents)
+    if warned:
+        words = f"{fmt.counted(warned, 'document')} with {WARNED}: parts could not be read."
+        more += f'<p class="more">{words} Filter by “{WARNED}” to see which.</p>'
     return (
         '<div class="documents"><div class="actions" hidden><b data-chosen></b>'
         '<button type="button" data-act="reindex">Index again</button>'
@@ -229,6 +246,11 @@ def _column_head(key: SortKey, label: str, sort: SortKey, *, descending: bool) -
 def _row(document: DocumentInfo) -> str:
     title = document.title or document.path
     reason = f'<p class="reason" dir="auto">{fmt.text(document.error)}</p>' if document.error else ""
+    shown = "; ".join(document.warnings[:SHOWN_WARNINGS])
+    others = len(document.warnings) - SHOWN_WARNINGS
+    if document.warnings:
+        shown += f"; and {fmt.number(others)} more" if others > 0 else ""
+        reason += f'<p class="warning" dir="auto">{fmt.text(shown)}</p>'
     pages = f" · {fmt.counted(document.pages, 'page')}" if document.pages else ""
     return (
         f'<tr class="{fmt.text(document.state)}"><td class="tick"><input type="checkbox" '

@@ -3,6 +3,7 @@
 import csv
 import io
 import json
+import os
 import re
 import shutil
 import time
@@ -14,6 +15,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Literal, cast
 
 from indexer.errors import CollectionError, IndexerError, ReadError
+from indexer.ingest.report import KEPT
+from indexer.ingest.scan import expanded
 from indexer.types import (
     ChunkInfo,
     CollectionInfo,
@@ -106,6 +109,7 @@ class Services:
     data_dir: Path
     allow_server_paths: bool = True
     dismissed_jobs: set[str] = field(default_factory=set)
+    _lost: dict[str, int] = field(default_factory=dict)
 
     @property
     def uploads(self) -> Path:
@@ -208,11 +212,12 @@ class Services:
         """Index uploaded files in the background; the library keeps copies under their hash."""
         if not paths:
             raise ReadError("No file arrived. Choose at least one file and try again.")
-        job = self.library.jobs.submit_add(list(paths), collection, keep_copies=True)
-        for path in paths:  # the library has its own copy now
-            if path.is_relative_to(self.uploads):
-                path.unlink(missing_ok=True)
-        return job
+        try:
+            return self.library.jobs.submit_add(list(paths), collection, keep_copies=True)
+        finally:  # the library has its own copy now, or refused the file
+            for path in paths:
+                if path.is_relative_to(self.uploads):
+                    path.unlink(missing_ok=True)
 
     def add_server_path(self, path: str, collection: str) -> JobInfo:
         """Index a file or folder of this machine where it lies, without a copy.
@@ -226,13 +231,29 @@ class Services:
                 "Upload the files, or run `python app.py add PATH` on the host."
             )
         cleaned = path.strip().strip("\"'")
-        where = Path(cleaned).expanduser()
-        if not cleaned or not where.exists():
+        where = expanded(cleaned)
+        if not cleaned or not os.path.exists(where):  # noqa: PTH110 - the other one raises for odd names
             raise ReadError(
                 f"There is nothing at '{cleaned}'. Expected the path of a file or folder on this computer. "
                 "Copy it from the file manager and try again."
             )
-        return self.library.jobs.submit_add([where.absolute()], collection)
+        return self.library.jobs.submit_add([where.absolute()], collection, prune=True)
+
+    def lost_by(self, job: JobInfo | None) -> int:
+        """Documents that a finished job kept although their files are gone: the page asks about them."""
+        if job is None or job.state != "done" or KEPT not in job.message:
+            return 0
+        if self.collection(job.collection) is None:  # deleted since
+            return 0
+        if job.id not in self._lost:
+            self._lost = {job.id: len(self.library.lost_documents(job.id, job.collection))}
+        return self._lost[job.id]
+
+    def remove_lost(self, job_id: str) -> JobInfo:
+        """Remove, in the background, the documents of :meth:`lost_by` whose files are still gone."""
+        job = self.library.jobs.get(job_id)
+        self._lost = {}
+        return self.remove(self.library.lost_documents(job_id, job.collection), job.collection)
 
     def add_samples(self, collection: str) -> JobInfo:
         """Index the sample library that comes with the program."""

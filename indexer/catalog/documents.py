@@ -7,7 +7,7 @@ from pathlib import PurePosixPath
 from sqlalchemy import Connection, Row, Select, delete, func, insert, select, update
 
 from indexer.catalog.database import Database, slices
-from indexer.catalog.records import DocumentRecord, PassResult, moment
+from indexer.catalog.records import DocumentPlace, DocumentRecord, PassResult, moment
 from indexer.catalog.tables import ChunkRow, CollectionRow, DocumentLanguageRow, DocumentRow
 from indexer.types import DocumentInfo
 
@@ -83,6 +83,16 @@ class DocumentQueries(Database):
             ).all()
         return map(_record, rows)
 
+    def document_places(self, collection_id: str) -> list[DocumentPlace]:
+        """Where all documents of a collection are, by path."""
+        query = (
+            select(DocumentRow.id, DocumentRow.path, DocumentRow.source)
+            .where(DocumentRow.collection_id == collection_id)
+            .order_by(DocumentRow.path)
+        )
+        with self.read() as connection:
+            return [DocumentPlace(*row) for row in connection.execute(query)]
+
     def unfinished_documents(self, collection_id: str | None = None) -> list[DocumentRecord]:
         """Documents whose last pass was interrupted, by path."""
         query = select(*_RECORD_COLUMNS).where(DocumentRow.pending_hash.is_not(None))
@@ -109,6 +119,24 @@ class DocumentQueries(Database):
                 .order_by(DocumentRow.added_at)
             ).first()
         return None if row is None else _record(row)
+
+    def documents_with_content(self, collection_id: str, content_hash: str) -> list[DocumentRecord]:
+        """The documents whose complete pass read this content, by path."""
+        query = select(*_RECORD_COLUMNS).where(
+            DocumentRow.collection_id == collection_id, DocumentRow.content_hash == content_hash
+        )
+        with self.read() as connection:
+            return [_record(row) for row in connection.execute(query.order_by(DocumentRow.path))]
+
+    def never_indexed_documents(self, collection_id: str) -> list[DocumentRecord]:
+        """The documents that could not be read at all, by path."""
+        query = select(*_RECORD_COLUMNS).where(
+            DocumentRow.collection_id == collection_id,
+            DocumentRow.state == "failed",
+            DocumentRow.generation == 0,
+        )
+        with self.read() as connection:
+            return [_record(row) for row in connection.execute(query.order_by(DocumentRow.path))]
 
     def put_documents(self, records: Sequence[DocumentRecord]) -> None:
         """Insert documents, or replace what is known of them; chunks are left alone."""
@@ -224,6 +252,7 @@ def _info_query() -> Select:
         DocumentRow.pages,
         DocumentRow.added_at,
         DocumentRow.source,
+        DocumentRow.warnings,
     ).join(CollectionRow, CollectionRow.id == DocumentRow.collection_id)
 
 
@@ -242,6 +271,7 @@ def _info(row: Row, languages: dict[str, dict[str, int]]) -> DocumentInfo:
         languages=languages.get(row.id, {}),
         added_at=moment(row.added_at),
         stored_path=row.source,
+        warnings=tuple(row.warnings),
     )
 
 

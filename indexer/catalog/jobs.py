@@ -80,10 +80,11 @@ class JobQueries(Database):
             row = connection.execute(select(JobRow.__table__).where(JobRow.id == job_id)).first()
         return None if row is None else JobRecord(_info(row), row.params, row.cancel_requested)
 
-    def active_job_params(self) -> list[Mapping[str, Any]]:
-        """The parameters of jobs that are queued or running."""
+    def active_job_params(self, *, except_job: str = "") -> list[Mapping[str, Any]]:
+        """The parameters of jobs that are queued or running, but for one."""
+        query = select(JobRow.params).where(JobRow.state.in_(_ACTIVE), JobRow.id != except_job)
         with self.read() as connection:
-            return list(connection.execute(select(JobRow.params).where(JobRow.state.in_(_ACTIVE))).scalars())
+            return list(connection.execute(query).scalars())
 
     def claim_job(self, owner: str, now: float) -> JobRecord | None:
         """Take the oldest queued job for ``owner``, or None when there is none."""

@@ -59,6 +59,15 @@ class DocumentRecord:
 
 
 @dataclass(frozen=True)
+class DocumentPlace:
+    """Where a document is: the name shown to people, and the absolute location of its bytes."""
+
+    id: str
+    path: str
+    source: str
+
+
+@dataclass(frozen=True)
 class ChunkRecord:
     """A chunk with its identity, on the way between catalog, encoder and vector store."""
 

@@ -16,6 +16,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from indexer.errors import IndexerError, ReadError
+from indexer.ingest.report import KEPT
+from indexer.ingest.scan import expanded
 from indexer.progress import LONG_S, SETTLED_S, TimeLeft, duration
 from indexer.types import Hit, SearchResult, Where, closest_first
 from me5.errors import Me5Error
@@ -78,6 +80,18 @@ def add_verbs(verbs: "argparse._SubParsersAction[argparse.ArgumentParser]") -> N
     add = _verb(verbs, "add", run_add, "index files and folders: what is new, changed or gone")
     add.add_argument("paths", nargs="+", type=Path, metavar="PATH", help="file, folder or zip archive")
     add.add_argument("--collection", default=DEFAULT_COLLECTION, help="default: %(default)s")
+    add.add_argument(
+        "--yes",
+        action="store_true",
+        help="remove also the documents of a folder that lost most of its files at once, as one does whose "
+        "drive is unplugged; without it they are kept",
+    )
+    add.add_argument(
+        "--check",
+        action="store_true",
+        help="look into every file: `cp -p` and some sync tools change a file and keep its size and time, by "
+        "which it is known otherwise",
+    )
     add_neutral_option(add)
 
     search = _verb(verbs, "search", run_search, "find passages for a question in any language")
@@ -177,18 +191,20 @@ def locate_models(args: argparse.Namespace, name: str | None) -> str | None:
 
 def run_add(args: argparse.Namespace) -> int:
     """Index paths and report what changed; 1 when a file could not be read."""
-    missing = [str(path) for path in args.paths if not path.expanduser().exists()]
+    paths = [expanded(path) for path in args.paths]
+    missing = [str(given) for given, path in zip(args.paths, paths, strict=True) if not os.path.lexists(path)]
     if missing:
         raise ReadError(
             f"There is nothing at {', '.join(missing)}. Expected files or folders. "
-            "Check the spelling and try again."
+            "Check the spelling; documents of what was moved or deleted go with `app.py remove PATH`."
         )
     with open_library(args) as library:
         if args.model:
             library.require_model(args.collection)
-        paths = [path.expanduser() for path in args.paths]
         line = ProgressLine(lambda seconds: _suggest_fast(library, args.collection, seconds))
-        report = library.add(paths, args.collection, progress=line, prune=True)
+        report = library.add(
+            paths, args.collection, progress=line, prune=True, is_sure=args.yes, check=args.check
+        )
         end_progress()
         library.warm(args.collection)
     if args.json:
@@ -197,6 +213,11 @@ def run_add(args: argparse.Namespace) -> int:
         print(_report_words(report))
         for path, reason in report.failures:
             print(f"  {path}: {reason}")
+        for folder, count in report.kept:
+            print(
+                f"  {folder}: lost most of its files at once; {count} of its documents are kept. "
+                "If they are gone for good, add it again with --yes."
+            )
     return 1 if report.failures else 0
 
 
@@ -303,6 +324,7 @@ def report_json(report: "AddReport") -> dict[str, Any]:
     """What an ingest did, for machines."""
     facts = asdict(report)
     facts["seconds"] = round(report.seconds, 2)
+    facts["kept"] = [{"folder": folder, "documents": count} for folder, count in report.kept]
     facts["failures"] = [{"document": path, "reason": reason} for path, reason in report.failures]
     return facts
 
@@ -316,6 +338,8 @@ def _report_words(report: "AddReport") -> str:
         "removed": report.removed,
         "skipped (no reader)": report.skipped,
         "failed": len(report.failures),
+        "with warnings": report.warned,
+        KEPT: report.kept_count,
     }
     done = ", ".join(f"{count} {word}" for word, count in counts.items() if count) or "nothing to do"
     return f"{done}; {report.chunks} passages indexed in {report.seconds:.1f} s"

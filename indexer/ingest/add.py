@@ -1,34 +1,56 @@
 """From what a person asks to add to an ingest: folders walked, archives unpacked, the disappeared found."""
 
+import time
+from collections import Counter
 from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path, PurePosixPath
 
-from indexer.catalog import DocumentRecord
+from indexer.catalog import Catalog, DocumentRecord
 from indexer.errors import ReadError
-from indexer.ingest.pipeline import Pipeline, remove_stale
+from indexer.ingest.losses import LossGuard, file_of, is_below
+from indexer.ingest.pipeline import Pipeline, remove_documents, remove_stale
 from indexer.ingest.plan import Planner
 from indexer.ingest.report import AddReport
-from indexer.ingest.scan import FoundFile, Scan, describe, scan
-from indexer.library.blobs import KeptFiles, is_archive
+from indexer.ingest.scan import FoundFile, Scan, describe, is_missing, scan
+from indexer.library.blobs import KeptFiles, is_archive, needed_copies
 from indexer.library.collection import OpenCollection
 from indexer.progress import CancelToken, Progress
 from indexer.readers import ReadLimits
 
 
-def keep_uploads(files: KeptFiles, paths: Sequence[Path]) -> list[tuple[str, str]]:
+def keep_uploads(catalog: Catalog, files: KeptFiles, paths: Sequence[Path]) -> list[tuple[str, str]]:
     """Copy files and folders into the library: (name shown, location of the copy) of each file.
 
     Names start with the file or folder itself, without what is above it. Two files of one name get
     different ones: ``report.txt``, ``report (2).txt``.
+
+    Raises:
+        ReadError: one of them cannot be copied; then none is kept.
     """
+    copies: list[str] = []
+    try:
+        return _keep_uploads(files, paths, copies)
+    except BaseException:
+        files.release(copies, needed_copies(catalog))
+        raise
+
+
+def _keep_uploads(files: KeptFiles, paths: Sequence[Path], copies: list[str]) -> list[tuple[str, str]]:
+    """The same; ``copies`` gets the locations as they are made."""
     names: dict[str, str] = {}
     for path in map(Path, paths):
         found = scan([path])
         for name, reason in found.problems:
             raise ReadError(f"{Path(name).name} did not arrive. {reason}")
         for file in found.files:
-            copy = files.keep(file)
+            try:
+                copy = files.keep(file)
+            except OSError as error:
+                raise ReadError(
+                    f"{path.name} did not arrive: {error.strerror}. Check the file and send it again."
+                ) from error
+            copies.append(str(copy.source))
             name = path.name
             if path.is_dir():
                 name = (PurePosixPath(path.name) / Path(file.path).relative_to(path).as_posix()).as_posix()
@@ -62,13 +84,21 @@ class Adder:
         self._broken_archives: set[str] = set()
         self._pipeline = Pipeline(collection, limits=self._limits, progress=progress, cancel=self._cancel)
 
-    def add_paths(self, paths: Sequence[Path], *, prune: bool) -> AddReport:
-        """Index files where they lie."""
+    def add_paths(
+        self, paths: Sequence[Path], *, prune: bool, is_sure: bool = False, check: bool = False
+    ) -> AddReport:
+        """Index files where they lie; see ``Library.add``."""
         found = scan(paths, leave_out=[self._data_dir])
+        if not prune:
+            found = replace(found, folders=[])
         self._failures.extend(found.problems)
         files = self._unpacked(found.files)
-        gone = self._gone(files, found if prune else replace(found, folders=[]))
-        return replace(self._ingest(files, gone, force=False), skipped=found.skipped)
+        gone = self._gone(files, found)
+        guard = LossGuard(self._catalog, self._collection, self._files, found.folders, gone)
+        report = self._ingest(files, gone, guard=None if is_sure else guard, check=check)
+        if is_sure:
+            guard.forget()
+        return replace(report, skipped=found.skipped)
 
     def add_copies(self, copies: Sequence[tuple[str, str]]) -> AddReport:
         """Index copies that ``keep_uploads`` made."""
@@ -79,7 +109,7 @@ class Adder:
             except OSError as error:
                 self._failures.append((name, f"{name} is no longer there: {error.strerror}. Add it again."))
         files = self._unpacked(files)
-        return self._ingest(files, self._gone(files, Scan([], [], [], 0)), force=False)
+        return self._ingest(files, self._gone(files, Scan([], [], [], 0)), are_copies=True)
 
     def add_known(self, documents: Sequence[DocumentRecord], *, force: bool) -> AddReport:
         """Index documents again from where they were read."""
@@ -99,19 +129,44 @@ class Adder:
         return self._ingest(files, [], force=force)
 
     def _ingest(
-        self, files: Sequence[FoundFile], gone: Sequence[DocumentRecord], *, force: bool
+        self,
+        files: Sequence[FoundFile],
+        gone: Sequence[DocumentRecord],
+        *,
+        guard: LossGuard | None = None,
+        force: bool = False,
+        check: bool = False,
+        are_copies: bool = False,
     ) -> AddReport:
         replaced = [
             known
             for file in files
             if file.is_copy and (known := self._catalog.find_document(self._collection.id, path=file.path))
         ]
-        report = self._pipeline.run(files, gone=gone, force=force)
+        planner = Planner(
+            self._catalog,
+            self._collection,
+            gone=gone,
+            # An upload is not a file that was moved: it says nothing about where that is.
+            is_vanished=(lambda record: False) if are_copies else self._is_vanished,
+            now=time.time(),
+            force=force,
+            check=check,
+            cancelled=self._cancel.is_cancelled,
+        )
+        report = self._pipeline.run(files, planner)
+        lost = planner.gone()
+        kept = guard.keep(lost) if guard else {}
+        removed = [record for record in lost if record.id not in kept]
+        remove_documents(self._catalog, self._store, self._collection, [record.id for record in removed])
         if report.chunks:
             self._store.optimize(self._collection.store_name)
         self._clean_archives()
         self._release([*gone, *replaced])
-        return replace(report, failures=(*self._failures, *report.failures))
+        failures = (*self._failures, *report.failures)
+        return replace(
+            report, removed=len(removed), kept=tuple(Counter(kept.values()).items()), failures=failures
+        )
 
     def _unpacked(self, files: Sequence[FoundFile]) -> list[FoundFile]:
         """``files`` with archives replaced by the documents in them."""
@@ -145,12 +200,12 @@ class Adder:
             if failed is not None:
                 self._catalog.delete_documents([failed.id])
             if archive.is_copy and self._files.owns(archive.source):
-                self._files.release([str(archive.source)], self._catalog.sources())
+                self._files.release([str(archive.source)], needed_copies(self._catalog))
 
     def _release(self, gone: Sequence[DocumentRecord]) -> None:
         copies = [one.source for one in gone if self._files.owns(Path(one.source))]
         if copies:
-            self._files.release(copies, self._catalog.sources())
+            self._files.release(copies, needed_copies(self._catalog))
 
     def _gone(self, files: Sequence[FoundFile], found: Scan) -> list[DocumentRecord]:
         """Documents that were in the folders, or in these archives, and are not among ``files``."""
@@ -163,7 +218,10 @@ class Adder:
         for record in self._catalog.iter_document_records(self._collection.id):
             source = Path(record.source)
             if not self._files.owns(source):
-                is_gone = str(source) not in sources and _is_below(source, found.folders)
+                # What is there and cannot be looked at is a problem, and not gone.
+                is_gone = (
+                    str(source) not in sources and is_below(source, found.folders) and is_missing(source)
+                )
             elif record.path.startswith(archives):
                 is_gone = record.path not in paths
             else:
@@ -174,11 +232,9 @@ class Adder:
 
     def _is_archive_gone(self, record: DocumentRecord, found: Scan) -> bool:
         """Whether the document came out of an archive that is no longer in its folder."""
-        if not Path(record.path).is_absolute() or not _is_below(Path(record.path), found.folders):
-            return False
-        archives = [parent for parent in Path(record.path).parents if is_archive(parent)]
-        return bool(archives) and not any(archive.exists() for archive in archives)
+        return is_below(Path(record.path), found.folders) and self._is_vanished(record)
 
-
-def _is_below(path: Path, folders: Sequence[Path]) -> bool:
-    return any(path.is_relative_to(folder) for folder in folders)
+    def _is_vanished(self, record: DocumentRecord) -> bool:
+        """Whether the file that the document was read from, or came out of, is no longer there."""
+        file = file_of(record, self._files)
+        return file is not None and is_missing(file)

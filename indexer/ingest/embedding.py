@@ -6,6 +6,7 @@ from indexer.catalog import ChunkRecord, DocumentRecord
 from indexer.catalog.documents import ancestor_folders
 from indexer.search import lexical
 from indexer.text.chunking import ChunkSettings, fit_title
+from indexer.text.file_names import with_file_name
 from indexer.types import Point, SparseVector
 from me5.encoder import Encoder
 from me5.prefixes import Role
@@ -25,8 +26,9 @@ def payload_of(document: DocumentRecord, language: str) -> Payload:
 
 
 def sparse_of(document: DocumentRecord, records: Sequence[ChunkRecord]) -> list[SparseVector]:
-    """The sparse vector of each chunk."""
-    return [lexical.sparse_passage(record.chunk.text, document.title) for record in records]
+    """The sparse vector of each chunk, with the words of the title and of the file's name."""
+    names = with_file_name(document.title, document.path)
+    return [lexical.sparse_passage(record.chunk.text, names) for record in records]
 
 
 def embed(

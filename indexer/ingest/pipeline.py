@@ -14,14 +14,15 @@ import queue
 import threading
 import time
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 
 from indexer.catalog import Catalog, ChunkRecord, CollectionRecord, DocumentRecord, PassResult
 from indexer.catalog.database import slices
 from indexer.errors import JobError
-from indexer.ingest.embedding import embed, payload_of
+from indexer.ingest.embedding import embed
 from indexer.ingest.plan import Decision, Planner
 from indexer.ingest.read import Begun, Ended, Event, Failed, Group, ReadOptions, read_all
+from indexer.ingest.rename import Renamer
 from indexer.ingest.report import AddReport
 from indexer.ingest.scan import FoundFile
 from indexer.library.collection import OpenCollection
@@ -91,22 +92,21 @@ class Pipeline:
         self._events: queue.Queue[Event | BaseException | None] = queue.Queue(_QUEUE_EVENTS)
         self._passes: dict[str, _Pass] = {}
         self._batch = _Batch()
-        self._counts = dict.fromkeys(("add", "change", "skip", "rename", "chunks"), 0)
+        self._renamer = Renamer(collection, self._cancel)
+        self._renamed: list[tuple[DocumentRecord, int]] = []  # with the sizes of their files
+        self._counts = dict.fromkeys(("add", "change", "skip", "rename", "warned", "chunks"), 0)
         self._failures: list[tuple[str, str]] = []
         self._done_bytes = 0
         self._total_bytes = 0
         self._shown_bytes = 0
         self._message = ""
 
-    def run(
-        self, files: Sequence[FoundFile], *, gone: Sequence[DocumentRecord] = (), force: bool = False
-    ) -> AddReport:
+    def run(self, files: Sequence[FoundFile], planner: Planner) -> AddReport:
         """Index ``files``.
 
         Args:
-            files: what to look at; an unchanged one costs a look at its size and time.
-            gone: documents whose file has disappeared: taken over by a renamed file, else removed.
-            force: read unchanged files too.
+            files: what to look at.
+            planner: decides about each; what it calls gone afterwards is left to the caller.
 
         Raises:
             JobError: cancelled. Finished documents stay, those under way are undone.
@@ -115,7 +115,6 @@ class Pipeline:
         started = time.perf_counter()
         self._total_bytes = sum(file.size_bytes for file in files)
         self._store.ensure(self._collection.store_name, self._encoder.dimension)
-        planner = Planner(self._catalog, self._collection, gone=gone, now=time.time(), force=force)
         reader = threading.Thread(target=self._read_ahead, args=(files, planner), name="ingest-reader")
         reader.start()
         try:
@@ -131,14 +130,12 @@ class Pipeline:
         finally:
             self._stop.set()
             reader.join()
-        removed = [record.id for record in planner.gone()]
-        remove_documents(self._catalog, self._store, self._collection, removed)
         return AddReport(
             added=self._counts["add"],
             changed=self._counts["change"],
             unchanged=self._counts["skip"],
             renamed=self._counts["rename"],
-            removed=len(removed),
+            warned=self._counts["warned"],
             chunks=self._counts["chunks"],
             seconds=time.perf_counter() - started,
             failures=tuple(self._failures),
@@ -194,7 +191,10 @@ class Pipeline:
             self._batch.begun.append(document)
             return
         if decision.action == "rename":
-            self._follow_renaming(document)
+            self._renamed.append((document, file.size_bytes))
+            if len(self._renamed) >= BATCH_CHUNKS:
+                self._follow_renamings()
+            return
         self._catalog.put_documents([document])
         self._counts[decision.action] += 1
         self._advance(file.size_bytes)
@@ -210,13 +210,13 @@ class Pipeline:
         self._remove_stale([document.id])
         return False
 
-    def _follow_renaming(self, document: DocumentRecord) -> None:
-        """Tell the vector store the new folders; the vectors stay."""
-        for part in slices(self._catalog.document_chunk_ids([document.id]), BATCH_CHUNKS):
-            languages = {record.id: record.chunk.language for record in self._catalog.chunk_records(part)}
-            points = self._store.fetch_points(self._collection.store_name, part)
-            moved = [replace(point, payload=payload_of(document, languages[point.id])) for point in points]
-            self._store.upsert(self._collection.store_name, moved)
+    def _follow_renamings(self) -> None:
+        """Rename documents together: most are short, and the model is fast in batches."""
+        renamed, self._renamed = self._renamed, []
+        if renamed:
+            self._renamer.follow([document for document, _ in renamed])
+            self._counts["rename"] += len(renamed)
+            self._advance(sum(size_bytes for _, size_bytes in renamed))
 
     def _add_to_batch(self, known: _Pass, group: Group) -> None:
         self._batch.text_bytes.append((known, group.text_bytes))
@@ -233,6 +233,7 @@ class Pipeline:
     def _flush(self) -> None:
         """Index what waits, in the order that survives a crash after any step."""
         self._cancel.check()
+        self._follow_renamings()  # first: a new document may have the path that a renamed one leaves
         batch = self._batch
         if not (batch.begun or batch.records or batch.ended):
             return
@@ -264,6 +265,7 @@ class Pipeline:
         if not ended:
             return
         self._catalog.finish_documents(ended)
+        self._counts["warned"] += sum(bool(result.warnings) for result in ended.values())
         finished = [self._passes.pop(document_id) for document_id in ended]
         self._remove_stale([one.document.id for one in finished if one.document.generation])
         for one in finished:

@@ -1,6 +1,6 @@
 """What ingest has to do about a file: nothing, follow a renaming, or read it."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, replace
 from typing import Literal
 from uuid import UUID, uuid5
@@ -9,6 +9,7 @@ from indexer.catalog import Catalog, CollectionRecord, DocumentRecord
 from indexer.ingest.scan import FoundFile
 from indexer.library.blobs import hash_file
 from indexer.readers import SUFFIXES
+from indexer.text.file_names import stem
 
 
 @dataclass(frozen=True)
@@ -31,8 +32,12 @@ class Planner:
         catalog: knows what is indexed.
         collection: where the files go.
         gone: documents whose file has disappeared; a new file with the same content takes one over.
+        is_vanished: whether the file of a document outside ``gone`` has disappeared, so that a new file with
+            the same content takes that over too: whole folders are renamed and moved.
         now: unix seconds that new documents are dated with.
         force: read also what has not changed.
+        check: look into every file: size and time do not tell of each change.
+        cancelled: asked while a large file is looked through.
     """
 
     def __init__(
@@ -41,12 +46,18 @@ class Planner:
         collection: CollectionRecord,
         *,
         gone: Sequence[DocumentRecord] = (),
+        is_vanished: Callable[[DocumentRecord], bool] = lambda record: False,
         now: float,
         force: bool = False,
+        check: bool = False,
+        cancelled: Callable[[], bool] | None = None,
     ) -> None:
         self._catalog, self._collection = catalog, collection
-        self._now, self._force = now, force
+        self._now, self._force, self._check, self._cancelled = now, force, check, cancelled
         self._gone = {record.id: record for record in gone}
+        self._is_vanished = is_vanished
+        self._failed: dict[tuple[str, int, int], DocumentRecord] | None = None
+        self._left_behind: dict[str, _LeftBehind] = {}  # by content
 
     def gone(self) -> list[DocumentRecord]:
         """Documents whose file has disappeared and that no new file took over."""
@@ -57,15 +68,18 @@ class Planner:
 
         Raises:
             OSError: the file cannot be read.
+            JobError: cancelled.
         """
         known, path = self._identify(file)
         if known is not None and self._is_untouched(known, file):
             return Decision("skip", known)
-        content_hash = hash_file(file.source)
+        content_hash = hash_file(file.source, cancelled=self._cancelled)
         if known is None:
-            taken_over = self._take_gone(content_hash)
+            taken_over = self._take_over(content_hash, path)
             if taken_over is not None:
                 return _renaming(taken_over, self._at_place(taken_over, file, path, content_hash))
+            known = self._take_failed(file, path)
+        if known is None:
             return Decision("add", self._new(file, path, content_hash))
         moved = self._at_place(known, file, path, content_hash)
         if known.content_hash == content_hash and _is_complete(known) and not self._force:
@@ -92,13 +106,39 @@ class Planner:
             file.mtime_ns,
             str(file.source),
         )
-        return same_file and _is_complete(known) and not self._force
+        return same_file and _is_complete(known) and not (self._force or self._check)
 
-    def _take_gone(self, content_hash: str) -> DocumentRecord | None:
-        for record in self._gone.values():
-            if record.content_hash == content_hash and _is_complete(record):
-                return self._gone.pop(record.id)
-        return None
+    def _take_over(self, content_hash: str, path: str) -> DocumentRecord | None:
+        """A document of that content that has lost its file; each is given once."""
+        if content_hash not in self._left_behind:
+            same = self._catalog.documents_with_content(self._collection.id, content_hash)
+            left = [
+                one for one in same if _is_complete(one) and (one.id in self._gone or self._is_vanished(one))
+            ]
+            if not left:
+                return None
+            self._left_behind[content_hash] = _LeftBehind(left)
+        taken = self._left_behind[content_hash].take(path)
+        if taken is not None:
+            self._gone.pop(taken.id, None)
+        return taken
+
+    def _take_failed(self, file: FoundFile, path: str) -> DocumentRecord | None:
+        """A document that could never be read and has lost its file, where this seems to be that file.
+
+        Nobody knows its content, but a file that is moved keeps its name, size and time.
+        """
+        if self._failed is None:
+            records = self._catalog.never_indexed_documents(self._collection.id)
+            self._failed = {
+                (_name(one.path), one.size_bytes, one.mtime_ns): one
+                for one in records
+                if one.id in self._gone or self._is_vanished(one)
+            }
+        failed = self._failed.pop((_name(path), file.size_bytes, file.mtime_ns), None)
+        if failed is not None:
+            self._gone.pop(failed.id, None)
+        return failed
 
     def _at_place(
         self, known: DocumentRecord, file: FoundFile, path: str, content_hash: str
@@ -142,14 +182,33 @@ class Planner:
             name = f"{path}\0{attempt}"
 
 
+class _LeftBehind:
+    """Documents of one content without a file; those of a file's own name are given to it first."""
+
+    def __init__(self, records: Iterable[DocumentRecord]) -> None:
+        self._by_name: dict[str, list[DocumentRecord]] = {}
+        for record in records:
+            self._by_name.setdefault(_name(record.path), []).append(record)
+
+    def take(self, path: str) -> DocumentRecord | None:
+        """One for the file at ``path``, or None when all are given."""
+        name = _name(path)
+        if name not in self._by_name:
+            name = next(iter(self._by_name), name)
+        records = self._by_name.get(name, [])
+        taken = records.pop() if records else None
+        if not records:
+            self._by_name.pop(name, None)
+        return taken
+
+
+def _name(path: str) -> str:
+    return path.rsplit("/", 1)[-1]
+
+
 def _renaming(before: DocumentRecord, after: DocumentRecord) -> Decision:
     return Decision("rename", after, is_retitled=before.title != after.title)
 
 
 def _is_complete(record: DocumentRecord) -> bool:
     return record.state == "indexed" and record.pending_hash is None and record.content_hash is not None
-
-
-def stem(path: str) -> str:
-    """The last part of a path without its suffix."""
-    return path.rsplit("/", 1)[-1].rsplit(".", 1)[0] or path

@@ -12,12 +12,13 @@ from indexer.catalog import ChunkRecord, DocumentRecord, PassResult
 from indexer.errors import IndexerError, JobError
 from indexer.ingest import titles
 from indexer.ingest.embedding import sparse_of
-from indexer.ingest.plan import Decision, Planner, stem
+from indexer.ingest.plan import Decision, Planner
 from indexer.ingest.scan import FoundFile
 from indexer.readers import ReadLimits
 from indexer.readers.worker import Reading, read_file
 from indexer.text import language
 from indexer.text.chunking import ChunkSettings, TokenCounter, fit_title, iter_chunks
+from indexer.text.file_names import stem
 from indexer.types import Chunk, SparseVector
 
 GROUP_CHUNKS = 128
@@ -105,8 +106,13 @@ def _named_by_content(file: FoundFile, decision: Decision, options: ReadOptions)
 
     Both may be the same words, and nothing but the file tells where they came from.
     """
-    with read_file(file.source, options.limits, cancelled=options.cancelled) as reading:
-        title = _title(reading, decision.document)
+    try:
+        with read_file(file.source, options.limits, cancelled=options.cancelled) as reading:
+            title = _title(reading, decision.document)
+    except JobError:
+        raise
+    except (IndexerError, OSError):  # it was read before: its new name will do
+        return decision
     return replace(decision, document=replace(decision.document, title=title))
 
 

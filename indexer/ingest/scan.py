@@ -2,13 +2,16 @@
 
 Folders are walked in a fixed order. Hidden files, lock files of office programs, links to folders and
 formats that no reader knows are left out; a file that is named itself is always taken, so that what is
-wrong with it is said.
+wrong with it is said. Only regular files are opened: a pipe or a device may never end.
 """
 
+import errno
 import os
+import stat
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
+from typing import BinaryIO
 
 from indexer.readers import SUFFIXES
 
@@ -66,13 +69,13 @@ def scan(paths: Sequence[Path], *, leave_out: Sequence[Path] = ()) -> Scan:
     seen: set[Path] = set()
     skipped = 0
     for path in map(Path, paths):
-        if path.is_dir():
+        if os.path.isdir(path):  # noqa: PTH112 - the other one raises for a name that is too long
             files, problems, other = _walk(path, hidden)
             skipped += other
             result.problems.extend(problems)
             if not problems:
                 result.folders.append(path.absolute())
-        elif path.exists():
+        elif os.path.lexists(path):
             files = [path]
         else:
             files = []
@@ -102,8 +105,58 @@ def describe(path: Path, source: Path, *, is_copy: bool = False, archive: str | 
         UnicodeEncodeError: its name is not text.
     """
     str(path).encode()
-    stat = source.stat()
-    return FoundFile(path.as_posix(), source, stat.st_size, stat.st_mtime_ns, is_copy, archive)
+    status = source.stat()
+    _require_regular(status, source)
+    return FoundFile(path.as_posix(), source, status.st_size, status.st_mtime_ns, is_copy, archive)
+
+
+def open_regular(path: Path) -> BinaryIO:
+    """Open a file for reading; what has become something else since the scan is refused, and not waited for.
+
+    Raises:
+        OSError: it cannot be opened, or is no regular file.
+    """
+    flags = os.O_RDONLY | getattr(os, "O_NONBLOCK", 0) | getattr(os, "O_BINARY", 0)
+    descriptor = os.open(path, flags)
+    try:
+        _require_regular(os.fstat(descriptor), path)
+        return os.fdopen(descriptor, "rb")
+    except BaseException:
+        os.close(descriptor)
+        raise
+
+
+def _require_regular(status: os.stat_result, path: Path) -> None:
+    if stat.S_ISREG(status.st_mode):
+        return
+    kinds = (
+        (stat.S_ISDIR, "a folder"),
+        (stat.S_ISFIFO, "a named pipe"),
+        (stat.S_ISSOCK, "a socket"),
+        (stat.S_ISCHR, "a device"),
+        (stat.S_ISBLK, "a device"),
+    )
+    kind = next((name for is_kind, name in kinds if is_kind(status.st_mode)), "something else")
+    raise OSError(errno.EINVAL, f"it is {kind}, not a regular file", str(path))
+
+
+def expanded(path: Path | str) -> Path:
+    """``path`` with its ``~`` replaced where that names somebody."""
+    return Path(os.path.expanduser(path))  # noqa: PTH111 - the other one raises for an unknown name
+
+
+def is_missing(path: Path) -> bool:
+    """Whether nothing is at ``path``, as far as can be told: a place that cannot be looked at may hold it.
+
+    A link is there even when what it leads to is not.
+    """
+    try:
+        path.lstat()
+    except (FileNotFoundError, NotADirectoryError):
+        return True
+    except OSError:
+        return False
+    return False
 
 
 def _walk(folder: Path, leave_out: set[Path]) -> tuple[list[Path], list[tuple[str, str]], int]:

@@ -1,30 +1,87 @@
 """Copies that the library keeps under the hash of their content: uploads, and members of archives."""
 
+import errno
 import hashlib
 import os
 import shutil
+import threading
+import time
 import uuid
 from collections.abc import Callable, Collection, Iterator
 from dataclasses import replace
 from pathlib import Path
+from typing import TYPE_CHECKING
 
-from indexer.ingest.scan import FoundFile, describe
+from indexer.errors import JobError
+from indexer.ingest.scan import FoundFile, describe, open_regular
 from indexer.readers import ARCHIVE_SUFFIXES, ReadLimits
 from indexer.readers.archive import expand
 from indexer.store import DEFAULT_RESERVE_BYTES
 from indexer.store.disk import check_reserve
 
+if TYPE_CHECKING:
+    from indexer.catalog import Catalog
+
 _BLOCK = 1 << 20
 _UNFINISHED = "unfinished-"
+_POLL_S = 0.2
+SILENT_S = 120.0
+"""A file that gives no megabyte for so long, as on a network drive that is gone, is given up."""
 
 
-def hash_file(path: Path) -> str:
-    """blake2b of the content, 32 hexadecimal digits."""
-    digest = hashlib.blake2b(digest_size=16)
-    with path.open("rb") as file:
-        while block := file.read(_BLOCK):
-            digest.update(block)
-    return digest.hexdigest()
+def hash_file(path: Path, *, cancelled: Callable[[], bool] | None = None) -> str:
+    """blake2b of the content, 32 hexadecimal digits.
+
+    Raises:
+        OSError: it cannot be read, is no regular file, or does not answer.
+        JobError: ``cancelled`` said so.
+    """
+    hashing = _Hashing(path)
+    hashing.start()
+    seen, since = 0, time.monotonic()
+    while True:
+        hashing.join(_POLL_S)
+        if not hashing.is_alive():
+            break
+        now = time.monotonic()
+        if hashing.blocks > seen:
+            seen, since = hashing.blocks, now
+        is_silent = now - since > SILENT_S
+        hashing.is_unwanted = is_silent or (cancelled is not None and cancelled())
+        if is_silent:
+            raise OSError(errno.ETIMEDOUT, f"it has not answered for {SILENT_S:.0f} s", str(path))
+        if hashing.is_unwanted:
+            raise JobError(f"Reading {path} was cancelled. Start it again to go on.")
+    if hashing.error is not None:
+        raise hashing.error
+    return hashing.digest.hexdigest()
+
+
+class _Hashing(threading.Thread):
+    """Reads a file in a thread of its own: nothing else gets away from a read that does not return."""
+
+    def __init__(self, path: Path) -> None:
+        super().__init__(name="hashing", daemon=True)
+        self._path = path
+        self.digest = hashlib.blake2b(digest_size=16)
+        self.blocks = 0
+        self.error: OSError | None = None
+        self.is_unwanted = False
+
+    def run(self) -> None:
+        try:
+            with open_regular(self._path) as file:
+                while not self.is_unwanted and (block := file.read(_BLOCK)):
+                    self.digest.update(block)
+                    self.blocks += 1
+        except OSError as error:
+            self.error = error
+
+
+def needed_copies(catalog: "Catalog", *, except_job: str = "") -> set[str]:
+    """The locations that documents were read from, and those that jobs, but for one, have still to read."""
+    waiting = catalog.active_job_params(except_job=except_job)
+    return catalog.sources() | {source for params in waiting for _, source in params.get("copies", ())}
 
 
 def is_archive(path: Path) -> bool:
@@ -46,15 +103,16 @@ class KeptFiles:
             DiskFullError: less free disk than the reserve.
             OSError: it cannot be read or written.
         """
-        content_hash = hash_file(file.source)
-        target = self._place(content_hash, file.source.suffix.lower())
+        target = self._place(hash_file(file.source), file.source.suffix.lower())
         if not target.exists():
             check_reserve(self.root, self._reserve_bytes, file.size_bytes)
             unfinished = self._unfinished()
-            shutil.copyfile(file.source, unfinished)
-            with unfinished.open("rb+") as copy:
-                os.fsync(copy.fileno())
-            unfinished.replace(target)
+            try:
+                digest = _copy(file.source, unfinished)
+                target = self._place(digest, target.suffix)  # the file may have changed meanwhile
+                unfinished.replace(target)
+            finally:
+                unfinished.unlink(missing_ok=True)
         return replace(file, source=target, is_copy=True, mtime_ns=target.stat().st_mtime_ns)
 
     def unpack(
@@ -66,7 +124,7 @@ class KeptFiles:
             ReadError: the archive is damaged or over a limit.
             DiskFullError: less free disk than the reserve.
         """
-        target = self._place(hash_file(file.source), ".d")
+        target = self._place(hash_file(file.source, cancelled=cancelled), ".d")
         if not target.exists():
             check_reserve(self.root, self._reserve_bytes, file.size_bytes)
             unfinished = self._unfinished()
@@ -115,6 +173,18 @@ class KeptFiles:
                 yield entry
             elif entry.is_dir():
                 yield from sorted(entry.iterdir())
+
+
+def _copy(source: Path, target: Path) -> str:
+    """Copy a file to the disk, safely; the hash of what was copied, as of ``hash_file``."""
+    digest = hashlib.blake2b(digest_size=16)
+    with open_regular(source) as original, target.open("wb") as copy:
+        while block := original.read(_BLOCK):
+            digest.update(block)
+            copy.write(block)
+        copy.flush()
+        os.fsync(copy.fileno())
+    return digest.hexdigest()
 
 
 def delete(path: Path) -> None:

@@ -8,7 +8,8 @@ from typing import Literal
 
 from indexer.catalog import Catalog, CollectionRecord
 from indexer.errors import CollectionError, IndexerError, StoreDamagedError
-from indexer.library.blobs import KeptFiles, delete
+from indexer.library import leftovers
+from indexer.library.blobs import KeptFiles, delete, needed_copies
 from indexer.library.collection import OpenCollection
 from indexer.library.model_switch import is_under_way, remembered
 from indexer.library.repair import compare, remove_leftovers, restore
@@ -74,6 +75,7 @@ def diagnose(
             findings.append(Finding("error", "vectors", f"{collection.name}: {error}"))
         findings.extend(_documents(catalog, collection))
     findings.extend(_copies(catalog, files, repair))
+    findings.extend(_leftovers(data_dir, repair))
     return findings
 
 
@@ -182,14 +184,11 @@ def _documents(catalog: Catalog, collection: CollectionRecord) -> Iterator[Findi
 
 
 def _copies(catalog: Catalog, files: KeptFiles, repair: bool) -> Iterator[Finding]:
-    used = catalog.sources()
-    for params in catalog.active_job_params():
-        used |= {source for _, source in params.get("copies", ())}
-    orphans = files.orphans(used)
+    orphans = files.orphans(needed_copies(catalog))
     if not orphans:
         yield Finding("ok", "files", "every copy in the data folder belongs to a document")
         return
-    size = sum(_size(path) for path in orphans)
+    size = sum(map(leftovers.size_of, orphans))
     if repair:
         for path in orphans:
             delete(path)
@@ -202,9 +201,34 @@ def _copies(catalog: Catalog, files: KeptFiles, repair: bool) -> Iterator[Findin
     )
 
 
-def _size(path: Path) -> int:
-    files = path.rglob("*") if path.is_dir() else [path]
-    return sum(file.stat().st_size for file in files if file.is_file())
+def _leftovers(data_dir: Path, repair: bool) -> Iterator[Finding]:
+    """What takes space beside the documents, in the data folder and outside."""
+    damaged = leftovers.damaged_vectors(data_dir)
+    if damaged.paths:
+        count = f"{len(damaged.paths)} ({damaged.size_bytes / 1e6:.1f} MB)"
+        gone = leftovers.remove(damaged.paths) if repair else []
+        yield Finding(
+            "warn",
+            "damaged",
+            f"damaged vectors set aside in {damaged.folder}: {count}; the catalog has made them again",
+            "Run doctor with --repair to delete them.",
+            repaired=len(gone) == len(damaged.paths),
+        )
+    logs = leftovers.logs(data_dir)
+    if logs.paths:
+        size = f"{logs.size_bytes / 1e6:.1f} MB"
+        words = f"logs in {logs.folder}: {len(logs.paths)} ({size}); the last {leftovers.KEPT_LOGS} are kept"
+        yield Finding("ok", "logs", words)
+    if repair:
+        for kind in leftovers.cached():
+            leftovers.remove(kind.paths[leftovers.KEPT_CACHED :])
+    for kind in leftovers.cached():
+        if kind.paths:
+            size = f"{kind.size_bytes / 1e6:.1f} MB"
+            words = f"made once for this machine in {kind.folder}: {len(kind.paths)} ({size})"
+            is_long = len(kind.paths) > leftovers.KEPT_CACHED
+            advice = f"Run doctor with --repair to keep the last {leftovers.KEPT_CACHED}." if is_long else ""
+            yield Finding("ok", "cache", words, advice)
 
 
 def _some(names: list[str]) -> str:

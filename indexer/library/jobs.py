@@ -11,7 +11,7 @@ import time
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 import psutil
 
@@ -73,6 +73,7 @@ class JobRunner:
         catalog: keeps them.
         kinds: the work behind each kind.
         keep: makes the files of ``submit_add(keep_copies=True)`` outlive the request.
+        release: deletes those copies of a job, of the given id, that nothing needs once it has ended.
         clock: unix seconds.
     """
 
@@ -82,9 +83,12 @@ class JobRunner:
         kinds: Mapping[str, Handler],
         *,
         keep: Callable[[Sequence[Path]], Sequence[tuple[str, str]]] | None = None,
+        release: Callable[[str, Sequence[str]], None] | None = None,
         clock: Callable[[], float] = time.time,
     ) -> None:
         self._catalog, self._kinds, self._keep, self._clock = catalog, dict(kinds), keep, clock
+        self._release = release
+        self._keeping = threading.Lock()  # no copy is released between its making and its job
         self._owner = owner_name()
         self._wake = threading.Condition()
         self._current: tuple[str, CancelToken] | None = None
@@ -130,9 +134,10 @@ class JobRunner:
         places = as_paths(paths)
         params: dict[str, Any] = {"prune": prune}
         if keep_copies and self._keep is not None:
-            params["copies"] = [list(pair) for pair in self._keep(places)]
-        else:
-            params["paths"] = [str(path.absolute()) for path in places]
+            with self._keeping:
+                params["copies"] = [list(pair) for pair in self._keep(places)]
+                return self.submit("add", params, collection, label or _label(places))
+        params["paths"] = [str(path.absolute()) for path in places]
         return self.submit("add", params, collection, label or _label(places))
 
     def submit_remove(self, document_ids: Sequence[str], collection: str = "") -> JobInfo:
@@ -171,6 +176,7 @@ class JobRunner:
         with self._wake:
             if self._current is not None and self._current[0] == job_id:
                 self._current[1].cancel()
+        self._release_if_cancelled(job_id)
 
     def wait(self, job_id: str, timeout_s: float = 600.0) -> JobInfo:
         """The job once it has ended.
@@ -192,6 +198,7 @@ class JobRunner:
         back = self._catalog.requeue_jobs(lambda owner, sign: is_owner_gone(owner, sign, self._clock()))
         for job in back:
             logger.info("job %s was interrupted and is resumed", job.label)
+            self._release_if_cancelled(job.id)
         if self._catalog.jobs(active_only=True):
             self.start()
         return back
@@ -240,16 +247,35 @@ class JobRunner:
         try:
             message = self._kinds[job.info.kind](context)
             reporter.flush()
-            self._catalog.end_job(job.info.id, "done", message, self._clock())
+            self._end(job, "done", message)
         except Exception as error:
             was_asked = reporter.is_cancel_requested()
             if cancel.is_cancelled() and not was_asked:
                 self._catalog.requeue_job(job.info.id, "interrupted, goes on at the next start")
             elif cancel.is_cancelled():
-                self._catalog.end_job(job.info.id, "cancelled", "cancelled", self._clock())
+                self._end(job, "cancelled", "cancelled")
             else:
                 logger.exception("job %s failed", job.info.label)
-                self._catalog.end_job(job.info.id, "failed", _reason(error), self._clock())
+                self._end(job, "failed", _reason(error))
+
+    def _end(self, job: JobRecord, state: Literal["done", "cancelled", "failed"], message: str) -> None:
+        self._release_copies(job)
+        self._catalog.end_job(job.info.id, state, message, self._clock())
+
+    def _release_if_cancelled(self, job_id: str) -> None:
+        job = self._catalog.find_job(job_id)
+        if job is not None and job.info.state == "cancelled":
+            self._release_copies(job)
+
+    def _release_copies(self, job: JobRecord) -> None:
+        copies = [str(source) for _, source in job.params.get("copies", ())]
+        if not copies or self._release is None:
+            return
+        try:
+            with self._keeping:
+                self._release(job.info.id, copies)
+        except Exception:  # they are listed by doctor, and the job has done what it could
+            logger.exception("uploads of job %s could not be deleted", job.info.label)
 
 
 class _Reporter:

@@ -19,16 +19,18 @@ from typing import Any, Self
 from indexer.catalog import Catalog, CollectionRecord, DocumentRecord
 from indexer.errors import CatalogError, CollectionError, JobError
 from indexer.ingest.add import Adder, keep_uploads
+from indexer.ingest.losses import file_of, is_below
 from indexer.ingest.pipeline import remove_documents
 from indexer.ingest.report import AddReport, joined
-from indexer.ingest.scan import as_paths
+from indexer.ingest.scan import as_paths, is_missing
 from indexer.library import model_switch, offers
-from indexer.library.blobs import KeptFiles
+from indexer.library.blobs import KeptFiles, needed_copies
 from indexer.library.collection import OpenCollection
 from indexer.library.doctor import Finding, diagnose
 from indexer.library.encoders import Encoders, KnownModel, ModelFolder, NeutralMaps
 from indexer.library.job_handlers import job_kinds
 from indexer.library.jobs import JobRunner
+from indexer.library.leftovers import tidy
 from indexer.library.model_switch import SwitchReport
 from indexer.library.offers import ModelOffer
 from indexer.library.recovery import reconcile, rename_former_models, resume
@@ -94,7 +96,12 @@ class Library:
         self.encoders = Encoders(self.model_folder, maps, model, encoder, neutral=neutral)
         self.writing = threading.RLock()
         self._closing = ExitStack()
-        self.jobs = JobRunner(catalog, job_kinds(self), keep=lambda paths: keep_uploads(self.files, paths))
+        self.jobs = JobRunner(
+            catalog,
+            job_kinds(self),
+            keep=lambda paths: keep_uploads(catalog, self.files, paths),
+            release=lambda job, copies: self.files.release(copies, needed_copies(catalog, except_job=job)),
+        )
 
     @classmethod
     def open(
@@ -141,6 +148,7 @@ class Library:
                     data_dir, qdrant_url=qdrant_url, api_key=api_key, reserve_bytes=reserve_bytes
                 )
             opened.callback(store.close)
+            tidy(data_dir)
             catalog = Catalog(database_url or data_dir / "catalog.sqlite3")
             opened.callback(catalog.close)
             library = cls(
@@ -404,6 +412,8 @@ class Library:
         progress: Progress | None = None,
         keep_copies: bool = False,
         prune: bool = False,
+        is_sure: bool = False,
+        check: bool = False,
         cancel: CancelToken | None = None,
     ) -> AddReport:
         """Index files, folders and archives: what is new or changed; the rest costs a look.
@@ -414,8 +424,10 @@ class Library:
             progress: told how many bytes are done.
             keep_copies: copy the files into the data folder first and name them without their folders;
                 for uploads, which disappear.
-            prune: remove documents whose file has disappeared from the folders in ``paths``; renamed files
-                keep their vectors.
+            prune: remove documents whose file has disappeared from the folders in ``paths``. Documents of a
+                folder that lost most of its files at once are kept and counted in the report.
+            is_sure: remove those too.
+            check: look into every file; else one of the same size and time counts as unchanged.
             cancel: to stop the work.
 
         Raises:
@@ -426,8 +438,12 @@ class Library:
         with self.writing:
             adder = self._adder(collection, progress, cancel)
             if keep_copies:
-                return adder.add_copies(keep_uploads(self.files, places))
-            return adder.add_paths(places, prune=prune)
+                copies = keep_uploads(self.catalog, self.files, places)
+                try:
+                    return adder.add_copies(copies)
+                finally:
+                    self._release(source for _, source in copies)
+            return adder.add_paths(places, prune=prune, is_sure=is_sure, check=check)
 
     def add_kept(
         self,
@@ -452,6 +468,20 @@ class Library:
     def documents_by_id(self, document_ids: Sequence[str]) -> list[DocumentInfo]:
         """Documents in the order of the ids; unknown ids are left out."""
         return self.catalog.documents_by_id(document_ids)
+
+    def lost_documents(self, job_id: str, collection: str = DEFAULT_COLLECTION) -> list[str]:
+        """Ids of the documents whose files are no longer in the folders that this job has indexed.
+
+        Raises:
+            CollectionError: there is no such collection.
+        """
+        job = self.catalog.find_job(job_id)
+        paths = [Path(path) for path in job.params.get("paths", ())] if job else []
+        places = self.catalog.document_places(self.catalog.collection(collection).id)
+        files = {one.id: file for one in places if (file := file_of(one, self.files))}
+        return [
+            document_id for document_id, file in files.items() if is_below(file, paths) and is_missing(file)
+        ]
 
     def remove(self, document_ids: Sequence[str]) -> int:
         """Remove documents from the library; the files they were read from stay. How many there were."""
@@ -606,7 +636,8 @@ class Library:
 
     def _release(self, sources: Iterable[str]) -> None:
         """Delete copies that no document needs any more."""
-        self.files.release([one for one in sources if self.files.owns(Path(one))], self.catalog.sources())
+        copies = [one for one in sources if self.files.owns(Path(one))]
+        self.files.release(copies, needed_copies(self.catalog))
 
 
 def _by_collection(records: Sequence[DocumentRecord]) -> dict[str, list[DocumentRecord]]:

@@ -104,12 +104,14 @@ def fast_first(
     to_fast = {"switch": record.id, "model": FAST, "neutral": None}
     back = {"switch": record.id, "model": record.model, "neutral": is_neutral}
     submit = jobs.submit
-    jobs.cancel(job_id)
-    return [
+    submitted = [
         submit("switch", to_fast, record.name, f"Use {FAST} for {record.name}", start=False),
         submit("add", found.params, record.name, job.label, start=False),
-        submit("switch", back, record.name, f"Use {record.model} for {record.name}"),
+        submit("switch", back, record.name, f"Use {record.model} for {record.name}", start=False),
     ]
+    jobs.cancel(job_id)  # after them: uploads that no job waits for are deleted
+    jobs.start()
+    return submitted
 
 
 def _computes_slowly(encoders: Encoders, record: CollectionRecord) -> bool:

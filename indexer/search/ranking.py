@@ -30,6 +30,7 @@ from indexer.search.evidence import (
 from indexer.search.fairness import AS_THEY_ARE, FairScores
 from indexer.search.lexical import fold
 from indexer.store.protocol import RRF_K
+from indexer.text.file_names import with_file_name
 from indexer.types import ChunkInfo, Fusion, Origin, ScoredPoint, SearchMode, SparseVector, Where
 from me5.prefixes import Role
 
@@ -136,10 +137,11 @@ def best_passages(corpus: Corpus, query: Query, options: Options, top_k: int) ->
 
 
 def lexical_share(query: Query, info: ChunkInfo) -> float:
-    """The share of the query's informative words in a passage or its title, 0..1."""
+    """The share of the query's informative words in a passage, its title or its file's name, 0..1."""
     if not query.terms:
         return 0.0
-    return coverage(query.terms, f"{fold(info.title)}\n{folded_text(info.chunk.text)}")
+    names = with_file_name(info.title, info.document)
+    return coverage(query.terms, f"{fold(names)}\n{folded_text(info.chunk.text)}")
 
 
 def with_evidence(corpus: Corpus, query: Query, found: Sequence[Found]) -> list[Found]:

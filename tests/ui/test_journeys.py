@@ -321,3 +321,30 @@ def test_a_phone_shows_everything_without_scrolling_sideways(
     page.get_by_role("tab", name="Library").click()
     expect(page.locator("#documents tbody tr").first).to_be_visible()
     assert page.evaluate("document.documentElement.scrollWidth") <= 390
+
+
+def test_documents_of_an_unplugged_drive_wait_for_an_answer(
+    empty_collection: str, open_page: OpenPage, tmp_path: Path
+) -> None:
+    drive = tmp_path / "drive"
+    drive.mkdir()
+    for number in range(3):
+        (drive / f"{number}.txt").write_text(f"Paper number {number} is on the drive.", encoding="utf-8")
+    page = open_page(f"{empty_collection}&tab=library")
+    rows = page.locator("#documents tbody tr")
+
+    def add() -> None:
+        page.fill("#server-path textarea, #server-path input", str(drive))
+        page.locator("#add-path").click()
+
+    add()
+    expect(rows).to_have_count(3, timeout=60_000)
+    for path in drive.iterdir():
+        path.unlink()
+    add()
+    remove = page.locator("#jobs [data-lost]")
+    expect(remove).to_have_text("Remove 3 documents", timeout=30_000)
+    expect(page.locator("#jobs")).to_contain_text("kept")
+    expect(rows).to_have_count(3)
+    remove.click()
+    expect(rows).to_have_count(0, timeout=30_000)

@@ -16,6 +16,11 @@ element.addEventListener('click', (event) => {
     undo.disabled = true;
     return trigger('undo', { collection: undo.dataset.undo });
   }
+  const lost = event.target.closest('[data-lost]');
+  if (lost) {
+    lost.disabled = true;
+    return trigger('lost', { job: lost.dataset.lost });
+  }
   const dismiss = event.target.closest('[data-dismiss]');
   if (dismiss) trigger('dismiss', { job: dismiss.dataset.dismiss });
 });

@@ -106,3 +106,20 @@ def test_empty_tables_say_what_to_do() -> None:
 def test_the_question_before_a_deletion_escapes_the_name_and_says_what_goes() -> None:
     words = markup.deletion_question("<b>x", 1)
     assert "&lt;b&gt;x" in words and "1 document?" in words and "stay" in words
+
+
+def test_a_job_that_kept_documents_asks(make_job: Any) -> None:
+    done = make_job(id="<j>", state="done", message="12 kept")
+    html = markup.jobs([], done, lost=12)
+    assert 'data-lost="&lt;j&gt;"' in html and "Remove 12 documents" in html and ">Keep</button>" in html
+    assert "data-lost" not in markup.jobs([], done) and ">Hide</button>" in markup.jobs([], done)
+
+
+def test_documents_with_warnings_are_counted_and_found(services: Any) -> None:
+    first, *others = services.documents("library")
+    many = replace(first, warnings=("3 of 9 pages have no <text> layer", "b", "c", "d", "e"))
+    documents = [many, *others]
+    html = markup.table(documents, len(documents))
+    assert "1 document with warnings" in html and "no &lt;text&gt; layer; b; c; and 2 more" in html
+    assert markup.select_documents(documents, "warnings") == [many]
+    assert "warning" not in markup.table(others, len(others))

@@ -8,6 +8,7 @@ from typing import Any
 import pytest
 
 from indexer.errors import CollectionError, IndexerError, ReadError
+from indexer.ingest.report import KEPT
 from indexer.library.encoders import KnownModel
 from indexer.types import Where
 from me5.registry import MODELS
@@ -117,7 +118,7 @@ def test_server_paths_need_a_loopback_page(services: Services, tmp_path: Path) -
         services.add_server_path(str(tmp_path), "library")
 
 
-@pytest.mark.parametrize("path", ["", "/no/such/place"])
+@pytest.mark.parametrize("path", ["", "/no/such/place", "/" + "x" * 300, "~nobody-of-that-name/x", "a\0b"])
 def test_missing_server_paths_are_named(services: Services, path: str) -> None:
     with pytest.raises(ReadError, match="There is nothing at"):
         services.add_server_path(path, "library")
@@ -207,3 +208,40 @@ def test_sample_questions_are_offered_while_their_documents_can_be_found(
     assert services.sample_questions([*others, *documents]) == list(samples)
     documents[2:] = [replace(document, chunks=0) for document in documents[2:]]
     assert services.sample_questions(documents) == list(samples[:2])
+
+
+def test_a_folder_added_again_is_brought_up_to_date(
+    services: Services, fake_library: Any, tmp_path: Path
+) -> None:
+    services.add_server_path(str(tmp_path), "library")
+    assert fake_library.jobs.submitted[-1][2] == {"prune": True}
+
+
+def test_lost_documents_are_removed_only_when_a_person_says_so(
+    services: Services, fake_library: Any, make_job: Any
+) -> None:
+    fake_library.lost_documents = lambda job_id, collection: ["d1", "d2"]
+    done = make_job(id="job0", state="done", message=f"1 added, 2 {KEPT}")
+    fake_library.jobs.jobs = [done]
+    assert services.lost_by(done) == 2 and fake_library.jobs.removed == []
+    for other in (None, replace(done, state="running"), replace(done, message="1 added")):
+        assert services.lost_by(other) == 0
+    fake_library.lost_documents = lambda job_id, collection: ["d2"]  # one file is back
+    services.remove_lost("job0")
+    assert fake_library.jobs.removed == ["d2"]
+
+
+def test_an_upload_that_is_refused_does_not_stay(
+    services: Services, fake_library: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    path = services.uploads / "a.txt"
+    path.parent.mkdir(parents=True)
+    path.write_text("It arrived.", encoding="utf-8")
+
+    def refuse(*_: Any, **__: Any) -> None:
+        raise ReadError("a.txt did not arrive.")
+
+    monkeypatch.setattr(fake_library.jobs, "submit_add", refuse)
+    with pytest.raises(ReadError):
+        services.add_uploads([path], "library")
+    assert not path.exists()

@@ -230,3 +230,28 @@ def test_data_folder_from_the_environment(monkeypatch: Any) -> None:
     assert cli.default_data_dir() == Path("/somewhere/else")
     monkeypatch.delenv("ME5_DATA")
     assert cli.default_data_dir() == Path.home() / ".me5-search"
+
+
+def test_add_says_what_it_kept_and_yes_means_it(monkeypatch: Any, capsys: Any, tmp_path: Path) -> None:
+    library = ScriptedLibrary(add=AddReport(kept=(("/drive", 12), ("/other", 3))), warm=None)
+    assert run(monkeypatch, library, "add", str(tmp_path)) == 0
+    assert library.asked["add"][1]["is_sure"] is False
+    out = capsys.readouterr().out
+    assert "15 kept though their files are gone" in out and "/drive" in out and "12" in out and "--yes" in out
+    run(monkeypatch, library, "add", str(tmp_path), "--yes", "--json")
+    assert library.asked["add"][1]["is_sure"] is True
+    kept = json.loads(capsys.readouterr().out)["kept"]
+    assert kept == [{"folder": "/drive", "documents": 12}, {"folder": "/other", "documents": 3}]
+
+
+@pytest.mark.parametrize("name", ["x" * 300, "~nobody-of-that-name/x"])
+def test_add_of_a_name_that_cannot_be_is_an_error(monkeypatch: Any, capsys: Any, name: str) -> None:
+    assert run(monkeypatch, ScriptedLibrary(), "add", name) == 1
+    assert "There is nothing at" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize("words", [[], ["--check"]])
+def test_add_looks_into_every_file_when_asked(monkeypatch: Any, tmp_path: Path, words: list[str]) -> None:
+    library = ScriptedLibrary(add=AddReport(), warm=None)
+    assert run(monkeypatch, library, "add", str(tmp_path), *words) == 0
+    assert library.asked["add"][1]["check"] is bool(words)

@@ -1,5 +1,7 @@
 """Ingest: idempotent, resumable, one bad file is not all, and progress adds up."""
 
+import os
+import zipfile
 from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
@@ -9,6 +11,7 @@ import pytest
 from indexer.errors import JobError, StoreError
 from indexer.ingest import pipeline
 from indexer.ingest import read as reading
+from indexer.ingest.report import summary
 from indexer.library.library import CancelToken, Library
 from indexer.types import DocumentInfo
 
@@ -120,17 +123,13 @@ def test_a_folder_that_cannot_be_found_prunes_nothing(library: Library, document
     assert len(library.documents()) == 3
 
 
-def test_a_renamed_file_keeps_its_vectors(
-    library: Library, documents: Path, fake_encoder: Any, fake_store: Any
-) -> None:
+def test_a_renamed_file_stays_the_same_document(library: Library, documents: Path, fake_store: Any) -> None:
     library.add([documents])
     before = by_name(library)["harbour.txt"]
-    seen = fake_encoder.texts_seen
     (documents / "quay").mkdir()
     (documents / "harbour.txt").rename(documents / "quay" / "port.txt")
     report = library.add([documents], prune=True)
     assert (report.renamed, report.added, report.removed) == (1, 0, 0)
-    assert fake_encoder.texts_seen == seen
     after = by_name(library)["port.txt"]
     assert (after.id, after.title) == (before.id, "port")
     collection = library.catalog.collection("library")
@@ -373,3 +372,40 @@ def test_reading_waits_for_the_model(
     report = library.add([path])
     assert report.chunks > 500
     assert max(ahead) <= (8 + 4) * 4 + 8  # the queue, what is handed over, and the batch
+
+
+def change_unseen(path: Path, text: str) -> None:
+    """Change a file and keep its size and time, as ``cp -p`` does."""
+    before = path.stat()
+    path.write_text(text, encoding="utf-8")
+    os.utime(path, ns=(before.st_atime_ns, before.st_mtime_ns))
+    assert (path.stat().st_size, path.stat().st_mtime_ns) == (before.st_size, before.st_mtime_ns)
+
+
+def test_checking_finds_what_size_and_time_do_not_tell(
+    library: Library, documents: Path, fake_encoder: Any
+) -> None:
+    with zipfile.ZipFile(documents / "papers.zip", "w", zipfile.ZIP_STORED) as archive:
+        archive.writestr("one.txt", "The first paper.")
+    library.add([documents])
+    text = (documents / "harbour.txt").read_text(encoding="utf-8")
+    change_unseen(documents / "harbour.txt", text.replace("1894", "1994"))
+    assert library.add([documents]).unchanged == 4
+    seen = fake_encoder.texts_seen
+    report = library.add([documents], check=True)
+    assert (report.changed, report.unchanged, report.added) == (1, 3, 0)
+    assert fake_encoder.texts_seen - seen == report.chunks
+    assert any("1994" in text for *_, text in passages(library))
+    assert library.add([documents], check=True).unchanged == 4
+
+
+def test_documents_with_warnings_are_counted(library: Library, documents: Path) -> None:
+    lines = '{"text": "A first record."}\nno record\n{"text": "A second record."}\n'
+    (documents / "records.jsonl").write_text(lines, encoding="utf-8")
+    report = library.add([documents])
+    assert (report.added, report.warned) == (4, 1)
+    assert "1 with warnings" in summary(report)
+    assert [name for name, one in by_name(library).items() if one.warnings] == ["records.jsonl"]
+    (warning,) = by_name(library)["records.jsonl"].warnings
+    assert "not JSON" in warning
+    assert library.add([documents]).warned == 0  # nothing was read

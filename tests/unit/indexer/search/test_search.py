@@ -6,6 +6,7 @@ The encoder knows ten concepts in four languages; the store is Qdrant in memory.
 import uuid
 import zlib
 from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import replace
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
@@ -16,8 +17,9 @@ from numpy.typing import NDArray
 
 from indexer.errors import QueryError
 from indexer.search.confidence import Backgrounds, Corpus
-from indexer.search.lexical import sparse_passage
-from indexer.search.ranking import Ranked, fuse
+from indexer.search.evidence import query_terms
+from indexer.search.lexical import sparse_passage, sparse_query
+from indexer.search.ranking import Query, Ranked, fuse, lexical_share
 from indexer.search.search import search, warm
 from indexer.store import open_store
 from indexer.types import Chunk, ChunkInfo, Origin, Point, SearchResult, Where
@@ -481,3 +483,12 @@ def test_fusion_by_rank_and_by_score() -> None:
     assert by_rank[0].score == pytest.approx(1 / 62 + 1 / 60) and by_rank[0].cosine == 0.4
     assert {one.id for one in fuse(meaning, words, "dbsf")} == {"a", "b", "c", "d"}
     assert fuse(meaning, [], "rrf") == meaning
+
+
+def test_words_of_the_file_name_count_as_evidence() -> None:
+    terms = query_terms("zeppelin minutes 2041")
+    query = Query("", None, sparse_query(""), terms, ())
+    chunk = Chunk(0, 0, 10, "Some text.")
+    info = ChunkInfo("1", "2", "library", "docs/Zeppelin_Minutes2041.txt", "A title", "txt", chunk)
+    assert lexical_share(query, info) == pytest.approx(1.0)
+    assert lexical_share(query, replace(info, document="docs/other.txt")) == 0.0

@@ -1,0 +1,38 @@
+"""Documents by what a person calls them: an id, the path that search shows, a place on disk, a folder."""
+
+import os
+from collections.abc import Iterable
+from pathlib import Path
+
+from indexer.catalog.records import DocumentPlace
+from indexer.ingest.scan import expanded
+from indexer.library.blobs import KeptFiles
+
+
+def named_documents(places: Iterable[DocumentPlace], name: str, files: KeptFiles) -> list[DocumentPlace]:
+    """The documents that ``name`` means; none where it means nothing.
+
+    The first of these that gives any: the document of that id or shown path; what was read at that place on
+    disk or below it, members of archives included; what is shown below that path, as in an upload.
+
+    Args:
+        places: of the documents to choose from.
+        name: as typed; relative paths are taken from the current folder.
+        files: tells copies, which have no place of their own, from files that were read where they lie.
+    """
+    if not name.strip():
+        return []
+    known = list(places)
+    shown = expanded(name).as_posix()
+    exact = [one for one in known if one.id == name or one.path in (name, shown)]
+    if exact:
+        return exact
+    place = Path(os.path.abspath(expanded(name)))  # noqa: PTH100 - removes ".." without following links
+    below = f"{shown}/"
+    located = []
+    for one in known:
+        is_copy = files.owns(Path(one.source))
+        at = Path(one.path) if is_copy else Path(one.source)
+        if at.is_relative_to(place) or (is_copy and one.path.startswith(below)):
+            located.append(one)
+    return located or [one for one in known if one.path.startswith(below)]
