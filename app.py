@@ -33,6 +33,10 @@ def build_parser() -> argparse.ArgumentParser:
     serve.add_argument("--host", default="127.0.0.1", help="address to listen on (default: %(default)s)")
     serve.add_argument("--port", type=int, default=7860, help="default: %(default)s")
     serve.add_argument("--auth-file", type=Path, metavar="F", help="lines user:password; for a public host")
+    serve.add_argument(
+        "--allow-host", action="append", default=[], metavar="NAME",
+        help="also answer under this name, for example that of a proxy; may be repeated",
+    )  # fmt: skip
     cli.add_data_options(serve)
     cli.add_store_options(serve)
     cli.add_neutral_option(serve)
@@ -62,7 +66,7 @@ def run_serve(args: argparse.Namespace) -> int:
         serve(
             lambda: cli.open_library(args, resume_jobs=True),
             data_dir,
-            Address(args.host, args.port, args.auth_file),
+            Address(args.host, args.port, args.auth_file, tuple(args.allow_host)),
             announce=lambda url: print(f"mE5 Search answers at {url}", flush=True),
         )
     except UiError as error:
