@@ -118,7 +118,7 @@ def _answer(
     from ui.build import build
     from ui.services import Services
 
-    services = Services(library, data_dir, allow_server_paths=address.is_private)
+    services = Services(library, data_dir, is_private=address.is_private)
     services.clean_temporary()
     page = build(services)
     try:
