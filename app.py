@@ -6,8 +6,9 @@ import os
 import sys
 from collections.abc import Callable, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NoReturn
 
+from indexer.addresses import hide_passwords
 from indexer.bitext import cli as mining
 from indexer.cli import common as cli
 from indexer.cli import models as cli_models
@@ -21,9 +22,16 @@ if TYPE_CHECKING:
 VERBS = ("serve", "add", "search", "encode", "mine", "models", "use", "pairs", "doctor", "train", "evaluate")
 
 
+class _Parser(argparse.ArgumentParser):
+    """Quotes wrong options without the passwords in them."""
+
+    def error(self, message: str) -> NoReturn:
+        super().error(hide_passwords(message))
+
+
 def build_parser() -> argparse.ArgumentParser:
     """All verbs; heavy libraries are imported by the verb that runs."""
-    parser = argparse.ArgumentParser(
+    parser = _Parser(
         prog="app.py",
         description="Search documents in many languages by meaning. Without a verb: serve.",
         epilog="`app.py VERB --help` shows the options of a verb.",
