@@ -11,13 +11,13 @@ import time
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 import psutil
 
 from indexer.catalog import Catalog
 from indexer.catalog.jobs import JobRecord
-from indexer.errors import JobError
+from indexer.errors import CatalogError, JobError
 from indexer.progress import CancelToken, TimeLeft
 from indexer.types import JobInfo
 
@@ -26,6 +26,10 @@ logger = logging.getLogger(__name__)
 REPORT_EVERY_S = 0.5
 _SILENT_S = 600.0  # a worker on another machine that said nothing for so long is taken for dead
 _IDLE_S = 60.0
+RETRY_S, MAX_RETRY_S = 1.0, 30.0
+"""Pause before a refused write to the catalog is tried again; doubled each time."""
+
+T = TypeVar("T")
 
 
 @dataclass
@@ -218,37 +222,73 @@ class JobRunner:
     # The worker thread
 
     def _work(self) -> None:
-        while True:
-            with self._wake:
-                if self._is_closing:
-                    return
-                job = self._catalog.claim_job(self._owner, self._clock())
-                if job is None:
-                    self._wake.wait(_IDLE_S)
-                    continue
-                cancel = CancelToken()
-                self._current = (job.info.id, cancel)
-            self._run(job, cancel)
+        while (claimed := self._claim()) is not None:
+            self._run(*claimed)
             with self._wake:
                 self._current = None
                 self._wake.notify_all()
+
+    def _claim(self) -> tuple[JobRecord, CancelToken] | None:
+        """Wait for the next job; None when the program closes. A catalog that refuses is asked again."""
+        pause = 0.0
+        with self._wake:
+            while not self._is_closing:
+                try:
+                    if pause:  # it may have handed over a job and failed afterwards
+                        self._catalog.requeue_jobs(lambda owner, _: owner == self._owner)
+                    job = self._catalog.claim_job(self._owner, self._clock())
+                except CatalogError as error:
+                    pause = _longer(pause)
+                    logger.warning("Jobs cannot be started, tried again in %.0f s: %s", pause, error)
+                    self._wake.wait(pause)
+                    continue
+                if job is not None:
+                    self._current = (job.info.id, CancelToken())
+                    return job, self._current[1]
+                pause = 0.0
+                self._wake.wait(_IDLE_S)
+        return None
+
+    def _insist(self, job: JobRecord, ask: Callable[[], T]) -> T | None:
+        """The answer of the catalog, asked again while it refuses; None when the program closes meanwhile.
+
+        Whatever is not recorded then is found by the next process: jobs can be repeated without harm.
+        """
+        pause = 0.0
+        while True:
+            try:
+                return ask()
+            except CatalogError as error:
+                pause = _longer(pause)
+                logger.warning(
+                    "How job %s ended cannot be recorded, tried again in %.0f s: %s",
+                    job.info.label,
+                    pause,
+                    error,
+                )
+            with self._wake:
+                if self._is_closing:
+                    return None
+                self._wake.wait(pause)
 
     def _run(self, job: JobRecord, cancel: CancelToken) -> None:
         reporter = _Reporter(self._catalog, job.info.id, cancel, self._clock)
         context = JobContext(job.params, job.info.collection, reporter, cancel)
         try:
             message = self._kinds[job.info.kind](context)
-            reporter.flush()
-            self._catalog.end_job(job.info.id, "done", message, self._clock())
+            state = "done"
         except Exception as error:
-            was_asked = reporter.is_cancel_requested()
-            if cancel.is_cancelled() and not was_asked:
-                self._catalog.requeue_job(job.info.id, "interrupted, goes on at the next start")
-            elif cancel.is_cancelled():
-                self._catalog.end_job(job.info.id, "cancelled", "cancelled", self._clock())
+            if cancel.is_cancelled():
+                state, message = "cancelled", "cancelled"
             else:
                 logger.exception("job %s failed", job.info.label)
-                self._catalog.end_job(job.info.id, "failed", _reason(error), self._clock())
+                state, message = "failed", _reason(error)
+        reporter.flush()
+        if state == "cancelled" and not self._insist(job, reporter.is_cancel_requested):
+            message = "interrupted, goes on at the next start"
+            self._insist(job, lambda: self._catalog.requeue_job(job.info.id, message))
+        else:
+            self._insist(job, lambda: self._catalog.end_job(job.info.id, state, message, self._clock()))
 
 
 class _Reporter:
@@ -260,6 +300,7 @@ class _Reporter:
         self._catalog, self._job_id, self._cancel, self._clock = catalog, job_id, cancel, clock
         self._time_left = TimeLeft()
         self._written = float("-inf")
+        self._is_refused = False
         self._latest: tuple[int, int, str, str] = (0, 0, "", "")
 
     def __call__(self, done: int, total: int, unit: str, message: str) -> None:
@@ -268,19 +309,26 @@ class _Reporter:
             self.flush()
 
     def flush(self) -> None:
-        """Write the latest progress."""
+        """Write the latest progress. The work goes on where it cannot be written."""
         now = self._clock()
         done, total, unit, message = self._latest
-        asked = self._catalog.report_job(
-            self._job_id,
-            done=done,
-            total=total,
-            unit=unit,
-            message=message,
-            seconds_left=self._time_left.seconds(done, total, now),
-            now=now,
-        )
         self._written = now
+        try:
+            asked = self._catalog.report_job(
+                self._job_id,
+                done=done,
+                total=total,
+                unit=unit,
+                message=message,
+                seconds_left=self._time_left.seconds(done, total, now),
+                now=now,
+            )
+        except CatalogError as error:
+            if not self._is_refused:  # once, not twice a second
+                logger.warning("Progress cannot be recorded: %s", error)
+            self._is_refused = True
+            return
+        self._is_refused = False
         if asked:
             self._cancel.cancel()
 
@@ -288,6 +336,10 @@ class _Reporter:
         """Whether a person asked for the stop, rather than the program that closes."""
         found = self._catalog.find_job(self._job_id)
         return found is not None and found.cancel_requested
+
+
+def _longer(pause_s: float) -> float:
+    return min(2 * pause_s, MAX_RETRY_S) or RETRY_S
 
 
 def _reason(error: Exception) -> str:
