@@ -209,7 +209,6 @@ class QdrantStore:
 
     def optimize(self, name: str) -> None:
         """See ``VectorStore``. The server does so by itself, above 10,000 KB a segment."""
-        self._dimension(name)
 
     def describe(self) -> str:
         """See ``VectorStore``."""

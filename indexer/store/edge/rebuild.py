@@ -31,6 +31,8 @@ unindexed points take 5 MB per 1,000 until a build moves their sparse vectors in
 takes a multiple of that."""
 
 
+BUILD_SHARE = 3
+"""Free disk that a build asks for, in sizes of the shard: the copy, and old and new segments side by side."""
 REPEAT_AT_ONCE = 2048
 """Writes repeated on the copy before other writes get their turn. More than one write brings, so it ends."""
 REPEAT_BATCH = 64
@@ -45,12 +47,13 @@ def is_worthwhile(points: int, indexed: int) -> bool:
 def folder_bytes(folder: Path) -> int:
     """Space that the files of a folder take on disk; files that vanish meanwhile count nothing."""
     total = 0
-    for path in folder.rglob("*"):
-        try:
-            status = path.stat()
-        except FileNotFoundError:
-            continue
-        total += status.st_blocks * 512 if hasattr(status, "st_blocks") else status.st_size
+    for place, _, names in os.walk(folder):  # which passes over folders that vanish
+        for name in names:
+            try:
+                status = Path(place, name).stat()
+            except FileNotFoundError:
+                continue
+            total += status.st_blocks * 512 if hasattr(status, "st_blocks") else status.st_size
     return total
 
 
