@@ -9,9 +9,9 @@ from numpy.typing import NDArray
 
 from indexer.bitext.values import MiningSettings
 from indexer.bitext.vectors import encode_side
-from indexer.errors import JobError, MiningError
+from indexer.errors import DiskFullError, JobError, MiningError
 from indexer.progress import Progress
-from me5.errors import WorkCancelledError
+from me5.errors import DiskSpaceError, WorkCancelledError
 from me5.knn.neighbours import Neighbours, both_ways
 
 if TYPE_CHECKING:
@@ -122,6 +122,7 @@ def compare(
     """The nearest neighbours both ways: one more than ``settings.k``, for the second round of mining.
 
     Raises:
+        DiskFullError: what is kept does not fit on the disk; finished work stays.
         JobError: the caller of the steps asked to stop.
     """
     steps.enter("comparing", len(source_ND) * len(target_MD) * source_ND.shape[1] * _PRODUCT_S)
@@ -135,5 +136,7 @@ def compare(
             state_dir=None if folder is None else folder / "neighbours",
             cancelled=steps.is_cancelled,
         )
+    except DiskSpaceError as error:
+        raise DiskFullError(str(error)) from error
     except WorkCancelledError as error:
         raise JobError(f"Mining was cancelled. {error}") from error
