@@ -18,7 +18,7 @@ from dataclasses import dataclass, field, replace
 
 from indexer.catalog import Catalog, ChunkRecord, CollectionRecord, DocumentRecord, PassResult
 from indexer.catalog.database import slices
-from indexer.errors import JobError
+from indexer.errors import Cancelled
 from indexer.ingest.embedding import embed, payload_of
 from indexer.ingest.plan import Decision, Planner
 from indexer.ingest.read import Begun, Ended, Event, Failed, Group, ReadOptions, read_all
@@ -116,7 +116,7 @@ class Pipeline:
             force: read unchanged files too.
 
         Raises:
-            JobError: cancelled. Finished documents stay, those under way are undone.
+            Cancelled: cancelled. Finished documents stay, those under way are undone.
             StoreError, CatalogError: nothing acknowledged is lost; the next run resumes.
         """
         started = time.perf_counter()
@@ -131,7 +131,7 @@ class Pipeline:
                 if len(self._batch.records) >= BATCH_CHUNKS:
                     self._flush()
             self._flush()
-        except JobError:
+        except Cancelled:
             if not self._cancel.keeps_partial:
                 self._undo()
             raise

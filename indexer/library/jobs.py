@@ -17,7 +17,7 @@ import psutil
 
 from indexer.catalog import Catalog
 from indexer.catalog.jobs import JobRecord
-from indexer.errors import CatalogError, JobError
+from indexer.errors import Cancelled, CatalogError, JobError
 from indexer.progress import CancelToken, TimeLeft
 from indexer.types import JobInfo
 
@@ -278,7 +278,7 @@ class JobRunner:
             message = self._kinds[job.info.kind](context)
             state = "done"
         except Exception as error:
-            if cancel.is_cancelled():
+            if cancel.is_cancelled() or isinstance(error, Cancelled):
                 state, message = "cancelled", "cancelled"
             else:
                 logger.exception("job %s failed", job.info.label)

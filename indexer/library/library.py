@@ -245,7 +245,7 @@ class Library:
         Raises:
             CollectionError: no such collection, or no way back.
             Me5Error: the model cannot be opened.
-            JobError: cancelled.
+            Cancelled: ``cancel`` said so.
         """
         record = self.catalog.collection(collection)
         if model is None:
@@ -404,7 +404,7 @@ class Library:
 
         Raises:
             CollectionError: the collection's model cannot be opened.
-            JobError: cancelled.
+            Cancelled: ``cancel`` said so.
         """
         with self.writing:
             adder = self._adder(collection, progress, cancel)
@@ -458,7 +458,7 @@ class Library:
 
         Raises:
             CollectionError: a collection's model cannot be opened.
-            JobError: cancelled.
+            Cancelled: ``cancel`` said so.
         """
         with self.writing:
             total = AddReport()

@@ -17,7 +17,7 @@ import numpy as np
 
 from indexer.catalog import ChunkRecord, CollectionRecord, DocumentRecord
 from indexer.catalog.database import slices
-from indexer.errors import CollectionError, JobError, StoreError
+from indexer.errors import Cancelled, CollectionError, StoreError
 from indexer.ingest.embedding import embed, payload_of, sparse_of
 from indexer.ingest.pipeline import BATCH_CHUNKS, OPTIMIZE_EVERY
 from indexer.library.repair import remove_orphans
@@ -153,7 +153,7 @@ def switch(
 
     Raises:
         Me5Error: the model cannot be opened.
-        JobError: cancelled; the old model stays, and unfinished vectors are dropped.
+        Cancelled: cancelled; the old model stays, and unfinished vectors are dropped.
         StoreError: the disk is full, or vectors are missing in the end; the old model stays.
     """
     encoder = library.encoders.for_new(model, neutral=neutral, progress=progress)
@@ -179,7 +179,7 @@ def switch_back(
 
     Raises:
         CollectionError: none is kept, or its model cannot be opened.
-        JobError, StoreError: see ``switch``.
+        Cancelled, StoreError: see ``switch``.
     """
     target = remembered(library, collection).previous
     if target is None:
@@ -207,7 +207,7 @@ def _switch(collection: CollectionRecord, work: "_Work") -> SwitchReport:
             count = work.catch_up(seen)
             settings = {_SETTING: Remembered(previous=collection).to_setting()}
             library.catalog.switch_collection(target, settings)
-    except JobError:
+    except Cancelled:
         if not work.cancel.keeps_partial:
             _remember(library, collection, replace(known, coming=None))
             drop_unknown(library, collection)

@@ -78,7 +78,7 @@ def restore_points(
     """Make points again from the texts in the catalog.
 
     Raises:
-        JobError: cancelled; what was restored stays.
+        Cancelled: cancelled; what was restored stays.
     """
     store.ensure(collection.store_name, encoder.dimension)
     cancelled: Callable[[int], None] = lambda done: (cancel or CancelToken()).check()  # noqa: E731

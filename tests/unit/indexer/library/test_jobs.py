@@ -10,7 +10,7 @@ import psutil
 import pytest
 
 from indexer.catalog import Catalog
-from indexer.errors import CatalogError, JobError, ReadError
+from indexer.errors import Cancelled, CatalogError, JobError, ReadError
 from indexer.library import jobs
 from indexer.library.jobs import Handler, JobContext, JobRunner, is_owner_gone, owner_name
 from indexer.progress import CancelToken, TimeLeft
@@ -286,5 +286,5 @@ def test_a_token_stops_only_when_asked() -> None:
     token = CancelToken()
     token.check()
     token.cancel()
-    with pytest.raises(JobError):
+    with pytest.raises(Cancelled):
         token.check()
