@@ -33,6 +33,7 @@ from indexer.store.edge.rebuild import (
     folder_bytes,
     is_worthwhile,
     repeat_writes,
+    require_index,
     sweep,
 )
 from indexer.store.edge.wire import PointBatch, QuerySpec, ShardState, pack_points, unpack_points
@@ -258,6 +259,7 @@ class EdgeStore:
                 self._processes.start_own(str(target))
                 self._processes.call(str(target), "open")
                 self._opened[str(target)] = self._processes.pid(str(target))
+            require_index(self._processes.call(str(target), "state"), before.dimension)
             while not self._take_over(name, source, target, before, after):
                 pass
         except BaseException:
