@@ -23,6 +23,8 @@ from indexer.types import JobInfo
 
 logger = logging.getLogger(__name__)
 
+ON_FILES = frozenset({"add", "sample", "reindex"})
+"""Kinds that read files of the machine where they were asked for."""
 REPORT_EVERY_S = 0.5
 _SILENT_S = 600.0  # a worker on another machine that said nothing for so long is taken for dead
 _IDLE_S = 60.0
@@ -50,17 +52,17 @@ Handler = Callable[[JobContext], str]
 """Does the work and returns a sentence about what was done."""
 
 
-def owner_name() -> str:
-    """Names this process so that another can tell whether it still lives."""
+def owner_name(host: str | None = None) -> str:
+    """Names this process so that another can tell whether it still lives; ``host`` as in ``host_id``."""
     process = psutil.Process()
-    return f"{socket.gethostname()}|{process.pid}|{process.create_time():.2f}"
+    return f"{host or socket.gethostname()}|{process.pid}|{process.create_time():.2f}"
 
 
-def is_owner_gone(owner: str, last_sign: float, now: float | None = None) -> bool:
-    """Whether the process that ``owner_name`` named has ended."""
+def is_owner_gone(owner: str, last_sign: float, now: float | None = None, *, host: str | None = None) -> bool:
+    """Whether the process that ``owner_name`` named has ended; asked on ``host``."""
     try:
-        host, pid, created = owner.split("|")
-        if host != socket.gethostname():
+        of_host, pid, created = owner.split("|")
+        if of_host not in (host, socket.gethostname()):  # earlier versions wrote the name of the host
             return (time.time() if now is None else now) - last_sign > _SILENT_S
         return abs(psutil.Process(int(pid)).create_time() - float(created)) > 1.0
     except (ValueError, psutil.NoSuchProcess):
@@ -76,6 +78,7 @@ class JobRunner:
         catalog: keeps them.
         kinds: the work behind each kind.
         keep: makes the files of ``submit_add(keep_copies=True)`` outlive the request.
+        host: id of this machine, which alone runs its jobs on files; see ``host_id``.
         clock: unix seconds.
     """
 
@@ -85,10 +88,11 @@ class JobRunner:
         kinds: Mapping[str, Handler],
         *,
         keep: Callable[[Sequence[Path]], Sequence[tuple[str, str]]] | None = None,
+        host: str | None = None,
         clock: Callable[[], float] = time.time,
     ) -> None:
         self._catalog, self._kinds, self._keep, self._clock = catalog, dict(kinds), keep, clock
-        self._owner = owner_name()
+        self._owner, self._host = owner_name(host), host
         self._wake = threading.Condition()
         self._current: tuple[str, CancelToken] | None = None
         self._is_closing = False
@@ -114,7 +118,12 @@ class JobRunner:
             known = ", ".join(sorted(self._kinds))
             raise JobError(f"Unknown kind of job {kind!r}. Known kinds: {known}. Choose one of these.")
         job = self._catalog.create_job(
-            kind, collection=collection, label=label or kind, params=params, created_at=self._clock()
+            kind,
+            collection=collection,
+            label=label or kind,
+            params=params,
+            created_at=self._clock(),
+            host=self._host if kind in ON_FILES else None,
         )
         if start:
             self.start()
@@ -192,7 +201,9 @@ class JobRunner:
 
     def resume(self) -> Jobs:
         """Queue again what a process that is gone left running; start when anything waits."""
-        back = self._catalog.requeue_jobs(lambda owner, sign: is_owner_gone(owner, sign, self._clock()))
+        back = self._catalog.requeue_jobs(
+            lambda owner, sign: is_owner_gone(owner, sign, self._clock(), host=self._host), self._host
+        )
         for job in back:
             logger.info("job %s was interrupted and is resumed", job.label)
         if self._catalog.jobs(active_only=True):
@@ -235,8 +246,8 @@ class JobRunner:
             while not self._is_closing:
                 try:
                     if pause:  # it may have handed over a job and failed afterwards
-                        self._catalog.requeue_jobs(lambda owner, _: owner == self._owner)
-                    job = self._catalog.claim_job(self._owner, self._clock())
+                        self._catalog.requeue_jobs(lambda owner, _: owner == self._owner, self._host)
+                    job = self._catalog.claim_job(self._owner, self._clock(), self._host)
                 except CatalogError as error:
                     pause = _longer(pause)
                     logger.warning("Jobs cannot be started, tried again in %.0f s: %s", pause, error)

@@ -12,6 +12,7 @@ import time
 from collections import defaultdict
 from collections.abc import Iterable, Sequence
 from contextlib import ExitStack
+from functools import partial
 from pathlib import Path
 from types import TracebackType
 from typing import Any, Self
@@ -25,6 +26,7 @@ from indexer.library import model_switch, offers
 from indexer.library.blobs import KeptFiles
 from indexer.library.doctor import Finding, diagnose
 from indexer.library.encoders import Encoders, KnownModel, ModelFolder, NeutralMaps
+from indexer.library.host import host_id, is_shared
 from indexer.library.job_handlers import job_kinds
 from indexer.library.jobs import JobRunner
 from indexer.library.model_switch import SwitchReport
@@ -92,7 +94,10 @@ class Library:
         self.encoders = Encoders(self.model_folder, maps, model, encoder, neutral=neutral)
         self.writing = threading.RLock()
         self._closing = ExitStack()
-        self.jobs = JobRunner(catalog, job_kinds(self), keep=lambda paths: keep_uploads(self.files, paths))
+        self.host = host_id(data_dir)
+        self.is_shared = is_shared(catalog, self.host)
+        keep = partial(keep_uploads, self.files)
+        self.jobs = JobRunner(catalog, job_kinds(self), keep=keep, host=self.host)
 
     @classmethod
     def open(

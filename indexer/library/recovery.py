@@ -1,6 +1,7 @@
 """What the opening of a data folder mends: vectors that a crash left different, work that it left undone."""
 
 import logging
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 from indexer.catalog import CollectionRecord
@@ -39,6 +40,9 @@ def rename_former_models(library: "Library") -> None:
 
 def reconcile(library: "Library") -> None:
     """Make the points of every collection equal to its chunks again."""
+    if library.is_shared and library.catalog.has_jobs_of_others(library.host):
+        logger.info("Another machine is at work; vectors are compared at a later start, or by doctor")
+        return
     for collection in library.catalog.collection_records():
         try:
             _reconcile(library, collection)
@@ -75,6 +79,10 @@ def resume(library: "Library") -> None:
     """Go on, in the background, with jobs and documents that were interrupted."""
     resumed = library.jobs.resume()
     unfinished = library.catalog.unfinished_documents()
+    if library.is_shared:  # what another machine has begun is left to it
+        if library.catalog.has_jobs_of_others(library.host):
+            return
+        unfinished = [record for record in unfinished if Path(record.source).exists()]
     if unfinished and all(job.kind == "switch" for job in resumed):  # a resumed ingest finishes them itself
         params = {"documents": [record.id for record in unfinished], "force": False}
         count = f"{len(unfinished)} interrupted document{'s' if len(unfinished) > 1 else ''}"
