@@ -4,7 +4,8 @@ import argparse
 import logging
 import os
 import sys
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, NoReturn
 
@@ -18,6 +19,7 @@ from trainer.tasks import verb as evaluation
 
 if TYPE_CHECKING:
     from indexer.library.evaluation import Product
+    from indexer.library.library import Library
 
 VERBS = ("serve", "add", "search", "encode", "mine", "models", "use", "pairs", "doctor", "train", "evaluate")
 
@@ -64,6 +66,16 @@ def open_product(name: str, progress: Callable[[str, int, int], None] | None) ->
     return open_by_name(name, progress)
 
 
+@contextmanager
+def open_for_page(args: argparse.Namespace) -> "Iterator[Library]":
+    """The library, which also answers ``search`` and ``add`` in the terminal while the page runs."""
+    from indexer.cli.running import listening
+
+    stores = (args.qdrant_url, args.database_url)
+    with cli.open_library(args, resume_jobs=True) as library, listening(library, stores):
+        yield library
+
+
 def run_serve(args: argparse.Namespace) -> int:
     """Serve the page until interrupted."""
     from ui.errors import UiError
@@ -72,7 +84,7 @@ def run_serve(args: argparse.Namespace) -> int:
     data_dir = (args.data or cli.default_data_dir()).expanduser().absolute()
     try:
         serve(
-            lambda: cli.open_library(args, resume_jobs=True),
+            lambda: open_for_page(args),
             data_dir,
             Address(args.host, args.port, args.auth_file, tuple(args.allow_host)),
             announce=lambda url: print(f"mE5 Search answers at {url}", flush=True),
