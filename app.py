@@ -4,10 +4,12 @@ import argparse
 import logging
 import os
 import sys
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NoReturn
 
+from indexer.addresses import hide_passwords
 from indexer.bitext import cli as mining
 from indexer.cli import common as cli
 from indexer.cli import models as cli_models
@@ -19,6 +21,7 @@ from trainer.tasks import verb as evaluation
 
 if TYPE_CHECKING:
     from indexer.library.evaluation import Product
+    from indexer.library.library import Library
 
 VERBS = (
     "serve",
@@ -36,9 +39,16 @@ VERBS = (
 )
 
 
+class _Parser(argparse.ArgumentParser):
+    """Quotes wrong options without the passwords in them."""
+
+    def error(self, message: str) -> NoReturn:
+        super().error(hide_passwords(message))
+
+
 def build_parser() -> argparse.ArgumentParser:
     """All verbs; heavy libraries are imported by the verb that runs."""
-    parser = argparse.ArgumentParser(
+    parser = _Parser(
         prog="app.py",
         description="Search documents in many languages by meaning. Without a verb: serve.",
         epilog="`app.py VERB --help` shows the options of a verb.",
@@ -48,6 +58,10 @@ def build_parser() -> argparse.ArgumentParser:
     serve.add_argument("--host", default="127.0.0.1", help="address to listen on (default: %(default)s)")
     serve.add_argument("--port", type=int, default=7860, help="default: %(default)s")
     serve.add_argument("--auth-file", type=Path, metavar="F", help="lines user:password; for a public host")
+    serve.add_argument(
+        "--allow-host", action="append", default=[], metavar="NAME",
+        help="also answer under this name, for example that of a proxy; may be repeated",
+    )  # fmt: skip
     cli.add_data_options(serve)
     cli.add_store_options(serve)
     cli.add_neutral_option(serve)
@@ -79,6 +93,16 @@ def find_codec(path: Path) -> str:
         raise OSError(str(error)) from error
 
 
+@contextmanager
+def open_for_page(args: argparse.Namespace) -> "Iterator[Library]":
+    """The library, which also answers ``search`` and ``add`` in the terminal while the page runs."""
+    from indexer.cli.running import listening
+
+    stores = (args.qdrant_url, args.database_url)
+    with cli.open_library(args, resume_jobs=True) as library, listening(library, stores):
+        yield library
+
+
 def run_serve(args: argparse.Namespace) -> int:
     """Serve the page until interrupted."""
     from ui.errors import UiError
@@ -87,9 +111,9 @@ def run_serve(args: argparse.Namespace) -> int:
     data_dir = (args.data or cli.default_data_dir()).expanduser().absolute()
     try:
         serve(
-            lambda: cli.open_library(args, resume_jobs=True),
+            lambda: open_for_page(args),
             data_dir,
-            Address(args.host, args.port, args.auth_file),
+            Address(args.host, args.port, args.auth_file, tuple(args.allow_host)),
             announce=lambda url: print(f"mE5 Search answers at {url}", flush=True),
         )
     except UiError as error:

@@ -32,6 +32,7 @@ from numpy.typing import NDArray
 sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 
 from me5.knn.neighbours import Neighbours, both_ways, plan_for
+from me5.knn.space import open_array
 
 DIMENSION = 384
 TOPICS = 1_000
@@ -181,7 +182,7 @@ def extrapolate(count: int, k: int, memory_mb: int, folder: str | None) -> None:
     with tempfile.TemporaryDirectory(dir=folder) as name:
 
         def new(side: str) -> Vectors:
-            return np.lib.format.open_memmap(Path(name) / f"{side}.npy", "w+", np.float32, (count, DIMENSION))
+            return open_array(Path(name) / f"{side}.npy", "w+", np.float32, (count, DIMENSION))
 
         x_ND, y_MD = build_sides(count, "crowded", new)
         plan = plan_for(DIMENSION, 2 * count, memory_mb, None)

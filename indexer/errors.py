@@ -13,7 +13,8 @@ IndexerError              base
 ├── MiningError           parallel text cannot be made of what was given
 ├── QueryError            a search that cannot be answered: nothing asked, unknown mode, bad top_k
 ├── ExportError           pairs cannot be written: the format or the place does not hold them
-└── JobError              a job cannot be started, or was cancelled
+├── JobError              a job is not there, cannot be started or changed, or takes longer than was waited
+└── Cancelled             long work was asked to stop
 """
 
 
@@ -66,7 +67,11 @@ class QueryError(IndexerError):
 
 
 class JobError(IndexerError):
-    """Raised when a job cannot be started or was cancelled."""
+    """Raised when a job is not there, cannot be started or changed, or has not ended in time."""
+
+
+class Cancelled(IndexerError):  # noqa: N818 - asked for, so not an error
+    """Raised by every long work that was asked to stop; the message says what is kept."""
 
 
 class ExportError(IndexerError):

@@ -4,7 +4,7 @@ import threading
 from collections.abc import Callable
 from math import exp
 
-from indexer.errors import JobError
+from indexer.errors import Cancelled
 
 Progress = Callable[[int, int, str, str], None]
 """Called with (done, total, unit, message); ``done`` and ``total`` count ``unit``."""
@@ -37,10 +37,10 @@ class CancelToken:
         """Stop here if asked.
 
         Raises:
-            JobError: the work was cancelled.
+            Cancelled: the work was cancelled.
         """
         if self._event.is_set():
-            raise JobError("The work was cancelled. What was complete is kept; start it again to go on.")
+            raise Cancelled("The work was cancelled. What was complete is kept; start it again to go on.")
 
 
 class TimeLeft:

@@ -26,6 +26,7 @@ from indexer.bitext.values import Pair
 from indexer.errors import ReadError
 from trainer.runs.records import read_json
 from ui import child_runs
+from ui.access import Access
 from ui.mining import (
     MAX_NAME,
     NAME_LETTERS,
@@ -62,12 +63,13 @@ class Bitexts:
 
     Args:
         library: its catalog keeps pairs and decisions.
-        data_dir: the data folder.
+        access: what may be named.
     """
 
-    def __init__(self, library: Library, data_dir: Path) -> None:
+    def __init__(self, library: Library, access: Access) -> None:
         self.library = library
-        self.runs = MiningRuns(library, data_dir / "bitexts")
+        self.access = access
+        self.runs = MiningRuns(library, access.data_dir / "bitexts", access)
         self._changing = threading.Lock()
         self._scores: dict[str, NDArray[np.float32]] = {}
 
@@ -125,6 +127,7 @@ class Bitexts:
             MiningRefusedError: it holds none.
             IndexerError: it cannot be read.
         """
+        self.access.require("upload", path)
         with self._changing, told_of_disk(self.runs.folder):
             taken = {one.id for one in self.catalog.bitexts()}
             folder = child_runs.new_folder(self.runs.folder, taken)

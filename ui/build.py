@@ -52,7 +52,7 @@ OPEN_TAB = """() => {
 def build(services: Services) -> gr.Blocks:
     """The whole page over one library; nothing is served yet."""
     with gr.Blocks(title=TITLE, analytics_enabled=False, fill_width=True) as page:
-        training = Training(services.library, services.data_dir)
+        training = Training(services.library, services.access)
         api.add_endpoints(services)  # first: names of endpoints go to who comes first
         train.add_endpoints(training)
         frame = _frame()

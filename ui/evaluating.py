@@ -16,10 +16,11 @@ from typing import Any
 
 from trainer.runs.records import log_tail, read_json, write_json
 from ui import child_runs
+from ui.access import EXAMPLES, Access
 from ui.errors import UiError
 
 ROOT = Path(__file__).resolve().parent.parent
-SAMPLE_TASK = ROOT / "examples" / "evaluation" / "sample-questions"
+SAMPLE_TASK = EXAMPLES / "evaluation" / "sample-questions"
 MAX_MODELS, MAX_TASKS = 8, 20
 LOG_LINES = 400
 UPLOAD_NAME = re.compile(r"[^\w.-]+")
@@ -108,12 +109,15 @@ class Evaluations:
     """What the page may do with evaluations.
 
     Args:
-        data_dir: the data folder of the library.
-        allow_server_paths: whether tasks and models may be paths of the machine the page runs on.
+        access: what may be named, for the data folder of the library.
     """
 
-    data_dir: Path
-    allow_server_paths: bool = True
+    access: Access
+
+    @property
+    def data_dir(self) -> Path:
+        """The data folder."""
+        return self.access.data_dir
 
     @property
     def folder(self) -> Path:
@@ -126,13 +130,17 @@ class Evaluations:
         """Check what is asked for and measure it in the background.
 
         Raises:
-            EvaluationError: nothing to measure, a path that may not be read, or another one is running.
+            EvaluationError: nothing to measure, or another one is running.
+            NotOfferedError: a model or task is not offered on this page.
         """
         _require_choice(request)
-        models, tasks = tuple(map(self._located, request.models)), tuple(map(_absolute, request.tasks))
+        models, tasks = tuple(map(_cleaned, request.models)), tuple(map(_cleaned, request.tasks))
+        for model in models:
+            self.access.require("model", model)
+        for task in tasks:
+            self.access.require("task", task)
+        models, tasks = tuple(map(self._located, models)), tuple(map(_absolute, tasks))
         request = replace(request, models=models, tasks=tasks, created_at=time.time())
-        for word in (*request.models, *request.tasks):
-            self._require_allowed(word)
         running = self.running()
         if running is not None:
             raise EvaluationError(
@@ -174,25 +182,14 @@ class Evaluations:
 
     def keep_uploads(self, paths: Sequence[Path]) -> list[str]:
         """Take uploaded files over and return the words under which they are tasks."""
+        for path in paths:
+            self.access.require("upload", path)
         place = self.folder / "files"
         place.mkdir(parents=True, exist_ok=True)
         kept = [place / (UPLOAD_NAME.sub("-", path.name).strip("-.") or "upload") for path in paths]
         for path, target in zip(paths, kept, strict=True):
             shutil.copyfile(path, target)
         return merged_pairs([str(target) for target in kept])
-
-    def _require_allowed(self, word: str) -> None:
-        if self.allow_server_paths or word == str(SAMPLE_TASK):
-            return
-        places = [self.folder / "files", self.data_dir / "runs", self.data_dir / "models"]
-        for part in re.split(r"[,:+@]", word):
-            path = Path(part)
-            is_own = ".." not in path.parts and any(path.is_relative_to(place) for place in places)
-            if _looks_like_path(part) and not is_own:
-                raise EvaluationError(
-                    f"'{word}' is a path of the host and cannot be read from a public page: every visitor "
-                    "could. Upload the file, or run `python app.py evaluate PATH` on the host."
-                )
 
     # -- looking ----------------------------------------------------------------------------------------
 
@@ -270,14 +267,16 @@ class Evaluations:
         fetched = [(f"{name} (from the hub)", name) for name in MODELS if name not in SHIPPED]
         neutral = [("small, language-neutral (from the hub)", "neutral:small")]
         words = [("This app, as its search page ranks", "product"), ("BM25, words in common", "bm25")]
-        return [*named, *own, *runs, *words, *fetched[:1], *neutral, *fetched[1:]]
+        found = [*named, *own, *runs, *words, *fetched[:1], *neutral, *fetched[1:]]
+        return [(label, word) for label, word in found if self.access.allows("model", word)]
 
     def task_choices(self) -> list[tuple[str, str]]:
         """(label, word) of the tasks that can be measured here without being typed."""
         uploads = sorted(path for path in (self.folder / "files").glob("*") if path.is_file())
         hub = [(f"{name} (from the hub)", name) for name in ("MIRACL", "BUCC", "Tatoeba")]
         sample = [("Sample: questions across languages", str(SAMPLE_TASK))] if SAMPLE_TASK.is_dir() else []
-        return [*sample, *((path.name, str(path)) for path in uploads), *hub]
+        found = [*sample, *((path.name, str(path)) for path in uploads), *hub]
+        return [(label, word) for label, word in found if self.access.allows("task", word)]
 
     def label(self, model: str) -> str:
         """What a model is called in tables."""
@@ -366,9 +365,14 @@ def _looks_like_path(word: str) -> bool:
 
 def _absolute(word: str) -> str:
     """A path as seen from here, since the process has a working folder of its own; other words stay."""
-    path = Path(word.strip().strip("\"'")).expanduser()
+    path = Path(word).expanduser()
     is_there = bool(path.parts) and path.exists()
-    return str(path.absolute()) if is_there else word.strip().strip("\"'")
+    return str(path.absolute()) if is_there else word
+
+
+def _cleaned(word: str) -> str:
+    """A word without the quotes that file managers put around paths."""
+    return word.strip().strip("\"'")
 
 
 def _names(models: Sequence[str]) -> str:

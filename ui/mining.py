@@ -24,6 +24,7 @@ from indexer.bitext.segmenters import Segmenter, SegmenterName, segmenter
 from indexer.bitext.values import UNKNOWN_LANGUAGE, Pair
 from trainer.runs.records import read_json, write_json
 from ui import child_runs
+from ui.access import Access
 from ui.errors import UiError
 
 if TYPE_CHECKING:
@@ -90,11 +91,13 @@ class MiningRuns:
     Args:
         library: its collections give sentences, its models score.
         folder: where runs are.
+        access: what may be named.
     """
 
-    def __init__(self, library: Library, folder: Path) -> None:
+    def __init__(self, library: Library, folder: Path, access: Access) -> None:
         self.library = library
         self.folder = folder
+        self.access = access
 
     # -- starting ---------------------------------------------------------------------------------------
 
@@ -105,7 +108,12 @@ class MiningRuns:
             MiningRefusedError: a file is missing, empty or both are the same; texts in order are to be drawn
                 from; or another run is going on.
             MiningError: the segmenter is not installed.
+            NotOfferedError: the model is not offered on this page.
         """
+        self.access.require("model", wanted.model)
+        for path in (source, target):
+            if path is not None:
+                self.access.require("upload", path)
         paths = _require_sides(source, target)
         if wanted.aligned and wanted.sample:
             raise MiningRefusedError(
@@ -139,7 +147,9 @@ class MiningRuns:
         Raises:
             MiningRefusedError: the languages are the same or one has no passages.
             MiningError: the segmenter is not installed.
+            NotOfferedError: the model is not offered on this page.
         """
+        self.access.require("model", wanted.model)
         if not source or not target:
             raise MiningRefusedError("A language is missing. Expected two. Choose one for each side.")
         if source == target:

@@ -1,6 +1,5 @@
 """Serves the page: checks address and logins first, then opens the library and answers until stopped."""
 
-import ipaddress
 import logging
 import os
 import signal
@@ -15,6 +14,7 @@ from typing import TYPE_CHECKING, Any
 from indexer.errors import IndexerError
 from ui import auth
 from ui.errors import LaunchError
+from ui.origins import OriginGuard, Served, is_loopback, parse_allowed
 
 if TYPE_CHECKING:
     from indexer.library.library import Library
@@ -26,29 +26,27 @@ MAX_UPLOAD = "2gb"
 
 @dataclass(frozen=True)
 class Address:
-    """Where the page listens and who may enter."""
+    """Where the page listens, who may enter, and under which further names it is opened."""
 
     host: str = "127.0.0.1"
     port: int = 7860
     auth_file: Path | None = None
+    allow_hosts: tuple[str, ...] = ()
 
-
-def is_loopback(host: str) -> bool:
-    """Whether only this machine can reach the address."""
-    if host == "localhost":
-        return True
-    try:
-        return ipaddress.ip_address(host).is_loopback
-    except ValueError:
-        return False
+    @property
+    def is_private(self) -> bool:
+        """Whether only the person at this machine can use the page."""
+        return is_loopback(self.host) and self.auth_file is None and not self.allow_hosts
 
 
 def check_address(address: Address) -> dict[str, str]:
     """The users of the auth file, after making sure that the page may and can be served there.
 
     Raises:
-        LaunchError: a public address without logins, a broken login file, or a port that is taken.
+        LaunchError: a public address without logins, a broken login file, a further name that is not one,
+            or a port that is taken.
     """
+    parse_allowed(address.allow_hosts)
     if not is_loopback(address.host) and address.auth_file is None:
         raise LaunchError(
             f"The address {address.host} can be reached from other machines, and no --auth-file was given. "
@@ -62,11 +60,12 @@ def check_address(address: Address) -> dict[str, str]:
 
 def check_port(address: Address) -> None:
     """Raise LaunchError when the address cannot be bound."""
-    family = socket.AF_INET6 if ":" in address.host else socket.AF_INET
+    host = address.host.removeprefix("[").removesuffix("]")
+    family = socket.AF_INET6 if ":" in host else socket.AF_INET
     with socket.socket(family, socket.SOCK_STREAM) as probe:
         probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
         try:
-            probe.bind((address.host, address.port))
+            probe.bind((host, address.port))
         except (OSError, OverflowError) as error:
             other = address.port + 1 if address.port < 65_535 else 7861
             raise LaunchError(
@@ -101,7 +100,7 @@ def serve(
         warming = threading.Thread(target=_warm, args=(library, stop), name="warm", daemon=True)
         warming.start()  # while the page is built
         try:
-            _answer(library, data_dir, launch_options(data_dir, address, users), stop, announce)
+            _answer(library, data_dir, address, users, stop=stop, announce=announce)
         finally:
             stop.set()
             warming.join()
@@ -110,18 +109,20 @@ def serve(
 def _answer(
     library: "Library",
     data_dir: Path,
-    options: dict[str, Any],
+    address: Address,
+    users: dict[str, str],
+    *,
     stop: threading.Event,
     announce: Callable[[str], None],
 ) -> None:
     from ui.build import build
     from ui.services import Services
 
-    services = Services(library, data_dir, allow_server_paths=is_loopback(options["server_name"]))
+    services = Services(library, data_dir, is_private=address.is_private)
     services.clean_temporary()
     page = build(services)
     try:
-        _, url, _ = page.launch(**options)
+        _, url, _ = page.launch(**launch_options(data_dir, address, users))
         announce(url.rstrip("/"))
         stop.wait()
     finally:
@@ -151,14 +152,18 @@ def _keep_to_this_machine(data_dir: Path) -> None:
 def launch_options(data_dir: Path, address: Address, users: dict[str, str]) -> dict[str, Any]:
     """Arguments for ``Blocks.launch``."""
     import gradio as gr
+    from starlette.middleware import Middleware
 
     from ui.build import HEAD
     from ui.theme import STYLE, WORDS, theme
 
+    served = Served(address.host, address.port, parse_allowed(address.allow_hosts))
+    is_bare_ipv6 = ":" in address.host and not address.host.startswith("[")
     return {
-        "server_name": address.host,
+        "server_name": f"[{address.host}]" if is_bare_ipv6 else address.host,
         "server_port": address.port,
         "auth": auth.checker(users) if users else None,
+        "app_kwargs": {"middleware": [Middleware(OriginGuard, served=served)]},
         "theme": theme(),
         "css_paths": [STYLE],
         "head": HEAD,

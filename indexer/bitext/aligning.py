@@ -66,7 +66,7 @@ def align_files(
         ReadError: a file cannot be read.
         MiningError: one of them holds no sentence.
         DiskFullError: the vectors do not fit into ``folder``.
-        JobError: it was cancelled.
+        Cancelled: it was cancelled.
     """
     sides = [
         read_sentences(
@@ -102,7 +102,7 @@ def align_folders(
     Raises:
         MiningError: a folder holds no file that can be read.
         DiskFullError: the vectors do not fit into ``folder``.
-        JobError: it was cancelled.
+        Cancelled: it was cancelled.
     """
     dropped: dict[str, int] = {}
     documents = [

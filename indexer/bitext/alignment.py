@@ -21,7 +21,7 @@ from indexer.bitext.distances import BlockDistances, BlockVectors, SentenceDista
 from indexer.bitext.dynamic_programming import Step, band_around, cheapest_path, full_band
 from indexer.bitext.overlaps import Encode, encode_all, join_sentences
 from indexer.bitext.values import Pair, Sentence
-from indexer.errors import IndexerError, JobError
+from indexer.errors import Cancelled, IndexerError
 
 
 @dataclass(frozen=True)
@@ -94,7 +94,7 @@ def align(
         Beads in order; together their spans cover every sentence of both sides once, blank texts aside.
 
     Raises:
-        JobError: it was cancelled.
+        Cancelled: it was cancelled.
         IndexerError: the encoder returned something else than one row for each text.
     """
     settings = settings or AlignmentSettings()
@@ -167,7 +167,7 @@ class _Watch:
 
     def check(self) -> None:
         if self._cancelled is not None and self._cancelled():
-            raise JobError("The alignment was cancelled. Start it again to align the texts.")
+            raise Cancelled("The alignment was cancelled. Start it again to align the texts.")
 
     def add(self, texts: int) -> None:
         self._done += texts

@@ -17,7 +17,7 @@ from numpy.typing import NDArray
 
 from indexer.bitext.distances import centred, unit
 from indexer.bitext.overlaps import Encode, encode_all
-from indexer.errors import IndexerError, JobError
+from indexer.errors import Cancelled, IndexerError
 
 _HATS = 8
 _FEW = 1  # documents whose mean says little: of two, half of it is taken off
@@ -118,7 +118,7 @@ def pair_documents(
         cancelled: asked between batches of texts.
 
     Raises:
-        JobError: it was cancelled.
+        Cancelled: it was cancelled.
         IndexerError: the encoder returned something else than one row for each text.
     """
     settings = settings or PairingSettings()
@@ -253,6 +253,6 @@ def _watch(
         if progress is not None:
             progress(min(done / total, 1.0))
         if cancelled is not None and cancelled():
-            raise JobError("The pairing of documents was cancelled. Start it again to pair them.")
+            raise Cancelled("The pairing of documents was cancelled. Start it again to pair them.")
 
     return add

@@ -66,7 +66,7 @@ def mine(
     Raises:
         MiningError: a side is empty, or has nothing left to mine, or both are in one language.
         DiskFullError: the vectors do not fit into ``folder``.
-        JobError: ``cancelled`` said so; finished work is kept.
+        Cancelled: ``cancelled`` said so; finished work is kept.
     """
     settings = settings or MiningSettings()
     require_sides(len(source), len(target))

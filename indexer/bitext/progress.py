@@ -9,9 +9,9 @@ from numpy.typing import NDArray
 
 from indexer.bitext.values import MiningSettings
 from indexer.bitext.vectors import encode_side
-from indexer.errors import JobError, MiningError
+from indexer.errors import Cancelled, DiskFullError, MiningError
 from indexer.progress import Progress
-from me5.errors import WorkCancelledError
+from me5.errors import DiskSpaceError, WorkCancelledError
 from me5.knn.neighbours import Neighbours, both_ways
 
 if TYPE_CHECKING:
@@ -54,10 +54,10 @@ class Steps:
         """So much of the step is done.
 
         Raises:
-            JobError: the caller asked to stop.
+            Cancelled: the caller asked to stop.
         """
         if self.is_cancelled():
-            raise JobError("Mining was cancelled. What was finished is kept; start it again to go on.")
+            raise Cancelled("Mining was cancelled. What was finished is kept; start it again to go on.")
         done = min(self._begun + share * self._length, self._total)
         told = (int(_PARTS * done / self._total), self._message)
         if self._progress and told != self._told:
@@ -94,7 +94,7 @@ def encode_sides(
     """Vectors of the texts of both sides, from ``folder`` what is there already.
 
     Raises:
-        DiskFullError, JobError: as :func:`indexer.bitext.mining.mine`.
+        DiskFullError, Cancelled: as :func:`indexer.bitext.mining.mine`.
     """
     total = len(texts[0]) + len(texts[1])
     steps.enter("encoding", total * _ENCODE_S)
@@ -122,7 +122,8 @@ def compare(
     """The nearest neighbours both ways: one more than ``settings.k``, for the second round of mining.
 
     Raises:
-        JobError: the caller of the steps asked to stop.
+        DiskFullError: what is kept does not fit on the disk; finished work stays.
+        Cancelled: the caller of the steps asked to stop.
     """
     steps.enter("comparing", len(source_ND) * len(target_MD) * source_ND.shape[1] * _PRODUCT_S)
     try:
@@ -135,5 +136,7 @@ def compare(
             state_dir=None if folder is None else folder / "neighbours",
             cancelled=steps.is_cancelled,
         )
+    except DiskSpaceError as error:
+        raise DiskFullError(str(error)) from error
     except WorkCancelledError as error:
-        raise JobError(f"Mining was cancelled. {error}") from error
+        raise Cancelled(f"Mining was cancelled. {error}") from error

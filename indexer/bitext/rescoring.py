@@ -37,7 +37,7 @@ def rescore(
 
     Raises:
         MiningError: there is no pair.
-        DiskFullError, JobError: as :func:`indexer.bitext.mining.mine`.
+        DiskFullError, Cancelled: as :func:`indexer.bitext.mining.mine`.
     """
     settings = settings or MiningSettings()
     require_sides(len(pairs), len(pairs))

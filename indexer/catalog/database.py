@@ -12,9 +12,10 @@ from sqlalchemy.engine import make_url
 from sqlalchemy.exc import ArgumentError, NoSuchModuleError, SQLAlchemyError
 from sqlalchemy.pool import StaticPool
 
+from indexer.addresses import hide_password, hide_passwords
 from indexer.errors import CatalogError
 
-HEAD = "0002"
+HEAD = "0003"
 """The schema version this code knows: the newest file in ``indexer/catalog/migrations/versions``."""
 
 ID_SLICE = 500
@@ -47,20 +48,22 @@ class Database:
         self._lock = threading.RLock()
         self.version = 0
         """Grows with every change made through this object; answers may be kept while it stays."""
+        self._shown_url = (
+            str(URL.create("sqlite", database=str(url))) if isinstance(url, Path) else hide_password(url)
+        )
         try:
             address = _parse(url)
             self._engine = _build_engine(address)
             self.is_sqlite = self._engine.dialect.name == "sqlite"
-            self._shown_url = self._engine.url.render_as_string(hide_password=True)
             migrate(self._engine, self._shown_url)
         except (ArgumentError, NoSuchModuleError, ImportError) as error:
             raise CatalogError(
-                f"The database address {_hide_password(url)!r} cannot be used ({error}). Expected "
-                "sqlite:///FILE or postgresql://USER:PASSWORD@HOST/NAME; PostgreSQL needs "
+                f"The database address {self._shown_url!r} cannot be used ({hide_passwords(str(error))}). "
+                "Expected sqlite:///FILE or postgresql://USER:PASSWORD@HOST/NAME; PostgreSQL needs "
                 "`pip install 'me5-search[postgres]'`."
-            ) from error
+            ) from None  # the causes may quote the address
         except SQLAlchemyError as error:
-            raise self._refusal(error, url) from error
+            raise self._refusal(error) from error
 
     def close(self) -> None:
         """Release all connections."""
@@ -104,11 +107,10 @@ class Database:
                 with connection.begin():
                     yield connection
         except SQLAlchemyError as error:
-            raise self._refusal(error, self._shown_url) from error
+            raise self._refusal(error) from error
 
-    def _refusal(self, error: SQLAlchemyError, url: str | Path) -> CatalogError:
-        cause = str(getattr(error, "orig", None) or error).strip().splitlines()[0]
-        address = _hide_password(url)
+    def _refusal(self, error: SQLAlchemyError) -> CatalogError:
+        cause = hide_passwords(str(getattr(error, "orig", None) or error)).strip().splitlines()[0]
         if "locked" in cause:
             advice = "Another program holds it; close that program and try again."
         elif "malformed" in cause or "not a database" in cause:
@@ -120,18 +122,19 @@ class Database:
             advice = "Free some disk space and try again; what was complete before is kept."
         else:
             advice = "Check that the address is right and that the database is running and writable."
-        return CatalogError(f"The catalog at {address} refused: {cause}. {advice}")
-
-
-def _hide_password(url: str | Path) -> str:
-    try:
-        return _parse(url).render_as_string(hide_password=True)
-    except ArgumentError:
-        return str(url)
+        return CatalogError(f"The catalog at {self._shown_url} refused: {cause}. {advice}")
 
 
 def _parse(url: str | Path) -> URL:
-    return URL.create("sqlite", database=str(url)) if isinstance(url, Path) else make_url(url)
+    if isinstance(url, Path):
+        return URL.create("sqlite", database=str(url))
+    before_path = url.partition("://")[2].partition("?")[0].rpartition("@")
+    if "@" in before_path[0] and not url.startswith("sqlite"):
+        raise ArgumentError("write @ in a password as %40, : as %3A, / as %2F")
+    try:
+        return make_url(url)
+    except ValueError:  # its words quote a part of the address
+        raise ArgumentError("the port is not a number; write : in a password as %3A, / as %2F") from None
 
 
 def _build_engine(address: URL) -> Engine:

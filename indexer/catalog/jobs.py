@@ -5,7 +5,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from sqlalchemy import Row, delete, insert, select, update
+from sqlalchemy import ColumnElement, Row, delete, insert, or_, select, update
 
 from indexer.catalog.database import Database
 from indexer.catalog.records import moment
@@ -29,9 +29,16 @@ class JobQueries(Database):
     """Queries on jobs."""
 
     def create_job(
-        self, kind: str, *, collection: str, label: str, params: Mapping[str, Any], created_at: float
+        self,
+        kind: str,
+        *,
+        collection: str,
+        label: str,
+        params: Mapping[str, Any],
+        created_at: float,
+        host: str | None = None,
     ) -> JobInfo:
-        """Queue a job. Only the newest 200 finished ones are kept."""
+        """Queue a job, for one host or for any. Only the newest 200 finished ones are kept."""
         job_id = str(uuid.uuid4())
         with self.write() as connection:
             connection.execute(
@@ -47,6 +54,7 @@ class JobQueries(Database):
                     total=0,
                     unit="",
                     message="waiting",
+                    host=host,
                     created_at=created_at,
                 )
             )
@@ -86,12 +94,12 @@ class JobQueries(Database):
         with self.read() as connection:
             return list(connection.execute(query).scalars())
 
-    def claim_job(self, owner: str, now: float) -> JobRecord | None:
-        """Take the oldest queued job for ``owner``, or None when there is none."""
+    def claim_job(self, owner: str, now: float, host: str | None = None) -> JobRecord | None:
+        """Take the oldest queued job that ``host`` may run for ``owner``, or None when there is none."""
         with self.write() as connection:
             job_id = connection.execute(
                 select(JobRow.id)
-                .where(JobRow.state == "queued")
+                .where(JobRow.state == "queued", _may_run(host))
                 .order_by(JobRow.created_at, JobRow.id)
                 .limit(1)
                 .with_for_update(skip_locked=True)
@@ -163,20 +171,30 @@ class JobQueries(Database):
                 .values(cancel_requested=True)
             )
 
-    def requeue_jobs(self, is_gone: Callable[[str, float], bool]) -> list[JobInfo]:
-        """Put running jobs whose owner is gone back in the queue.
+    def requeue_jobs(self, is_gone: Callable[[str, float], bool], host: str | None = None) -> list[JobInfo]:
+        """Put running jobs that ``host`` may run, and whose owner is gone, back in the queue.
 
         Args:
             is_gone: answers for (owner, unix seconds of its last sign of life).
+            host: the machine that asks.
         """
         with self.read() as connection:
             rows: Sequence[Row] = connection.execute(
-                select(JobRow.__table__).where(JobRow.state == "running")
+                select(JobRow.__table__).where(JobRow.state == "running", _may_run(host))
             ).all()
         back = [row for row in rows if is_gone(row.owner or "", row.updated_at or 0.0)]
         for row in back:
             self.requeue_job(row.id, "resuming after an interruption")
         return [_info(row) for row in back]
+
+    def has_jobs_of_others(self, host: str) -> bool:
+        """Whether another machine runs a job, or has one of its own that waits."""
+        of_another = or_(JobRow.host != host, JobRow.owner.not_like(f"{host}|%"))
+        with self.read() as connection:
+            found = connection.execute(
+                select(JobRow.id).where(JobRow.state.in_(_ACTIVE), of_another).limit(1)
+            ).first()
+        return found is not None
 
     def requeue_job(self, job_id: str, message: str) -> None:
         """Put a running job back in the queue; one that was asked to stop becomes cancelled."""
@@ -190,6 +208,10 @@ class JobQueries(Database):
                     state="queued", owner=None, seconds_left=None, message=message
                 )
             )
+
+
+def _may_run(host: str | None) -> ColumnElement[bool]:
+    return or_(JobRow.host.is_(None), JobRow.host == host)
 
 
 def _info(row: Row) -> JobInfo:

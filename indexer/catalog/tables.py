@@ -108,7 +108,10 @@ class ChunkRow(Base):
 
 
 class JobRow(Base):
-    """Long work, its progress and its owner (host, pid and start of the process that runs it)."""
+    """Long work, its progress and its owner (host, pid and start of the process that runs it).
+
+    ``host`` is the only machine that may run it, because the work is on files there; null: any may.
+    """
 
     __tablename__ = "jobs"
     __table_args__ = (Index("ix_jobs_state", "state", "created_at"),)
@@ -126,6 +129,7 @@ class JobRow(Base):
     message: Mapped[str] = mapped_column(Text)
     seconds_left: Mapped[float | None] = mapped_column(Float)
     owner: Mapped[str | None] = mapped_column(Text)
+    host: Mapped[str | None] = mapped_column(String(36))
     created_at: Mapped[float] = mapped_column(Float)
     started_at: Mapped[float | None] = mapped_column(Float)
     updated_at: Mapped[float | None] = mapped_column(Float)

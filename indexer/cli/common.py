@@ -171,6 +171,19 @@ def open_library(args: argparse.Namespace, *, resume_jobs: bool = False) -> "Lib
     )
 
 
+def open_or_ask(args: argparse.Namespace) -> Any:
+    """As :func:`open_library`; where the app that is running has the data folder, the app is asked."""
+    from indexer.cli import running
+
+    return running.open_or_ask(
+        lambda: open_library(args),
+        (args.data or default_data_dir()).expanduser().absolute(),
+        stores=(args.qdrant_url, args.database_url),
+        model=args.model,
+        neutral=getattr(args, "neutral", "on") == "on",
+    )
+
+
 def model_location(args: argparse.Namespace, name: str) -> str:
     """What ``me5.load_encoder`` takes for a name: the folder of a model registered in the data folder, or
     the name itself.
@@ -198,7 +211,7 @@ def run_add(args: argparse.Namespace) -> int:
             f"There is nothing at {', '.join(missing)}. Expected files or folders. "
             "Check the spelling; documents of what was moved or deleted go with `app.py remove PATH`."
         )
-    with open_library(args) as library:
+    with open_or_ask(args) as library:
         if args.model:
             library.require_model(args.collection)
         line = ProgressLine(lambda seconds: _suggest_fast(library, args.collection, seconds))
@@ -224,7 +237,7 @@ def run_add(args: argparse.Namespace) -> int:
 def run_search(args: argparse.Namespace) -> int:
     """Print ranked hits; no hit is an answer and exits 0."""
     where = Where(languages=tuple(args.language))
-    with open_library(args) as library:
+    with open_or_ask(args) as library:
         if args.model:
             library.require_model(args.collection)
         result = library.search(

@@ -18,7 +18,7 @@ from dataclasses import dataclass, field
 
 from indexer.catalog import Catalog, ChunkRecord, CollectionRecord, DocumentRecord, PassResult
 from indexer.catalog.database import slices
-from indexer.errors import JobError
+from indexer.errors import Cancelled
 from indexer.ingest.embedding import embed
 from indexer.ingest.plan import Decision, Planner
 from indexer.ingest.read import Begun, Ended, Event, Failed, Group, ReadOptions, read_all
@@ -109,7 +109,7 @@ class Pipeline:
             planner: decides about each; what it calls gone afterwards is left to the caller.
 
         Raises:
-            JobError: cancelled. Finished documents stay, those under way are undone.
+            Cancelled: cancelled. Finished documents stay, those under way are undone.
             StoreError, CatalogError: nothing acknowledged is lost; the next run resumes.
         """
         started = time.perf_counter()
@@ -123,7 +123,7 @@ class Pipeline:
                 if len(self._batch.records) >= BATCH_CHUNKS:
                     self._flush()
             self._flush()
-        except JobError:
+        except Cancelled:
             if not self._cancel.keeps_partial:
                 self._undo()
             raise

@@ -68,7 +68,7 @@ class Planner:
 
         Raises:
             OSError: the file cannot be read.
-            JobError: cancelled.
+            Cancelled: cancelled.
         """
         known, path = self._identify(file)
         if known is not None and self._is_untouched(known, file):

@@ -9,7 +9,7 @@ from itertools import islice
 from uuid import UUID, uuid5
 
 from indexer.catalog import ChunkRecord, DocumentRecord, PassResult
-from indexer.errors import IndexerError, JobError
+from indexer.errors import Cancelled, IndexerError
 from indexer.ingest import titles
 from indexer.ingest.embedding import sparse_of
 from indexer.ingest.plan import Decision, Planner
@@ -77,11 +77,11 @@ def read_all(files: Sequence[FoundFile], planner: Planner, options: ReadOptions)
     """Everything that happens while ``files`` are read, one file after the other.
 
     Raises:
-        JobError: ``options.cancelled`` said so.
+        Cancelled: ``options.cancelled`` said so.
     """
     for file in files:
         if options.cancelled():
-            raise JobError(f"Indexing was cancelled before {file.path}. Start it again to go on.")
+            raise Cancelled(f"Indexing was cancelled before {file.path}. Start it again to go on.")
         try:
             decision = planner.decide(file)
         except OSError as error:
@@ -95,7 +95,7 @@ def read_all(files: Sequence[FoundFile], planner: Planner, options: ReadOptions)
             continue
         try:
             yield from _read(file, decision, options)
-        except JobError:
+        except Cancelled:
             raise
         except (IndexerError, OSError) as error:
             yield Failed(file, decision.document, str(error))
@@ -109,7 +109,7 @@ def _named_by_content(file: FoundFile, decision: Decision, options: ReadOptions)
     try:
         with read_file(file.source, options.limits, cancelled=options.cancelled) as reading:
             title = _title(reading, decision.document)
-    except JobError:
+    except Cancelled:
         raise
     except (IndexerError, OSError):  # it was read before: its new name will do
         return decision

@@ -26,7 +26,7 @@ class Renamer:
         Dense vectors hold the title: they are made anew where it was the name of the file, and only there.
 
         Raises:
-            JobError: cancelled; the catalog still has the old names, so that the next ingest does it again.
+            Cancelled: cancelled; the catalog still has the old names, so that the next ingest does it again.
         """
         renamed = {document.id: document for document in documents}
         before = {one.id: one.title for one in self.collection.catalog.document_records(list(renamed))}

@@ -12,7 +12,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from indexer.errors import JobError
+from indexer.errors import Cancelled
 from indexer.ingest.scan import FoundFile, describe, open_regular
 from indexer.readers import ARCHIVE_SUFFIXES, ReadLimits
 from indexer.readers.archive import expand
@@ -34,7 +34,7 @@ def hash_file(path: Path, *, cancelled: Callable[[], bool] | None = None) -> str
 
     Raises:
         OSError: it cannot be read, is no regular file, or does not answer.
-        JobError: ``cancelled`` said so.
+        Cancelled: ``cancelled`` said so.
     """
     hashing = _Hashing(path)
     hashing.start()
@@ -51,7 +51,7 @@ def hash_file(path: Path, *, cancelled: Callable[[], bool] | None = None) -> str
         if is_silent:
             raise OSError(errno.ETIMEDOUT, f"it has not answered for {SILENT_S:.0f} s", str(path))
         if hashing.is_unwanted:
-            raise JobError(f"Reading {path} was cancelled. Start it again to go on.")
+            raise Cancelled(f"Reading {path} was cancelled. Start it again to go on.")
     if hashing.error is not None:
         raise hashing.error
     return hashing.digest.hexdigest()

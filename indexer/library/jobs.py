@@ -11,22 +11,28 @@ import time
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any, TypeVar
 
 import psutil
 
 from indexer.catalog import Catalog
 from indexer.catalog.jobs import JobRecord
-from indexer.errors import JobError
+from indexer.errors import Cancelled, CatalogError, JobError
 from indexer.ingest.scan import as_paths
 from indexer.progress import CancelToken, TimeLeft
 from indexer.types import JobInfo
 
 logger = logging.getLogger(__name__)
 
+ON_FILES = frozenset({"add", "sample", "reindex"})
+"""Kinds that read files of the machine where they were asked for."""
 REPORT_EVERY_S = 0.5
 _SILENT_S = 600.0  # a worker on another machine that said nothing for so long is taken for dead
 _IDLE_S = 60.0
+RETRY_S, MAX_RETRY_S = 1.0, 30.0
+"""Pause before a refused write to the catalog is tried again; doubled each time."""
+
+T = TypeVar("T")
 
 
 @dataclass
@@ -47,17 +53,17 @@ Handler = Callable[[JobContext], str]
 """Does the work and returns a sentence about what was done."""
 
 
-def owner_name() -> str:
-    """Names this process so that another can tell whether it still lives."""
+def owner_name(host: str | None = None) -> str:
+    """Names this process so that another can tell whether it still lives; ``host`` as in ``host_id``."""
     process = psutil.Process()
-    return f"{socket.gethostname()}|{process.pid}|{process.create_time():.2f}"
+    return f"{host or socket.gethostname()}|{process.pid}|{process.create_time():.2f}"
 
 
-def is_owner_gone(owner: str, last_sign: float, now: float | None = None) -> bool:
-    """Whether the process that ``owner_name`` named has ended."""
+def is_owner_gone(owner: str, last_sign: float, now: float | None = None, *, host: str | None = None) -> bool:
+    """Whether the process that ``owner_name`` named has ended; asked on ``host``."""
     try:
-        host, pid, created = owner.split("|")
-        if host != socket.gethostname():
+        of_host, pid, created = owner.split("|")
+        if of_host not in (host, socket.gethostname()):  # earlier versions wrote the name of the host
             return (time.time() if now is None else now) - last_sign > _SILENT_S
         return abs(psutil.Process(int(pid)).create_time() - float(created)) > 1.0
     except (ValueError, psutil.NoSuchProcess):
@@ -74,6 +80,7 @@ class JobRunner:
         kinds: the work behind each kind.
         keep: makes the files of ``submit_add(keep_copies=True)`` outlive the request.
         release: deletes those copies of a job, of the given id, that nothing needs once it has ended.
+        host: id of this machine, which alone runs its jobs on files; see ``host_id``.
         clock: unix seconds.
     """
 
@@ -84,12 +91,13 @@ class JobRunner:
         *,
         keep: Callable[[Sequence[Path]], Sequence[tuple[str, str]]] | None = None,
         release: Callable[[str, Sequence[str]], None] | None = None,
+        host: str | None = None,
         clock: Callable[[], float] = time.time,
     ) -> None:
         self._catalog, self._kinds, self._keep, self._clock = catalog, dict(kinds), keep, clock
         self._release = release
         self._keeping = threading.Lock()  # no copy is released between its making and its job
-        self._owner = owner_name()
+        self._owner, self._host = owner_name(host), host
         self._wake = threading.Condition()
         self._current: tuple[str, CancelToken] | None = None
         self._is_closing = False
@@ -115,7 +123,12 @@ class JobRunner:
             known = ", ".join(sorted(self._kinds))
             raise JobError(f"Unknown kind of job {kind!r}. Known kinds: {known}. Choose one of these.")
         job = self._catalog.create_job(
-            kind, collection=collection, label=label or kind, params=params, created_at=self._clock()
+            kind,
+            collection=collection,
+            label=label or kind,
+            params=params,
+            created_at=self._clock(),
+            host=self._host if kind in ON_FILES else None,
         )
         if start:
             self.start()
@@ -195,7 +208,9 @@ class JobRunner:
 
     def resume(self) -> Jobs:
         """Queue again what a process that is gone left running; start when anything waits."""
-        back = self._catalog.requeue_jobs(lambda owner, sign: is_owner_gone(owner, sign, self._clock()))
+        back = self._catalog.requeue_jobs(
+            lambda owner, sign: is_owner_gone(owner, sign, self._clock(), host=self._host), self._host
+        )
         for job in back:
             logger.info("job %s was interrupted and is resumed", job.label)
             self._release_if_cancelled(job.id)
@@ -226,41 +241,74 @@ class JobRunner:
     # The worker thread
 
     def _work(self) -> None:
-        while True:
-            with self._wake:
-                if self._is_closing:
-                    return
-                job = self._catalog.claim_job(self._owner, self._clock())
-                if job is None:
-                    self._wake.wait(_IDLE_S)
-                    continue
-                cancel = CancelToken()
-                self._current = (job.info.id, cancel)
-            self._run(job, cancel)
+        while (claimed := self._claim()) is not None:
+            self._run(*claimed)
             with self._wake:
                 self._current = None
                 self._wake.notify_all()
+
+    def _claim(self) -> tuple[JobRecord, CancelToken] | None:
+        """Wait for the next job; None when the program closes. A catalog that refuses is asked again."""
+        pause = 0.0
+        with self._wake:
+            while not self._is_closing:
+                try:
+                    if pause:  # it may have handed over a job and failed afterwards
+                        self._catalog.requeue_jobs(lambda owner, _: owner == self._owner, self._host)
+                    job = self._catalog.claim_job(self._owner, self._clock(), self._host)
+                except CatalogError as error:
+                    pause = _longer(pause)
+                    logger.warning("Jobs cannot be started, tried again in %.0f s: %s", pause, error)
+                    self._wake.wait(pause)
+                    continue
+                if job is not None:
+                    self._current = (job.info.id, CancelToken())
+                    return job, self._current[1]
+                pause = 0.0
+                self._wake.wait(_IDLE_S)
+        return None
+
+    def _insist(self, job: JobRecord, ask: Callable[[], T]) -> T | None:
+        """The answer of the catalog, asked again while it refuses; None when the program closes meanwhile.
+
+        Whatever is not recorded then is found by the next process: jobs can be repeated without harm.
+        """
+        pause = 0.0
+        while True:
+            try:
+                return ask()
+            except CatalogError as error:
+                pause = _longer(pause)
+                logger.warning(
+                    "How job %s ended cannot be recorded, tried again in %.0f s: %s",
+                    job.info.label,
+                    pause,
+                    error,
+                )
+            with self._wake:
+                if self._is_closing:
+                    return None
+                self._wake.wait(pause)
 
     def _run(self, job: JobRecord, cancel: CancelToken) -> None:
         reporter = _Reporter(self._catalog, job.info.id, cancel, self._clock)
         context = JobContext(job.params, job.info.collection, reporter, cancel)
         try:
             message = self._kinds[job.info.kind](context)
-            reporter.flush()
-            self._end(job, "done", message)
+            state = "done"
         except Exception as error:
-            was_asked = reporter.is_cancel_requested()
-            if cancel.is_cancelled() and not was_asked:
-                self._catalog.requeue_job(job.info.id, "interrupted, goes on at the next start")
-            elif cancel.is_cancelled():
-                self._end(job, "cancelled", "cancelled")
+            if cancel.is_cancelled() or isinstance(error, Cancelled):
+                state, message = "cancelled", "cancelled"
             else:
                 logger.exception("job %s failed", job.info.label)
-                self._end(job, "failed", _reason(error))
-
-    def _end(self, job: JobRecord, state: Literal["done", "cancelled", "failed"], message: str) -> None:
-        self._release_copies(job)
-        self._catalog.end_job(job.info.id, state, message, self._clock())
+                state, message = "failed", _reason(error)
+        reporter.flush()
+        if state == "cancelled" and not self._insist(job, reporter.is_cancel_requested):
+            message = "interrupted, goes on at the next start"
+            self._insist(job, lambda: self._catalog.requeue_job(job.info.id, message))
+        else:
+            self._release_copies(job)
+            self._insist(job, lambda: self._catalog.end_job(job.info.id, state, message, self._clock()))
 
     def _release_if_cancelled(self, job_id: str) -> None:
         job = self._catalog.find_job(job_id)
@@ -287,6 +335,7 @@ class _Reporter:
         self._catalog, self._job_id, self._cancel, self._clock = catalog, job_id, cancel, clock
         self._time_left = TimeLeft()
         self._written = float("-inf")
+        self._is_refused = False
         self._latest: tuple[int, int, str, str] = (0, 0, "", "")
 
     def __call__(self, done: int, total: int, unit: str, message: str) -> None:
@@ -295,19 +344,26 @@ class _Reporter:
             self.flush()
 
     def flush(self) -> None:
-        """Write the latest progress."""
+        """Write the latest progress. The work goes on where it cannot be written."""
         now = self._clock()
         done, total, unit, message = self._latest
-        asked = self._catalog.report_job(
-            self._job_id,
-            done=done,
-            total=total,
-            unit=unit,
-            message=message,
-            seconds_left=self._time_left.seconds(done, total, now),
-            now=now,
-        )
         self._written = now
+        try:
+            asked = self._catalog.report_job(
+                self._job_id,
+                done=done,
+                total=total,
+                unit=unit,
+                message=message,
+                seconds_left=self._time_left.seconds(done, total, now),
+                now=now,
+            )
+        except CatalogError as error:
+            if not self._is_refused:  # once, not twice a second
+                logger.warning("Progress cannot be recorded: %s", error)
+            self._is_refused = True
+            return
+        self._is_refused = False
         if asked:
             self._cancel.cancel()
 
@@ -315,6 +371,10 @@ class _Reporter:
         """Whether a person asked for the stop, rather than the program that closes."""
         found = self._catalog.find_job(self._job_id)
         return found is not None and found.cancel_requested
+
+
+def _longer(pause_s: float) -> float:
+    return min(2 * pause_s, MAX_RETRY_S) or RETRY_S
 
 
 def _reason(error: Exception) -> str:

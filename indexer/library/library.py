@@ -28,6 +28,7 @@ from indexer.library.blobs import KeptFiles, needed_copies
 from indexer.library.collection import OpenCollection
 from indexer.library.doctor import Finding, diagnose
 from indexer.library.encoders import Encoders, KnownModel, ModelFolder, NeutralMaps
+from indexer.library.host import host_id, is_shared
 from indexer.library.job_handlers import job_kinds
 from indexer.library.jobs import JobRunner
 from indexer.library.leftovers import tidy
@@ -96,11 +97,14 @@ class Library:
         self.encoders = Encoders(self.model_folder, maps, model, encoder, neutral=neutral)
         self.writing = threading.RLock()
         self._closing = ExitStack()
+        self.host = host_id(data_dir)
+        self.is_shared = is_shared(catalog, self.host)
         self.jobs = JobRunner(
             catalog,
             job_kinds(self),
             keep=lambda paths: keep_uploads(catalog, self.files, paths),
             release=lambda job, copies: self.files.release(copies, needed_copies(catalog, except_job=job)),
+            host=self.host,
         )
 
     @classmethod
@@ -162,9 +166,10 @@ class Library:
                 reserve_bytes=reserve_bytes,
             )
             rename_former_models(catalog)
-            reconcile(catalog, store, library.jobs, library._opened)
+            host = library.host if library.is_shared else None
+            reconcile(catalog, store, library.jobs, library._opened, host=host)
             if resume_jobs:
-                resume(catalog, library.jobs)
+                resume(catalog, library.jobs, host=host)
             library._closing = opened.pop_all()
         return library
 
@@ -253,7 +258,7 @@ class Library:
         Raises:
             CollectionError: no such collection, or no way back.
             Me5Error: the model cannot be opened.
-            JobError: cancelled.
+            Cancelled: ``cancel`` said so.
         """
         record = self.catalog.collection(collection)
         if model is None:
@@ -432,7 +437,7 @@ class Library:
 
         Raises:
             CollectionError: the collection's model cannot be opened.
-            JobError: cancelled.
+            Cancelled: ``cancel`` said so.
         """
         places = as_paths(paths)
         with self.writing:
@@ -505,7 +510,7 @@ class Library:
 
         Raises:
             CollectionError: a collection's model cannot be opened.
-            JobError: cancelled.
+            Cancelled: ``cancel`` said so.
         """
         with self.writing:
             total = AddReport()

@@ -18,7 +18,7 @@ import numpy as np
 
 from indexer.catalog import Catalog, ChunkRecord, CollectionRecord, DocumentRecord
 from indexer.catalog.database import slices
-from indexer.errors import CollectionError, JobError, StoreError
+from indexer.errors import Cancelled, CollectionError, StoreError
 from indexer.ingest.embedding import embed, payload_of, sparse_of
 from indexer.ingest.pipeline import BATCH_CHUNKS, OPTIMIZE_EVERY
 from indexer.library.collection import OpenCollection
@@ -191,7 +191,7 @@ def switch(
         cancel: to stop the work.
 
     Raises:
-        JobError: cancelled; the old model stays, and unfinished vectors are dropped.
+        Cancelled: cancelled; the old model stays, and unfinished vectors are dropped.
         StoreError: the disk is full, or vectors are missing in the end; the old model stays.
     """
     started = time.perf_counter()
@@ -210,7 +210,7 @@ def switch(
             count = work.catch_up(seen)
             settings = {_SETTING: Remembered(previous=collection).to_setting()}
             catalog.switch_collection(record, settings)
-    except JobError:
+    except Cancelled:
         if not work.cancel.keeps_partial:
             _remember(catalog, collection, replace(known, coming=None))
             drop_unknown(catalog, store, collection)

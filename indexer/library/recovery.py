@@ -2,6 +2,7 @@
 
 import logging
 from collections.abc import Callable
+from pathlib import Path
 
 from indexer.catalog import Catalog, CollectionRecord
 from indexer.errors import CollectionError, StoreError
@@ -42,6 +43,8 @@ def reconcile(
     store: VectorStore,
     jobs: JobRunner,
     open_collection: Callable[[CollectionRecord], OpenCollection],
+    *,
+    host: str | None = None,
 ) -> None:
     """Make the points of every collection equal to its chunks again.
 
@@ -49,7 +52,11 @@ def reconcile(
         catalog, store: of the data folder.
         jobs: takes what would keep the opening waiting; not started.
         open_collection: opens the model of a collection, or raises CollectionError.
+        host: id of this machine where the catalog is shared by several.
     """
+    if host is not None and catalog.has_jobs_of_others(host):
+        logger.info("Another machine is at work; vectors are compared at a later start, or by doctor")
+        return
     for collection in catalog.collection_records():
         try:
             drop_unknown(catalog, store, collection)
@@ -80,10 +87,14 @@ def _remove_orphans(catalog: Catalog, store: VectorStore, collection: Collection
     return len(difference.missing)
 
 
-def resume(catalog: Catalog, jobs: JobRunner) -> None:
-    """Go on, in the background, with jobs and documents that were interrupted."""
+def resume(catalog: Catalog, jobs: JobRunner, *, host: str | None = None) -> None:
+    """Go on, in the background, with jobs and documents that were interrupted; ``host`` as above."""
     resumed = jobs.resume()
     unfinished = catalog.unfinished_documents()
+    if host is not None:  # what another machine has begun is left to it
+        if catalog.has_jobs_of_others(host):
+            return
+        unfinished = [record for record in unfinished if Path(record.source).exists()]
     if unfinished and all(job.kind == "switch" for job in resumed):  # a resumed ingest finishes them itself
         params = {"documents": [record.id for record in unfinished], "force": False}
         count = f"{len(unfinished)} interrupted document{'s' if len(unfinished) > 1 else ''}"

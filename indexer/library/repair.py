@@ -69,7 +69,7 @@ def restore(
     """Make missing points of a collection again and remove unknown ones. How many were wrong.
 
     Raises:
-        JobError: cancelled; what was restored stays.
+        Cancelled: cancelled; what was restored stays.
     """
     difference = compare(collection.catalog, collection.store, collection.record)
     remove_orphans(collection.store, collection.record, difference.orphans)

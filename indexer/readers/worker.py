@@ -20,14 +20,14 @@ from pathlib import Path
 from types import TracebackType
 from typing import Any, Self
 
-from indexer.errors import JobError, ReadError
+from indexer.errors import Cancelled, ReadError
 from indexer.readers import SUFFIXES, ReadLimits
 from indexer.readers.frames import FrameError, read_frame, write_frame
 from indexer.readers.pieces import MEGABYTE, refusal
 from indexer.types import Block, ReadInfo
 
 logger = logging.getLogger(__name__)
-Cancelled = Callable[[], bool]
+AskCancelled = Callable[[], bool]
 
 ROOT = Path(__file__).resolve().parents[2]
 POLL_S = 0.1
@@ -42,7 +42,7 @@ def read_file(
     path: Path,
     limits: ReadLimits = DEFAULT_LIMITS,
     *,
-    cancelled: Cancelled | None = None,
+    cancelled: AskCancelled | None = None,
     process: "ReaderProcess | None" = None,
 ) -> "Reading":
     """The blocks of a file, streamed; ``with`` closes it early, iterating to the end closes it too.
@@ -50,7 +50,7 @@ def read_file(
     Args:
         path: a file with one of the suffixes in ``readers.SUFFIXES``.
         limits: what the file may cost.
-        cancelled: asked about ten times a second; when true, reading stops with a JobError.
+        cancelled: asked about ten times a second; when true, reading stops with ``Cancelled``.
         process: a process of one's own; by default one is borrowed.
     """
     return Reading(Path(path), limits, cancelled, process)
@@ -63,7 +63,7 @@ class Reading:
     """
 
     def __init__(
-        self, path: Path, limits: ReadLimits, cancelled: Cancelled | None, process: "ReaderProcess | None"
+        self, path: Path, limits: ReadLimits, cancelled: AskCancelled | None, process: "ReaderProcess | None"
     ) -> None:
         self.path = path
         self._limits, self._cancelled, self._process = limits, cancelled, process
@@ -109,7 +109,7 @@ class Reading:
         while self._error is None and self._offset < min_chars:
             try:
                 batch = next(self._batches, None)
-            except (ReadError, JobError) as error:
+            except (ReadError, Cancelled) as error:
                 self._error = error
                 break
             if batch is None:
@@ -137,7 +137,7 @@ class Reading:
         self._batches = self._run()
         try:
             self._early = next(self._batches, [])
-        except (ReadError, JobError) as error:
+        except (ReadError, Cancelled) as error:
             self._error = error
 
     def _run(self) -> Iterator[list[Block]]:
@@ -198,10 +198,10 @@ class ReaderProcess:
         """Process id while it runs."""
         return self._child.pid if self._child is not None and self._child.poll() is None else None
 
-    def read(self, path: Path, *, cancelled: Cancelled | None = None) -> Reading:
+    def read(self, path: Path, *, cancelled: AskCancelled | None = None) -> Reading:
         return Reading(Path(path), self.limits, cancelled, self)
 
-    def expand(self, path: Path, into: Path, *, cancelled: Cancelled | None = None) -> list[Path]:
+    def expand(self, path: Path, into: Path, *, cancelled: AskCancelled | None = None) -> list[Path]:
         """See ``archive.expand``."""
         check_file(path, self.limits)
         into = into.resolve()
@@ -222,13 +222,13 @@ class ReaderProcess:
         return data
 
     def ask(
-        self, request: dict[str, Any], path: Path, cancelled: Cancelled | None
+        self, request: dict[str, Any], path: Path, cancelled: AskCancelled | None
     ) -> Iterator[tuple[dict[str, Any], bytes]]:
         """Send a request and yield the answers up to ``done``.
 
         Raises:
             ReadError: the file cannot be read, or the process died, hung or sent nonsense.
-            JobError: ``cancelled`` said so.
+            Cancelled: ``cancelled`` said so.
         """
         if self._is_busy or self._files >= FILES_PER_PROCESS:
             self.stop()
@@ -270,12 +270,12 @@ class ReaderProcess:
         self._log.close()
 
     def _next(
-        self, path: Path, cancelled: Cancelled | None, left_s: float, seconds: float
+        self, path: Path, cancelled: AskCancelled | None, left_s: float, seconds: float
     ) -> tuple[dict[str, Any], bytes]:
         deadline = time.monotonic() + left_s
         while True:
             if cancelled is not None and cancelled():
-                raise JobError(f"Reading {path.name} was cancelled.")
+                raise Cancelled(f"Reading {path.name} was cancelled.")
             try:
                 frame = self._answers.get(timeout=POLL_S)
             except queue.Empty:

@@ -11,6 +11,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import IO
 
+from indexer.addresses import hide_password, hide_passwords
 from indexer.errors import StoreError, StoreLockedError
 
 _GRACE_S = 0.5
@@ -91,7 +92,7 @@ class OwnerLock:
         owner_record = {
             "pid": os.getpid(),
             "started": datetime.now(UTC).isoformat(timespec="seconds"),
-            "command": " ".join(sys.argv)[:500],
+            "command": " ".join(map(hide_password, sys.argv))[:500],
         }
         self._file.seek(0)
         self._file.truncate()
@@ -109,6 +110,6 @@ def _read_owner(file: IO[str]) -> str:
     try:
         file.seek(0)
         record = json.loads(file.read())
-        return f"process {record['pid']} ({record['command']}, since {record['started']})"
+        return f"process {record['pid']} ({hide_passwords(record['command'])}, since {record['started']})"
     except (OSError, ValueError, KeyError, TypeError):
         return "another process"

@@ -118,6 +118,9 @@ class VectorStore(Protocol):
     def optimize(self, name: str) -> None:
         """Build indexes where they pay. May take minutes; searches and writes go on meanwhile.
 
+        Nothing depends on it but speed: what prevents it, such as little free disk, is a warning in the log,
+        and it is tried again with the next call.
+
         Cheap when there is nothing to do. Ask after every 100,000 points written and at the end: until
         then the embedded home keeps the sparse vectors of new points in memory, 5 MB per 1,000.
         """

@@ -15,6 +15,7 @@ from numpy.typing import NDArray
 from qdrant_client import QdrantClient, models
 from qdrant_client.http.exceptions import ApiException, ResponseHandlingException, UnexpectedResponse
 
+from indexer.addresses import hide_password, hide_passwords
 from indexer.errors import StoreError
 from indexer.store.filters import AnyOf, to_conditions
 from indexer.store.naming import decode_name, encode_name
@@ -45,7 +46,7 @@ class QdrantStore:
     def __init__(
         self, url: str, *, api_key: str | None = None, settings: ServerSettings | None = None
     ) -> None:
-        self._url = url
+        self._shown_url = hide_password(url)
         settings = settings or ServerSettings()
         self._settings = settings
         self._is_memory = url == MEMORY
@@ -60,10 +61,10 @@ class QdrantStore:
             self._client = QdrantClient(
                 url=url, api_key=api_key, timeout=settings.timeout_s, check_compatibility=False
             )
-        except (ValueError, TypeError) as error:
+        except (ValueError, TypeError):
             raise StoreError(
-                f"The Qdrant address {url!r} cannot be used ({error}); expected http://host:6333."
-            ) from error
+                f"The Qdrant address {self._shown_url!r} cannot be used; expected http://host:6333."
+            ) from None  # its words quote the address
         self._ask(self._client.get_collections)
 
     def ensure(self, name: str, dimension: int) -> None:
@@ -208,11 +209,10 @@ class QdrantStore:
 
     def optimize(self, name: str) -> None:
         """See ``VectorStore``. The server does so by itself, above 10,000 KB a segment."""
-        self._dimension(name)
 
     def describe(self) -> str:
         """See ``VectorStore``."""
-        home = "Qdrant in the memory of this process" if self._is_memory else f"Qdrant at {self._url}"
+        home = "Qdrant in the memory of this process" if self._is_memory else f"Qdrant at {self._shown_url}"
         return f"{home}, {len(self.names())} collections"
 
     def close(self) -> None:
@@ -234,7 +234,7 @@ class QdrantStore:
             vectors = self._ask(lambda: self._client.get_collection(collection)).config.params.vectors
             if not isinstance(vectors, dict) or DENSE not in vectors:
                 raise StoreError(
-                    f"{collection!r} at {self._url} has no vector {DENSE!r}; it is not one of ours. "
+                    f"{collection!r} at {self._shown_url} has no vector {DENSE!r}; it is not one of ours. "
                     "Rename or remove it on the server."
                 )
             self._dimensions[name] = int(vectors[DENSE].size)
@@ -296,17 +296,18 @@ class QdrantStore:
                 return request()
         except ResponseHandlingException as error:
             raise StoreError(
-                f"The Qdrant server at {self._url} does not answer ({error}). "
+                f"The Qdrant server at {self._shown_url} does not answer ({hide_passwords(str(error))}). "
                 "Start it, check --qdrant-url, or leave that option out to keep the vectors on this computer."
             ) from error
         except UnexpectedResponse as error:
             hint = "Check the API key." if error.status_code in {401, 403} else "See the log of the server."
             text = error.content.decode("utf-8", "replace")[:500]
             raise StoreError(
-                f"The Qdrant server at {self._url} refused with status {error.status_code}: {text}. {hint}"
+                f"The Qdrant server at {self._shown_url} refused with status {error.status_code}: {text}. "
+                f"{hint}"
             ) from error
         except (ApiException, ValueError) as error:
-            raise StoreError(f"Qdrant at {self._url} refused: {error}.") from error
+            raise StoreError(f"Qdrant at {self._shown_url} refused: {hide_passwords(str(error))}.") from error
 
 
 def to_filter(where: Where) -> models.Filter | None:

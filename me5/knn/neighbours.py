@@ -24,6 +24,7 @@ from me5.knn.best import Best
 from me5.knn.codes import NewCodes, blocks, code_width, extent
 from me5.knn.saved import SavedRun, fingerprint
 from me5.knn.screens import Screening, choose_screen
+from me5.knn.space import open_array
 from me5.knn.sweep import BLOCK_ROWS, Plan, Strip, Workers
 
 Vectors = NDArray[np.float32]
@@ -80,6 +81,7 @@ def both_ways(
 
     Raises:
         ShapeError: the dimensions differ, k or memory_mb is too small, or a value is not finite.
+        DiskSpaceError: ``state_dir``, or what memory has no room for, does not fit on its disk.
         WorkCancelledError: ``cancelled`` said so.
     """
     _check(x_ND, y_MD, k, memory_mb, threads)
@@ -212,7 +214,7 @@ def _code_maker(plan: Plan, state_dir: Path | None, stack: ExitStack) -> NewCode
     if plan.codes_in_memory:
         return lambda name, shape: np.empty(shape, dtype=np.int8)
     folder = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="codes-", dir=state_dir)))
-    return lambda name, shape: np.lib.format.open_memmap(folder / f"{name}.npy", "w+", np.int8, shape)
+    return lambda name, shape: open_array(folder / f"{name}.npy", "w+", np.int8, shape)
 
 
 def _id_type(other: Vectors) -> type[np.integer]:

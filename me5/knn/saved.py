@@ -11,11 +11,13 @@ import json
 import logging
 import os
 from pathlib import Path
+from typing import Literal
 
 import numpy as np
 
 from me5.knn.best import Best
 from me5.knn.codes import Vectors, blocks
+from me5.knn.space import explain_full_disk, open_array
 
 logger = logging.getLogger(__name__)
 
@@ -62,13 +64,23 @@ class SavedRun:
         return done
 
     def save(self, rows: Best, columns: Best, strip: slice) -> None:
-        """Record that a strip is finished; all before it are."""
+        """Record that a strip is finished; all before it are.
+
+        Raises:
+            DiskSpaceError: the disk is full. The state of the strips before stays.
+        """
+        with explain_full_disk(self._folder):
+            self._save_rows(rows, strip)
+            self._save_columns(columns, strip)
+
+    def _save_rows(self, rows: Best, strip: slice) -> None:
         for path, values in zip(self._row_paths, (rows.scores, rows.ids), strict=True):
-            is_first = strip.start == 0
-            mode = "w+" if is_first else "r+"
-            kept = np.lib.format.open_memmap(path, mode, values.dtype, values.shape)
+            mode: Literal["w+", "r+"] = "w+" if strip.start == 0 else "r+"
+            kept = open_array(path, mode, values.dtype, values.shape)
             kept[strip] = values[strip]
-            kept.flush()
+            kept.flush()  # type: ignore[attr-defined]
+
+    def _save_columns(self, columns: Best, strip: slice) -> None:
         aside = self._columns(strip.stop).with_suffix(".tmp")
         with aside.open("wb") as file:
             np.savez(file, scores=columns.scores, ids=columns.ids)

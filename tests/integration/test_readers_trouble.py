@@ -13,7 +13,7 @@ from pathlib import Path
 import openpyxl
 import pytest
 
-from indexer.errors import JobError, ReadError
+from indexer.errors import Cancelled, ReadError
 from indexer.readers import ReadLimits, Source, sniff
 from indexer.readers.archive import expand
 from indexer.readers.worker import ReaderProcess, read_file
@@ -374,7 +374,7 @@ def test_cancelling(tmp_path: Path) -> None:
     path = tmp_path / "long.txt"
     path.write_text("A sentence.\n" * 400_000)
     asked = iter([False, False, True])
-    with ReaderProcess() as process, pytest.raises(JobError, match=r"Reading long\.txt was cancelled"):
+    with ReaderProcess() as process, pytest.raises(Cancelled, match=r"Reading long\.txt was cancelled"):
         list(process.read(path, cancelled=lambda: next(asked, True)))
 
 

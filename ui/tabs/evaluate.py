@@ -42,7 +42,7 @@ class EvaluateTab:
 
 def build(services: Services, frame: Frame) -> EvaluateTab:
     """Lay the tab out and wire it."""
-    evaluations = Evaluations(services.data_dir, services.allow_server_paths)
+    evaluations = Evaluations(services.access)
     form = build_form(evaluations)
     status = gr.HTML("", js_on_load=script("evaluate.js"), apply_default_css=False, elem_id="evaluate-status")
     table = gr.HTML("", js_on_load=script("evaluate.js"), apply_default_css=False, elem_id="evaluate-table")

@@ -50,7 +50,7 @@ def build_form(evaluations: Evaluations) -> Form:
             label="Models", info="trained here, built in, or a name on the hub", min_width=260,
             elem_id="evaluate-models",
         )  # fmt: skip
-        paths = ", or a path on this computer" if evaluations.allow_server_paths else ""
+        paths = ", or a path on this computer" if evaluations.access.is_private else ""
         tasks = gr.Dropdown(
             evaluations.task_choices(), value=[], multiselect=True, allow_custom_value=True, label="Tasks",
             info=f"a file of yours, a name on the hub{paths}", elem_id="evaluate-tasks", min_width=260,

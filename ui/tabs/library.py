@@ -55,12 +55,12 @@ def build(services: Services, frame: Frame) -> LibraryTab:
             label="Path",
             show_label=False,
             container=False,
-            visible=services.allow_server_paths,
+            visible=services.is_private,
             scale=4,
             elem_id="server-path",
         )
         add_path = gr.Button(
-            "Add", size="sm", scale=0, min_width=70, visible=services.allow_server_paths, elem_id="add-path"
+            "Add", size="sm", scale=0, min_width=70, visible=services.is_private, elem_id="add-path"
         )
     offer = gr.HTML("", js_on_load=script("offer.js"), apply_default_css=False, elem_id="model-offer")
     languages = gr.HTML("", apply_default_css=False, elem_id="language-bar")

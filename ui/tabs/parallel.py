@@ -37,7 +37,7 @@ LONG = "This pair is longer than the page shows. Expected a whole text to edit. 
 
 def build(services: Services, frame: Frame, handle: gr.Tab) -> ParallelTab:
     """Lay the tab out and wire it; ``handle`` is the tab that it is in."""
-    bitexts = Bitexts(services.library, services.data_dir)
+    bitexts = Bitexts(services.library, services.access)
     html: dict[str, Any] = {"apply_default_css": False, "js_on_load": script("parallel.js")}
     texts = gr.HTML("", elem_id="parallel-texts", **html)
     form = build_form(bitexts)

@@ -17,10 +17,11 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 
 from indexer.errors import StoreError
+from indexer.store.edge.build import SMALL_SEGMENT_KB
 from indexer.store.edge.client import child_environment
 from indexer.store.edge.manifest import read_manifest
 from indexer.store.edge.processes import ShardProcesses
-from indexer.store.edge.wire import PointBatch
+from indexer.store.edge.wire import PointBatch, ShardState
 
 _log = logging.getLogger(__name__)
 
@@ -31,6 +32,8 @@ unindexed points take 5 MB per 1,000 until a build moves their sparse vectors in
 takes a multiple of that."""
 
 
+BUILD_SHARE = 3
+"""Free disk that a build asks for, in sizes of the shard: the copy, and old and new segments side by side."""
 REPEAT_AT_ONCE = 2048
 """Writes repeated on the copy before other writes get their turn. More than one write brings, so it ends."""
 REPEAT_BATCH = 64
@@ -45,12 +48,13 @@ def is_worthwhile(points: int, indexed: int) -> bool:
 def folder_bytes(folder: Path) -> int:
     """Space that the files of a folder take on disk; files that vanish meanwhile count nothing."""
     total = 0
-    for path in folder.rglob("*"):
-        try:
-            status = path.stat()
-        except FileNotFoundError:
-            continue
-        total += status.st_blocks * 512 if hasattr(status, "st_blocks") else status.st_size
+    for place, _, names in os.walk(folder):  # which passes over folders that vanish
+        for name in names:
+            try:
+                status = Path(place, name).stat()
+            except FileNotFoundError:
+                continue
+            total += status.st_blocks * 512 if hasattr(status, "st_blocks") else status.st_size
     return total
 
 
@@ -73,21 +77,37 @@ def build_beside(
         StoreError: the process failed; the folder is to be thrown away.
     """
     threads = max(1, (os.cpu_count() or 1) // 2)
-    arguments = (path, dimension, threads, lock_path, os.getpid())
+    arguments = (path, dimension, threads, lock_path)
     lock_path.write_text("")  # no process id of an earlier build, which may be somebody else's by now
     with log_path.open("wb") as log:
         process = subprocess.Popen(
             [sys.executable, "-m", "indexer.store.edge.build", *map(str, arguments)],
-            stdin=subprocess.DEVNULL,
+            stdin=subprocess.PIPE,  # its end tells the child that this process has ended
             stdout=log,
             stderr=log,
             env=child_environment(),
         )
-        on_start(process)
-        returncode = process.wait()
+        with process:
+            on_start(process)
+            returncode = process.wait()
     if returncode:
         raise StoreError(
             f"Building the index in {path} ended with code {returncode} (its last words: {log_path}). "
+            "Searches go on without it, only slower. It is tried again after the next documents."
+        )
+
+
+def require_index(state: ShardState, dimension: int) -> None:
+    """Check that a build has made a graph where the engine makes one: in segments above its threshold.
+
+    Raises:
+        StoreError: it has not.
+    """
+    mean_bytes = 4 * dimension * state.points / max(1, state.segments)
+    is_sparse_only = state.indexed <= state.points  # sparse vectors count as indexed
+    if is_sparse_only and mean_bytes > 1024 * SMALL_SEGMENT_KB:
+        raise StoreError(
+            f"The build ended, but {state.points} points in {state.segments} segments have no index. "
             "Searches go on without it, only slower. It is tried again after the next documents."
         )
 

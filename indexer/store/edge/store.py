@@ -25,12 +25,14 @@ from indexer.store.edge.client import NotOpenError, ProcessDiedError
 from indexer.store.edge.manifest import REBUILD, Manifest, read_manifest, write_manifest
 from indexer.store.edge.processes import BUILD_LOCK, ShardProcesses
 from indexer.store.edge.rebuild import (
+    BUILD_SHARE,
     REPEAT_AT_ONCE,
     build_beside,
     copy_shard,
     folder_bytes,
     is_worthwhile,
     repeat_writes,
+    require_index,
     sweep,
 )
 from indexer.store.edge.wire import PointBatch, QuerySpec, ShardState, pack_points, unpack_points
@@ -222,37 +224,51 @@ class EdgeStore:
     def optimize(self, name: str) -> None:
         """See ``VectorStore``. Does nothing while brute force is fast enough: ``rebuild``."""
         with self._optimizing:
-            folder, before, points = self._folder(name), self._manifest(name), self.count(name)
+            before, points = self._manifest(name), self.count(name)
             if not is_worthwhile(points, before.indexed):
                 return
             after = replace(before, generation=before.generation + 1, indexed=points)
-            source, target = before.shard(folder), after.shard(folder)
-            check_reserve(self._root, self._reserve_bytes, 3 * folder_bytes(source))
             try:
-                with self._name_locks[name]:
-                    self._call(name, "hold")
-                    try:
-                        copy_shard(source, target)
-                    finally:
-                        self._processes.call(str(source), "release")
-                    self._touched[name] = set()
-                log_path = self._root.parent / "logs" / "index.log"
-                build_beside(target, before.dimension, self._root / BUILD_LOCK, log_path, self._watch_build)
-                with self._name_locks[name]:
-                    self._require_same(name, before)
-                    self._processes.start_own(str(target))
-                    self._processes.call(str(target), "open")
-                    self._opened[str(target)] = self._processes.pid(str(target))
-                while not self._take_over(name, source, target, before, after):
-                    pass
-            except BaseException:
-                self._close_shard(str(target))
-                shutil.rmtree(target, ignore_errors=True)
-                raise
-            finally:
-                self._touched.pop(name, None)
-            self._close_shard(str(source))
-            shutil.rmtree(source, ignore_errors=True)
+                self._rebuild(name, before, after)
+            except (StoreError, OSError) as error:  # every point is stored and found, only slower
+                _log.warning(
+                    "The index of %r was not built, which is tried again later; until then searches take "
+                    "longer. %s",
+                    name,
+                    error,
+                )
+
+    def _rebuild(self, name: str, before: Manifest, after: Manifest) -> None:
+        """Put a copy of a shard with an index in its place; whatever fails leaves the original in use."""
+        folder = self._folder(name)
+        source, target = before.shard(folder), after.shard(folder)
+        check_reserve(self._root, self._reserve_bytes, BUILD_SHARE * folder_bytes(source))
+        try:
+            with self._name_locks[name]:
+                self._call(name, "hold")
+                try:
+                    copy_shard(source, target)
+                finally:
+                    self._processes.call(str(source), "release")
+                self._touched[name] = set()
+            log_path = self._root.parent / "logs" / "index.log"
+            build_beside(target, before.dimension, self._root / BUILD_LOCK, log_path, self._watch_build)
+            with self._name_locks[name]:
+                self._require_same(name, before)
+                self._processes.start_own(str(target))
+                self._processes.call(str(target), "open")
+                self._opened[str(target)] = self._processes.pid(str(target))
+            require_index(self._processes.call(str(target), "state"), before.dimension)
+            while not self._take_over(name, source, target, before, after):
+                pass
+        except BaseException:
+            self._close_shard(str(target))
+            shutil.rmtree(target, ignore_errors=True)
+            raise
+        finally:
+            self._touched.pop(name, None)
+        self._close_shard(str(source))
+        shutil.rmtree(source, ignore_errors=True)
 
     def state(self, name: str) -> ShardState:
         """Segments, points and indexed vectors of a name."""

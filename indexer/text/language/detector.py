@@ -9,9 +9,8 @@ the first text that needs them, and are then only read, so threads may share the
 
 import re
 import threading
-from collections.abc import Sequence
-from functools import cache
-from typing import Any
+from collections.abc import Callable, Sequence
+from typing import Any, TypeVar, cast
 
 import numpy as np
 from numpy.typing import NDArray
@@ -20,6 +19,8 @@ from indexer.text.language import rules
 from indexer.text.language.words import WordEvidence
 from indexer.text.unicode_scripts import COMMON, script_counts
 from indexer.types import LanguageGuess
+
+T = TypeVar("T")
 
 UNKNOWN = "und"
 _SAMPLE = 400  # characters looked at; more does not change the answer
@@ -42,6 +43,7 @@ _OTHER_SCRIPT_WEIGHT = 3  # Latin words intrude into texts of other scripts, sel
 _NOISE = re.compile(r"https?://\S+|\S+@\S+|www\.\S+|\{[^{}]{0,80}\}|:[a-z-]{3,60}:|\w*[\d_]\w*|[<>\\|=#*{}]+")
 _LATIN_WORDS = re.compile(r"[A-Za-z]+")
 _LOADING = threading.Lock()
+_LOADED: dict[str, object] = {}
 
 
 def detect(text: str) -> LanguageGuess:
@@ -143,38 +145,49 @@ class _Candidates:
         return np.minimum(total, _MAX_LETTER_PENALTY)
 
 
-@cache
-def _locked_identifier() -> Any:
+def _once(name: str, load: Callable[[], T]) -> T:
+    """What ``load`` gives, loaded by the first thread that asks; the lock is held for that only."""
+    if name not in _LOADED:
+        with _LOADING:
+            if name not in _LOADED:
+                _LOADED[name] = load()
+    return cast(T, _LOADED[name])
+
+
+def _identifier() -> Any:
+    return _once("py3langid", _load_identifier)
+
+
+def _load_identifier() -> Any:
     from py3langid.langid import MODEL_FILE, LanguageIdentifier
 
     return LanguageIdentifier.from_model_file(MODEL_FILE, norm_probs=True)
 
 
-def _identifier() -> Any:
-    with _LOADING:
-        return _locked_identifier()
-
-
-@cache
-def _locked_candidates(script: str) -> _Candidates:
-    return _Candidates(script, _locked_identifier().labels)
-
-
 def _candidates(script: str) -> _Candidates:
-    with _LOADING:
-        return _locked_candidates(script)
+    known = _identifier().labels
+    return _once(f"candidates {script}", lambda: _Candidates(script, known))
+
+
+def _load_langdetect() -> Any:
+    import langdetect
+    from langdetect.detector_factory import init_factory
+
+    langdetect.DetectorFactory.seed = 0
+    init_factory()
+    return langdetect
 
 
 def _second_opinion(text: str, labels: Sequence[str]) -> NDArray[np.float64]:
-    """What langdetect adds to the score of each label; zeros when it has no opinion."""
-    with _LOADING:
-        from langdetect import DetectorFactory, LangDetectException, detect_langs
+    """What langdetect adds to the score of each label; zeros when it has no opinion.
 
-        DetectorFactory.seed = 0
-        try:
-            opinions = {opinion.lang: opinion.prob for opinion in detect_langs(text)}
-        except LangDetectException:
-            return np.zeros(len(labels))
+    Every call has a detector of its own, with its own random numbers; the profiles are only read.
+    """
+    langdetect = _once("langdetect", _load_langdetect)
+    try:
+        opinions = {opinion.lang: opinion.prob for opinion in langdetect.detect_langs(text)}
+    except langdetect.LangDetectException:
+        return np.zeros(len(labels))
     floor = np.log(0.01)
     return np.array(
         [_SECOND_OPINION_WEIGHT * (np.log(max(opinions.get(label, 0.0), 0.01)) - floor) for label in labels]

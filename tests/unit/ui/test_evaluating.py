@@ -17,12 +17,13 @@ from trainer.tasks.kept import write_samples
 from trainer.tasks.statistics import Sample
 from trainer.tasks.values import Measured
 from ui import evaluating, evaluating_job
+from ui.access import Access, NotOfferedError
 from ui.evaluating import SAMPLE_TASK, EvaluationError, Evaluations, Request, compare_entries
 
 
 @pytest.fixture
 def evaluations(tmp_path: Path) -> Evaluations:
-    return Evaluations(tmp_path / "data")
+    return Evaluations(Access(tmp_path / "data"))
 
 
 @pytest.fixture
@@ -118,16 +119,21 @@ def test_what_cannot_be_measured_is_refused_before(
 def test_a_public_page_reads_no_path_of_the_host(
     tmp_path: Path, word: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    public = Evaluations(tmp_path, allow_server_paths=False)
+    public = Evaluations(Access(tmp_path, is_private=False))
     monkeypatch.setattr(evaluating.child_runs, "start", lambda *_: None)
-    for request in (Request(("builtin",), (word,)), Request((word,), ("MIRACL",))):
-        with pytest.raises(EvaluationError, match="path of the host"):
+    for request in (Request(("builtin",), (word,)), Request((word,), (str(SAMPLE_TASK),))):
+        with pytest.raises(NotOfferedError, match="not offered"):
             public.start(request)
     inside = public.folder / "files" / ".." / ".." / "catalog"
-    with pytest.raises(EvaluationError, match="path of the host"):
+    with pytest.raises(NotOfferedError, match="of the host"):
         public.start(Request(("builtin",), (str(inside),)))
-    (kept,) = public.keep_uploads([Path(__file__)])
-    public.start(Request(("builtin", "intfloat/some-model"), (kept, str(SAMPLE_TASK), "MTEB(eng, v1)")))
+    upload = tmp_path / "tmp" / "uploads" / "own.csv"
+    upload.parent.mkdir(parents=True)
+    upload.write_text("query,document\n")
+    (kept,) = public.keep_uploads([upload])
+    public.start(Request(("builtin", "product", "bm25"), (kept, str(SAMPLE_TASK))))
+    words = {word for _, word in (*public.model_choices(), *public.task_choices())}
+    assert kept in words and not {"large", "MIRACL"} & words  # what would be fetched is not listed either
 
 
 def test_uploads_lose_their_path_and_keep_their_script(evaluations: Evaluations, tmp_path: Path) -> None:

@@ -24,6 +24,7 @@ from indexer.catalog import Catalog
 from indexer.errors import MiningError, ReadError
 from trainer.runs.records import read_json, write_json
 from ui import mining
+from ui.access import Access
 from ui.bitext_exports import export, pairs_of, write_training_pairs
 from ui.bitexts import Bitexts, estimated_precision
 from ui.mining import MiningRefusedError, Request, read_pairs_file, write_pairs_file
@@ -45,7 +46,7 @@ PAIRS = (
 def bitexts(tmp_path: Path) -> Iterator[Bitexts]:
     catalog = Catalog(tmp_path / "catalog.sqlite3")
     library: Any = SimpleNamespace(catalog=catalog, models=list, model="builtin")
-    yield Bitexts(library, tmp_path)
+    yield Bitexts(library, Access(tmp_path))
     catalog.close()
 
 

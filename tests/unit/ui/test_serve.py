@@ -8,10 +8,11 @@ from typing import Any, NoReturn
 import pytest
 
 from ui.errors import LaunchError
-from ui.serve import Address, _warm, check_address, is_loopback, serve
+from ui.origins import is_loopback
+from ui.serve import Address, _warm, check_address, serve
 
 
-@pytest.mark.parametrize("host", ["127.0.0.1", "127.8.8.8", "::1", "localhost"])
+@pytest.mark.parametrize("host", ["127.0.0.1", "127.8.8.8", "::1", "[::1]", "localhost", "LOCALHOST."])
 def test_loopback_addresses(host: str) -> None:
     assert is_loopback(host)
 

@@ -12,6 +12,7 @@ from indexer.ingest.report import KEPT
 from indexer.library.encoders import KnownModel
 from indexer.types import Where
 from me5.registry import MODELS
+from ui.access import NotOfferedError
 from ui.services import SAMPLES, Filters, Services, read_queries, read_sample_questions, to_filters
 
 
@@ -63,13 +64,13 @@ def test_models_to_choose_say_what_they_cost(
         KnownModel("harbour", spec, Path("/models/harbour")),
         KnownModel("broken", None, Path("/models/broken"), "no weights"),
     ]
-    monkeypatch.setattr("ui.services._is_here", lambda spec: False)
+    monkeypatch.setattr("ui.services.is_on_disk", lambda spec: False)
     fake_library.model = "builtin"
     choices = services.model_choices()
     assert [one.name for one in choices] == ["builtin", "fast", "harbour"]
     assert [one.is_shipped for one in choices] == [True, True, False]
     assert "90 times as fast" in choices[1].words and "12 layers" in choices[2].words
-    monkeypatch.setattr("ui.services._is_here", lambda spec: True)
+    monkeypatch.setattr("ui.services.is_on_disk", lambda spec: True)
     fake_library.model = "/my/model"
     assert [one.name for one in services.model_choices()] == [
         "/my/model",
@@ -113,8 +114,8 @@ def test_uploads_are_copied_and_server_paths_are_not(
 
 
 def test_server_paths_need_a_loopback_page(services: Services, tmp_path: Path) -> None:
-    services.allow_server_paths = False
-    with pytest.raises(ReadError, match="public page"):
+    services.is_private = False
+    with pytest.raises(NotOfferedError, match="open to others"):
         services.add_server_path(str(tmp_path), "library")
 
 

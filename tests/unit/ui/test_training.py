@@ -16,6 +16,7 @@ from trainer.errors import DataError, TrainingError
 from trainer.runs import estimate as estimates
 from trainer.runs import launch
 from trainer.runs.records import Run, read_run
+from ui.access import Access
 from ui.training import Training
 from ui.training_order import Order
 from ui.training_plan import PURPOSES, Settings, preset
@@ -29,7 +30,7 @@ def training(fake_library: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch)
     speed = estimates.Speed(1e-6, 2e-6, 1e-10)
     monkeypatch.setattr(estimates, "measure_speed", lambda *_, **__: speed)
     monkeypatch.setattr(launch, "_start_process", _no_process)
-    return Training(fake_library, tmp_path)
+    return Training(fake_library, Access(tmp_path))
 
 
 def _no_process(folder: Path, **options: Any) -> Any:

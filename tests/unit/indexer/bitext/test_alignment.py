@@ -14,7 +14,7 @@ from indexer.bitext.distances import BlockDistances, BlockVectors
 from indexer.bitext.dynamic_programming import Step, band_around, cheapest_path, full_band
 from indexer.bitext.overlaps import Overlaps, encode_all, join_sentences
 from indexer.bitext.values import Sentence
-from indexer.errors import IndexerError, JobError
+from indexer.errors import Cancelled, IndexerError
 
 WIDTH = 64
 Spans = list[tuple[tuple[int, int], tuple[int, int]]]
@@ -363,7 +363,7 @@ def test_progress_rises_to_one_and_cancelling_stops() -> None:
     align(source, target, WordEncoder(), progress=shares.append)
     assert shares == sorted(shares) and shares[-1] == 1.0 and shares[0] > 0
     encode = WordEncoder()
-    with pytest.raises(JobError, match="cancelled"):
+    with pytest.raises(Cancelled, match="cancelled"):
         align(source, target, encode, cancelled=lambda: len(encode.texts) > 0)
     assert len(encode.texts) == len(source)
 

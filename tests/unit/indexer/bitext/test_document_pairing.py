@@ -8,7 +8,7 @@ import pytest
 from numpy.typing import NDArray
 
 from indexer.bitext.document_pairing import PairingSettings, TextDocument, name_key, pair_documents
-from indexer.errors import IndexerError, JobError
+from indexer.errors import Cancelled, IndexerError
 
 WIDTH = 64
 
@@ -140,7 +140,7 @@ def test_progress_cancelling_and_wrong_settings() -> None:
     shares: list[float] = []
     pair_documents(source, [translated(one) for one in source], encode, progress=shares.append)
     assert shares == sorted(shares) and shares[-1] == 1.0
-    with pytest.raises(JobError, match="cancelled"):
+    with pytest.raises(Cancelled, match="cancelled"):
         pair_documents(source, source, encode, cancelled=lambda: True)
     with pytest.raises(IndexerError, match="margin of -1"):
         PairingSettings(margin=-1)

@@ -11,7 +11,7 @@ import pytest
 from indexer.bitext.mining import mine, with_gold
 from indexer.bitext.rescoring import rescore
 from indexer.bitext.values import MiningSettings, Pair, Sentence
-from indexer.errors import JobError, MiningError
+from indexer.errors import Cancelled, MiningError
 
 WORDS = [
     ("hafen", "harbour"), ("schiff", "ship"), ("turm", "tower"), ("fluss", "river"), ("buch", "book"),
@@ -131,7 +131,7 @@ def test_cancelling_stops_and_progress_reaches_the_end(encoder: Any) -> None:
     shares = [done / total for done, total, *_ in told]
     assert shares == sorted(shares) and shares[-1] == 1.0
     assert {"encoding", "comparing"} <= {message for *_, message in told}
-    with pytest.raises(JobError, match="cancelled"):
+    with pytest.raises(Cancelled, match="cancelled"):
         mine(source, target, encoder, SETTINGS, cancelled=lambda: True)
 
 

@@ -10,7 +10,7 @@ from typing import Any
 
 import pytest
 
-from indexer.errors import JobError, ReadError
+from indexer.errors import Cancelled, ReadError
 from indexer.ingest import add as adding
 from indexer.ingest.report import AddReport
 from indexer.ingest.scan import open_regular, scan
@@ -165,7 +165,7 @@ def test_a_file_that_does_not_answer_can_be_cancelled(
 ) -> None:
     cancel = CancelToken()
     threading.Timer(0.5, cancel.cancel).start()
-    with pytest.raises(JobError):
+    with pytest.raises(Cancelled):
         in_time(lambda: library.add([documents], cancel=cancel))
 
 

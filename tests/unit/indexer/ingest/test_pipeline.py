@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from indexer.errors import JobError, StoreError
+from indexer.errors import Cancelled, StoreError
 from indexer.ingest import pipeline
 from indexer.ingest import read as reading
 from indexer.ingest.report import summary
@@ -301,7 +301,7 @@ def test_cancelling_undoes_what_is_under_way_and_keeps_the_rest(
     before = passages(library)
     cancel = CancelToken()
     fake_encoder.before_encode = lambda texts: cancel.cancel()
-    with pytest.raises(JobError):
+    with pytest.raises(Cancelled):
         library.add([documents / "sub" / "long.txt"], cancel=cancel)
     assert passages(library) == before
     assert set(by_name(library)) == {"harbour.txt"}

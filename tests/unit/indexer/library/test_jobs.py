@@ -1,6 +1,7 @@
 """Jobs: queued, run one after the other, cancelled, resumed, remembered."""
 
 import threading
+import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
@@ -9,7 +10,8 @@ import psutil
 import pytest
 
 from indexer.catalog import Catalog
-from indexer.errors import JobError, ReadError
+from indexer.errors import Cancelled, CatalogError, JobError, ReadError
+from indexer.library import jobs
 from indexer.library.jobs import Handler, JobContext, JobRunner, is_owner_gone, owner_name
 from indexer.progress import CancelToken, TimeLeft
 
@@ -91,6 +93,94 @@ def test_failures_are_told_in_words(make_runner: MakeRunner) -> None:
     assert (known.state, known.message) == ("failed", "The file is encrypted.")
     assert unknown.state == "failed"
     assert "KeyError" in unknown.message and "Traceback" not in unknown.message
+
+
+def refusing(
+    catalog: Catalog, monkeypatch: pytest.MonkeyPatch, name: str, times: int, *, after: bool = False
+) -> None:
+    """Let a method of the catalog fail so many times; ``after`` it has done its work, as a lost answer."""
+    real, left = getattr(catalog, name), [times]
+
+    def refuse(*args: Any, **options: Any) -> Any:
+        if left[0] <= 0:
+            return real(*args, **options)
+        left[0] -= 1
+        if after:
+            real(*args, **options)
+        raise CatalogError("The catalog refused: database is locked.")
+
+    monkeypatch.setattr(catalog, name, refuse)
+    monkeypatch.setattr(jobs, "RETRY_S", 0.01)
+    monkeypatch.setattr(jobs, "MAX_RETRY_S", 0.05)
+
+
+@pytest.mark.parametrize("after", [False, True])
+@pytest.mark.parametrize("name", ["claim_job", "end_job", "report_job", "find_job", "requeue_jobs"])
+def test_a_catalog_that_refuses_for_a_while_stops_no_job(
+    catalog: Catalog, make_runner: MakeRunner, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture,
+    name: str, after: bool,
+) -> None:  # fmt: skip
+    done: list[int] = []
+
+    def work(context: JobContext) -> str:
+        context.progress(1, 2, "files", "x")
+        done.append(context.params["n"])
+        return "worked"
+
+    runner = make_runner(work)
+    waiting = [runner.submit("work", {"n": number}, "c", start=False) for number in range(2)]
+    refusing(catalog, monkeypatch, name, 3, after=after)
+    if name in ("find_job", "requeue_jobs"):  # the worker asks for these after another refusal
+        real = catalog.claim_job
+        failed: list[bool] = []
+
+        def claim(*args: Any) -> Any:
+            record = real(*args)
+            if not failed:
+                failed.append(True)
+                raise CatalogError("The catalog refused: disk I/O error.")
+            return record
+
+        monkeypatch.setattr(catalog, "claim_job", claim)
+    runner.start()
+    deadline = time.monotonic() + 20
+    while len(set(done)) < 2 or runner._current is not None:
+        assert time.monotonic() < deadline
+        time.sleep(0.01)
+    assert [runner.wait(job.id, 10).state for job in waiting] == ["done", "done"]
+    assert "refused" in caplog.text and caplog.text.count("Progress cannot") <= 3
+
+
+def test_a_job_cancelled_while_the_catalog_refuses_ends_cancelled(
+    catalog: Catalog, make_runner: MakeRunner, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    gate = Gate()
+    runner = make_runner(gate)
+    job = runner.submit("work", {}, "c")
+    assert gate.begun.wait(10)
+    refusing(catalog, monkeypatch, "end_job", 2)
+    runner.cancel(job.id)
+    assert runner.wait(job.id, 10).state == "cancelled"
+    after = runner.submit("work", {}, "c")
+    gate.opened.set()
+    assert runner.wait(after.id, 10).state == "done"
+
+
+def test_closing_does_not_wait_for_a_catalog_that_refuses(
+    catalog: Catalog, make_runner: MakeRunner, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    runner = make_runner(lambda context: "worked")
+    refusing(catalog, monkeypatch, "end_job", 10**6)
+    monkeypatch.setattr(jobs, "RETRY_S", 60.0)
+    monkeypatch.setattr(jobs, "MAX_RETRY_S", 60.0)
+    job = runner.submit("work", {}, "c")
+    while runner.get(job.id).state != "running":
+        time.sleep(0.01)
+    closing = threading.Thread(target=runner.close)
+    closing.start()
+    closing.join(10)
+    assert not closing.is_alive()
+    assert catalog.find_job(job.id).info.state == "running"  # type: ignore[union-attr] - the next process finds it
 
 
 def test_a_running_job_is_cancelled(make_runner: MakeRunner) -> None:
@@ -196,5 +286,5 @@ def test_a_token_stops_only_when_asked() -> None:
     token = CancelToken()
     token.check()
     token.cancel()
-    with pytest.raises(JobError):
+    with pytest.raises(Cancelled):
         token.check()

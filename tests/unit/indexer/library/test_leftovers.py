@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 
-from indexer.errors import JobError, ReadError
+from indexer.errors import Cancelled, ReadError
 from indexer.library import leftovers
 from indexer.library.doctor import Finding
 from indexer.library.library import CancelToken, Library
@@ -101,7 +101,7 @@ def test_a_cancelled_upload_of_a_process_that_died_goes_at_the_next_start(
     library = open_library()
     occupied(library)
     job = library.jobs.submit_add(uploads, keep_copies=True)
-    assert library.catalog.claim_job("elsewhere|1|0.0", 0.0) is not None
+    assert library.catalog.claim_job(f"{library.host}|1|0.0", 0.0, library.host) is not None
     library.catalog.cancel_job(job.id, 0.0)
     library.close()
     library = open_library(resume_jobs=True)
@@ -128,7 +128,7 @@ def test_uploads_that_go_on_with_the_fast_model_are_kept(library: Library, uploa
 def test_a_cancelled_call_leaves_no_copies(library: Library, uploads: list[Path]) -> None:
     cancel = CancelToken()
     cancel.cancel()
-    with pytest.raises(JobError):
+    with pytest.raises(Cancelled):
         library.add(uploads, keep_copies=True, cancel=cancel)
     assert copies(library) == set()
 

@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from indexer.catalog import CollectionRecord
-from indexer.errors import CollectionError, JobError, StoreError
+from indexer.errors import Cancelled, CollectionError, JobError, StoreError
 from indexer.library.encoders import Encoders
 from indexer.library.jobs import owner_name
 from indexer.library.library import CancelToken, Library
@@ -204,7 +204,7 @@ def test_cancelling_leaves_the_old_model_and_no_half_vectors(
 ) -> None:
     cancel = CancelToken()
     models[OTHER].before_encode = lambda _: cancel.cancel()
-    with pytest.raises(JobError, match="cancelled"):
+    with pytest.raises(Cancelled, match="cancelled"):
         filled.use_model("library", OTHER, cancel=cancel)
     assert fake_store.names() == [record(filled).store_name]
     assert filled.previous_model("library") is None

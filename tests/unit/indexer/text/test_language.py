@@ -1,9 +1,15 @@
+import subprocess
+import sys
+import threading
 from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
 
 import pytest
 
 from indexer.text.language import detect, detect_many, refine
 from indexer.types import LanguageGuess
+
+ROOT = Path(__file__).resolve().parents[4]
 
 TEXTS = {
     "en": "The library opens at nine in the morning and closes late.",
@@ -106,3 +112,55 @@ def test_refine_without_sure_chunks_changes_nothing() -> None:
     guesses = [guess("nb", 0.5), guess("da", 0.6)]
     assert refine(guesses, ["a", "b"]) == guesses
     assert refine([], []) == []
+
+
+UNSURE = ("la casa", "pan de")
+SURE = "Der Hafenmeister verlangt drei Mark für eine Nacht im Hafen der alten Stadt."
+
+
+def test_the_second_opinion_on_one_query_keeps_no_other_waiting(monkeypatch: pytest.MonkeyPatch) -> None:
+    import langdetect
+
+    expected = detect(SURE)
+    detect(UNSURE[0])  # everything is loaded
+    asked, go_on = threading.Event(), threading.Event()
+    real = langdetect.detect_langs
+
+    def slowly(text: str) -> object:
+        if text == UNSURE[0]:
+            asked.set()
+            assert go_on.wait(60)
+        return real(text)
+
+    monkeypatch.setattr(langdetect, "detect_langs", slowly)
+    with ThreadPoolExecutor(3) as threads:
+        first = threads.submit(detect, UNSURE[0])
+        try:
+            assert asked.wait(60)
+            assert threads.submit(detect, SURE).result(20) == expected
+            assert threads.submit(detect, UNSURE[1]).result(20).script == "Latn"  # a second opinion, too
+            assert not first.done()
+        finally:
+            go_on.set()
+        assert first.result(20).script == "Latn"
+
+
+def test_threads_that_come_first_together_load_once_and_agree() -> None:
+    code = (
+        "import threading\n"
+        "from concurrent.futures import ThreadPoolExecutor\n"
+        "from indexer.text.language import detect, detector\n"
+        "loaded = []\n"
+        "for name in ('_load_identifier', '_load_langdetect'):\n"
+        "    real = getattr(detector, name)\n"
+        "    setattr(detector, name, lambda real=real, name=name: loaded.append(name) or real())\n"
+        "start = threading.Barrier(8)\n"
+        "def ask(n):\n"
+        "    start.wait()\n"
+        "    return [repr(detect(text)) for text in ('la casa', 'pan de', 'no me', 'Ja, det er godt.')]\n"
+        "with ThreadPoolExecutor(8) as threads:\n"
+        "    answers = list(threads.map(ask, range(8)))\n"
+        "assert answers == [answers[0]] * 8, answers\n"
+        "assert sorted(loaded) == ['_load_identifier', '_load_langdetect'], loaded\n"
+    )
+    subprocess.run([sys.executable, "-c", code], cwd=ROOT, check=True, timeout=120)

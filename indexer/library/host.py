@@ -1,0 +1,48 @@
+"""Which machine this is: a name that stays in the data folder, where machines share one catalog.
+
+The name of the host would not do: containers share names, and machines are renamed.
+"""
+
+import os
+import uuid
+from pathlib import Path
+
+from indexer.catalog import Catalog
+from indexer.errors import StoreError
+
+FILE = "host.id"
+_HOSTS = "hosts"
+
+
+def host_id(data_dir: Path) -> str:
+    """The id of the machine that has this data folder; made at the first call.
+
+    Raises:
+        StoreError: the folder cannot be read or written.
+    """
+    path = data_dir / FILE
+    try:
+        if path.exists() and (known := path.read_text(encoding="utf-8").strip()):
+            return known
+        data_dir.mkdir(parents=True, exist_ok=True)
+        made = str(uuid.uuid4())
+        aside = path.with_suffix(".tmp")
+        with aside.open("w", encoding="utf-8") as file:
+            file.write(f"{made}\n")
+            file.flush()
+            os.fsync(file.fileno())
+        aside.replace(path)
+    except OSError as error:
+        raise StoreError(
+            f"{path} cannot be written ({error.strerror}). Expected a folder of yours; choose another with "
+            "--data."
+        ) from error
+    return made
+
+
+def is_shared(catalog: Catalog, host: str) -> bool:
+    """Note that this machine uses the catalog; whether another one does as well."""
+    known = catalog.get_setting(_HOSTS, [])
+    if host not in known:
+        catalog.set_setting(_HOSTS, [*known, host])
+    return any(one != host for one in known)

@@ -1,0 +1,213 @@
+"""The terminal while the app runs: answered by the app, as by an open data folder."""
+
+import argparse
+import json
+import os
+import stat
+import sys
+import threading
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import httpx
+import pytest
+
+from indexer.cli import common as cli
+from indexer.cli import running
+from indexer.errors import Cancelled, StoreLockedError
+from indexer.library.library import Library
+from indexer.store.qdrant import QdrantStore
+
+STORES = (None, None)
+
+
+@pytest.fixture
+def app(open_library: Callable[..., Library], documents: Path) -> Iterator[Library]:
+    """An app with three documents that answers the terminal."""
+    library = open_library(store=QdrantStore(":memory:"))
+    library.add([documents])
+    with running.listening(library, STORES):
+        yield library
+
+
+@pytest.fixture
+def terminal(app: Library, monkeypatch: pytest.MonkeyPatch) -> Callable[..., int]:
+    """Run a verb while the app has the folder."""
+
+    def locked(args: argparse.Namespace, **_: Any) -> Any:
+        raise StoreLockedError("The data folder is in use by process 7.")
+
+    def run(*words: str) -> int:
+        monkeypatch.setattr(cli, "open_library", locked)
+        parser = argparse.ArgumentParser()
+        cli.add_verbs(parser.add_subparsers(required=True))
+        return cli.run_safely(parser.parse_args([*words, "--data", str(app.data_dir)]))
+
+    return run
+
+
+def direct(library: Library, monkeypatch: pytest.MonkeyPatch, capsys: Any, *words: str) -> tuple[int, str]:
+    """What a verb prints where the folder is free."""
+
+    class Open:
+        def __enter__(self) -> Library:
+            return library
+
+        def __exit__(self, *_: object) -> None:
+            """The fixture closes it."""
+
+    monkeypatch.setattr(cli, "open_library", lambda args: Open())
+    parser = argparse.ArgumentParser()
+    cli.add_verbs(parser.add_subparsers(required=True))
+    code = cli.run_safely(parser.parse_args([*words, "--data", str(library.data_dir)]))
+    return code, capsys.readouterr().out
+
+
+def without_time(text: str) -> str:
+    return "\n".join(line for line in text.splitlines() if "took_ms" not in line)
+
+
+@pytest.mark.parametrize(
+    "words",
+    [
+        ["search", "the harbour of 1894", "--json"],
+        ["search", "the harbour of 1894"],
+        ["search", "Turm", "--mode", "lexical", "--language", "de", "--top-k", "1", "--json"],
+        ["search", "nothing of that kind 東京", "--json"],
+    ],
+)
+def test_search_answers_as_ever(
+    app: Library, terminal: Any, monkeypatch: pytest.MonkeyPatch, capsys: Any, words: list[str]
+) -> None:
+    assert terminal(*words) == 0
+    asked = capsys.readouterr().out
+    code, opened = direct(app, monkeypatch, capsys, *words)
+    assert code == 0 and without_time(asked) == without_time(opened) and len(asked) > 20
+
+
+def test_add_indexes_in_the_app_and_reports_as_ever(
+    app: Library, terminal: Any, tmp_path: Path, capsys: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    folder = tmp_path / "more"
+    folder.mkdir()
+    (folder / "new.txt").write_text("A lighthouse stands on the cliff.")
+    (folder / "broken.pdf").write_bytes(b"%PDF-1.4 nothing")
+    monkeypatch.chdir(tmp_path)  # the app has another folder of its own
+    assert terminal("add", "more", "--json") == 1  # one file cannot be read
+    report = json.loads(capsys.readouterr().out)
+    assert (report["added"], len(report["failures"])) == (1, 1)
+    assert report["failures"][0]["document"].endswith("broken.pdf") and report["seconds"] >= 0
+    assert str(folder / "new.txt") in [document.path for document in app.documents()]
+    (folder / "broken.pdf").unlink()
+    assert terminal("add", "more") == 0
+    assert "1 unchanged" in capsys.readouterr().out
+
+
+def test_errors_of_the_app_are_errors_here(terminal: Any, capsys: Any) -> None:
+    assert terminal("search", "x", "--collection", "nowhere", "--json") == 1
+    out, err = capsys.readouterr()
+    assert out == "" and err.startswith("error: ") and "nowhere" in err
+    assert terminal("search", "x", "--model", "small") == 1
+    assert "asked for was 'small'" in capsys.readouterr().err
+    assert terminal("add", "/no/such/place") == 1
+    assert "nothing at" in capsys.readouterr().err
+
+
+def test_what_went_wrong_unexpectedly_stays_in_the_log_of_the_app(
+    app: Library,
+    terminal: Any,
+    capsys: Any,
+    monkeypatch: pytest.MonkeyPatch,
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    def broken(*_: Any, **__: Any) -> Any:
+        raise ZeroDivisionError("hidden-7")
+
+    monkeypatch.setattr(app, "search", broken)
+    assert terminal("search", "x") == 1
+    assert "hidden-7" not in capsys.readouterr().err and "hidden-7" in caplog.text
+
+
+def test_the_note_is_for_its_user_alone_and_goes_with_the_app(library: Library) -> None:
+    note = library.data_dir / running.FILE
+    (library.data_dir / "app.tmp").write_text("left by a crash")
+    with running.listening(library, STORES):
+        said = json.loads(note.read_text())
+        assert said["pid"] == os.getpid() and len(said["token"]) > 30
+        if sys.platform != "win32":
+            assert stat.S_IMODE(note.stat().st_mode) == 0o600
+    assert not note.exists()
+
+
+def test_nobody_without_the_token_is_answered(app: Library) -> None:
+    said = json.loads((app.data_dir / running.FILE).read_text())
+    url = f"http://127.0.0.1:{said['port']}/"
+    request = {"do": "collections"}
+    for headers in ({}, {"Authorization": "Bearer x"}, {"Authorization": said["token"]}):
+        assert httpx.post(url, json=request, headers=headers).status_code == 403
+    own = {"Authorization": f"Bearer {said['token']}"}
+    assert httpx.post(url, json=request, headers=own).json()["result"][0]["name"] == "library"
+    assert httpx.get(url, headers=own).status_code == 501
+    assert httpx.post(url, content=b"x" * (2 << 20), headers=own).status_code == 413
+
+
+@pytest.mark.parametrize(
+    "words", [["--database-url", "sqlite:///other"], ["--qdrant-url", "http://other:6333"]]
+)
+def test_an_app_with_other_stores_is_not_asked(terminal: Any, capsys: Any, words: list[str]) -> None:
+    assert terminal("search", "harbour", *words) == 1
+    assert "in use by process 7" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize("note", ["", "{}", "[]", '{"port": 1, "token": "t", "stores": "x"}'])
+def test_a_note_that_is_left_over_changes_nothing(
+    app: Library, terminal: Any, capsys: Any, note: str
+) -> None:
+    (app.data_dir / running.FILE).write_text(note)
+    assert terminal("search", "harbour") == 1
+    assert "in use by process 7" in capsys.readouterr().err
+
+
+def test_an_app_that_has_ended_is_not_waited_for(library: Library) -> None:
+    note = library.data_dir / running.FILE
+    with running.listening(library, STORES):
+        left = note.read_text()
+    note.write_text(left)
+
+    def locked() -> Any:
+        raise StoreLockedError("in use")
+
+    with pytest.raises(StoreLockedError, match="in use"):
+        running.open_or_ask(locked, library.data_dir, stores=STORES, model=None, neutral=True)
+
+
+def test_steps_arrive_and_an_interrupt_in_the_terminal_stops_the_work_in_the_app(
+    app: Library, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(running, "STEP_EVERY_S", 0.0)
+    stopped = threading.Event()
+
+    def add(*_: Any, progress: Any, cancel: Any, **__: Any) -> Any:
+        try:
+            while True:
+                progress(1, 9, "bytes", "x" * 10_000)
+                cancel.check()
+        except Cancelled:
+            stopped.set()
+            assert cancel.keeps_partial
+            raise
+
+    monkeypatch.setattr(app, "add", add)
+    said = json.loads((app.data_dir / running.FILE).read_text())
+    asked = running.RunningLibrary(said["port"], said["token"], None, neutral=True)
+    steps: list[Any] = []
+
+    def interrupt(*step: Any) -> None:
+        steps.append(step)
+        raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        asked.add([Path("x")], "library", progress=interrupt)
+    assert steps == [(1, 9, "bytes", "x" * 10_000)]
+    assert stopped.wait(20)
