@@ -15,6 +15,7 @@ from indexer.readers.page_parts import PageParts
 from indexer.readers.page_styles import PageStyles
 from indexer.readers.pieces import Facts, Headings, Piece, Reading, Source
 from indexer.readers.plain import BLOCK_CHARS
+from indexer.readers.stated_title import real_title
 
 if TYPE_CHECKING:
     from lxml.etree import _Element
@@ -54,8 +55,8 @@ def read_markup(text: str, headings: Headings) -> Reading:
         return
     if is_cut:
         yield Facts(warning="the page is nested too deeply: what stands deepest in it was not read")
-    titles = (" ".join("".join(map(str, e.itertext())).split()) for e in root.iter("title"))
-    title = next(titles, "") if root.find("head/title") is not None else ""
+    titles = ("".join(map(str, element.itertext())) for element in root.iter("title"))
+    title = real_title(next(titles, "")) if root.find("head/title") is not None else ""
     yield Facts(title=title)
     for frame in root.iter("frame"):
         yield Facts(

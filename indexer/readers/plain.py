@@ -13,6 +13,7 @@ from itertools import chain, islice
 from indexer.readers import encoding
 from indexer.readers.cjk import unwrap
 from indexer.readers.pieces import Facts, Headings, Piece, Reading, Source
+from indexer.readers.stated_title import real_title
 
 BLOCK_CHARS = 1 << 16
 # best place to cut first: paragraph, line, sentence, word
@@ -88,9 +89,10 @@ def read_markdown(source: Source) -> Reading:
         lines = iter(partial(stream.readline, BLOCK_CHARS), "")
         start = list(islice(lines, MAX_FRONT_LINES))
         front = start[: _front_matter(start)]
-        if stated := next(filter(None, map(FRONT_TITLE.match, front)), None):
+        stated = next(filter(None, map(FRONT_TITLE.match, front)), None)
+        if stated and (title := real_title(stated[1].strip().strip("\"'"))):
             titled = True
-            yield Facts(title=stated[1].strip().strip("\"'"))
+            yield Facts(title=title)
         buffer.writelines(front)
         for line in chain(start[len(front) :], lines):
             heading = None if fence else _heading(line, previous)

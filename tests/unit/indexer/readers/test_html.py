@@ -12,6 +12,15 @@ def page(body: str, css: str = "") -> str:
 
 
 @pytest.mark.parametrize(
+    "stated", ["Untitled", "New Page 1", "Sans titre", "index.html", "Microsoft Word - mill", ""]
+)
+def test_a_title_that_a_program_left_gives_way_to_the_heading(stated: str) -> None:
+    text = PAGE.replace("Mill", stated).format(css="", body="<h1>The mill</h1><p>It is open.</p>")
+    titles = [item.title for item in read("a.html", text)[1] if item.title]
+    assert titles == ["The mill"]
+
+
+@pytest.mark.parametrize(
     ("body", "css"),
     [
         ("<p style='color:red; Display : NONE'>secret</p>", ""),

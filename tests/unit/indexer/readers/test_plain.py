@@ -120,6 +120,7 @@ def test_markdown_title_is_the_first_heading(tmp_path: Path) -> None:
         ('---\ntitle: "The ferry: a day"\ntags: [sea]\n# a remark\n---\n', "The ferry: a day"),
         ("+++\ndraft = true\ntitle = 'Чай'\n+++\n", "Чай"),
         ("---\ntags: sea\ntitle: >\n  folded\n---\n", "Heading"),
+        ("---\ntitle: Untitled\n---\n", "Heading"),
     ],
 )
 def test_data_before_the_text_states_the_title_and_holds_no_heading(
