@@ -169,7 +169,8 @@ class Evidence:
 
     Attributes:
         start, end: where it stands in the passage.
-        cosine: the highest of any sentence of the passage; None where it was judged by words alone.
+        cosine: the highest of any sentence of the passage, by the first reader; None where it was judged by
+            words alone.
         score: of the sentence shown, words found verbatim included.
     """
 
@@ -239,9 +240,14 @@ def best_sentences(
         _judge(passage, candidates, terms, [cosines.get((row, span)) for span in candidates])
         for row, (passage, candidates) in enumerate(zip(passages, spans, strict=True))
     ]
-    if closer is not None:
-        judged = _read_closely(closer, passages, terms, judged)
-    return [_best(candidates) for candidates in judged]
+    shown = [_best(candidates) for candidates in judged]
+    if closer is None:
+        return shown
+    anew = [_best(candidates) for candidates in _read_closely(closer, passages, terms, judged)]
+    return [
+        None if best is None or first is None else replace(best, cosine=first.cosine)
+        for best, first in zip(anew, shown, strict=True)
+    ]
 
 
 def _compare(

@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 from numpy.typing import NDArray
 
-from indexer.search.confidence import Corpus
+from indexer.search.corpus import Corpus
 from indexer.search.evidence import (
     LEXICAL_SHARE,
     Evidence,
@@ -49,7 +49,10 @@ _FEW_DOCUMENTS = 256  # in scope: those that are still missing are asked for by 
 _MOST_CANDIDATES = 16_000
 _SHARPENED = 32  # passages that are put in the order of their best sentences
 _SHARPENED_SENTENCES = 160
-_QUICK_SENTENCES = 320
+_QUICK_SENTENCES = 16_000  # of a thousand hits
+
+SENTENCE_WEIGHT = 0.5
+"""What the best sentence counts beside the passage in a verdict (docs/neutral.md)."""
 
 
 @dataclass(frozen=True)
@@ -144,11 +147,27 @@ def lexical_share(query: Query, info: ChunkInfo) -> float:
     return coverage(query.terms, f"{fold(names)}\n{folded_text(info.chunk.text)}")
 
 
-def with_evidence(corpus: Corpus, query: Query, found: Sequence[Found]) -> list[Found]:
+def likeness(corpus: Corpus, query: Query, found: Found) -> float | None:
+    """By what a hit is judged: its cosine, as it compares across languages, and that of its best sentence.
+
+    Sentences are read by another model than passages, which errs elsewhere; a static model, which ranks by
+    sentences anyway, is judged by the passage alone. None where the cosine is not known.
+    """
+    if found.cosine is None:
+        return None
+    passage = query.fair(found.cosine, found.info.chunk.language)
+    if corpus.reads_sentences or found.evidence is None or found.evidence.cosine is None:
+        return passage
+    return passage + SENTENCE_WEIGHT * found.evidence.cosine
+
+
+def with_evidence(
+    corpus: Corpus, query: Query, found: Sequence[Found], *, closely: bool = True
+) -> list[Found]:
     """The same passages with their best sentences.
 
     A transformer costs milliseconds a sentence: the fast model reads them all, and leaves to the transformer
-    the best few of the first hits.
+    the best few of the first hits (``closely``).
     """
     reader = closer = None
     sentences = _SHARPENED_SENTENCES
@@ -157,7 +176,7 @@ def with_evidence(corpus: Corpus, query: Query, found: Sequence[Found]) -> list[
         if corpus.reads_sentences:
             reader = own
         else:
-            reader, closer = _quick_reader(query.text), own
+            reader, closer = _quick_reader(query.text), own if closely else None
             sentences = _QUICK_SENTENCES
     evidence = best_sentences(
         [_readable(one.info) for one in found], query.terms, reader, max_sentences=sentences, closer=closer

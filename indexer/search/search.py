@@ -11,7 +11,9 @@ from time import perf_counter
 from typing import TYPE_CHECKING, get_args
 
 from indexer.errors import QueryError
-from indexer.search.confidence import Backgrounds, Calibration, Corpus, TermStatistics
+from indexer.search.calibration import Backgrounds
+from indexer.search.confidence import Calibration, TermStatistics
+from indexer.search.corpus import Corpus
 from indexer.search.evidence import query_terms, reweighted
 from indexer.search.lexical import sparse_query
 from indexer.search.ranking import (
@@ -21,6 +23,7 @@ from indexer.search.ranking import (
     Query,
     best_passages,
     lexical_share,
+    likeness,
     with_evidence,
 )
 from indexer.text import language as languages
@@ -167,11 +170,12 @@ def _prepare(text: str, mode: SearchMode, encoder: "Encoder | None", statistics:
 
 
 def _to_hits(corpus: Corpus, query: Query, found: list[Found], calibration: Calibration | None) -> list[Hit]:
-    missing = [rank for rank, one in enumerate(found[:_EVIDENCE_HITS]) if one.evidence is None]
+    read = found[:_EVIDENCE_HITS] if corpus.encoder is None or corpus.reads_sentences else found
+    missing = [rank for rank, one in enumerate(read) if one.evidence is None]
     completed = with_evidence(corpus, query, [found[rank] for rank in missing])
     for rank, one in zip(missing, completed, strict=True):
         found[rank] = one
-    return [_to_hit(one, _confidence(one, query, calibration)) for one in found]
+    return [_to_hit(one, _confidence(corpus, query, one, calibration)) for one in found]
 
 
 def _to_hit(found: Found, confidence: Confidence) -> Hit:
@@ -197,13 +201,13 @@ def _to_hit(found: Found, confidence: Confidence) -> Hit:
     )
 
 
-def _confidence(found: Found, query: Query, calibration: Calibration | None) -> Confidence:
+def _confidence(corpus: Corpus, query: Query, found: Found, calibration: Calibration | None) -> Confidence:
     """The band by meaning, raised where the query's informative words stand in the passage verbatim."""
     lexical = _lexical_confidence(lexical_share(query, found.info))
-    if found.cosine is None or calibration is None or not calibration.can_tell:
+    meaning = likeness(corpus, query, found)
+    if meaning is None or calibration is None or not calibration.can_tell:
         return lexical
-    meaning = calibration.bands.name(query.fair(found.cosine, found.info.chunk.language))
-    return max(meaning, lexical, key=_ORDER.index)
+    return max(calibration.bands.name(meaning), lexical, key=_ORDER.index)
 
 
 def _lexical_confidence(share: float) -> Confidence:

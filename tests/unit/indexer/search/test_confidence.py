@@ -5,7 +5,7 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from indexer.search.confidence import Bands, Calibration, TermStatistics, _tells, bands_from_chance
+from indexer.search.confidence import Bands, Calibration, TermStatistics, bands_from_chance, tells
 from indexer.search.evidence import query_terms
 
 
@@ -59,14 +59,14 @@ def test_rare_words_weigh_more_than_words_that_are_everywhere() -> None:
 def test_a_calibration_is_of_a_model_and_for_a_size(
     contract: str, chunks: int, is_of: bool, is_current: bool
 ) -> None:
-    calibration = Calibration(version=3, contract="a", chunks=100, bands=Bands(1, 2, 3), can_tell=True)
+    calibration = Calibration(version=4, contract="a", chunks=100, bands=Bands(1, 2, 3), can_tell=True)
     assert calibration.is_of(contract) is is_of
     assert calibration.is_current(chunks) is is_current
     assert not replace(calibration, version=1).is_of("a")
 
 
 @pytest.mark.parametrize(
-    ("own", "tells"),
+    ("own", "expected"),
     [
         ([], False),
         ([0.9], True),
@@ -78,5 +78,5 @@ def test_a_calibration_is_of_a_model_and_for_a_size(
         ([0.9] * 25 + [0.1] * 7, False),
     ],
 )
-def test_a_verdict_needs_nearly_all_own_sentences(own: list[float], tells: bool) -> None:
-    assert _tells(np.array(own), Bands(0.2, 0.3, 0.4)) is tells
+def test_a_verdict_needs_nearly_all_own_sentences(own: list[float], expected: bool) -> None:
+    assert tells(np.array(own), Bands(0.2, 0.3, 0.4)) is expected

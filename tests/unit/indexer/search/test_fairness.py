@@ -2,6 +2,7 @@
 
 import uuid
 from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 from types import SimpleNamespace
 
@@ -9,9 +10,10 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 
-from indexer.search.confidence import Corpus
+from indexer.search.corpus import Corpus
+from indexer.search.evidence import Evidence
 from indexer.search.fairness import AS_THEY_ARE, TOLERANCE, WEIGHT, FairScores, fair_scores
-from indexer.search.ranking import Options, Query, best_passages
+from indexer.search.ranking import SENTENCE_WEIGHT, Found, Options, Query, best_passages, likeness
 from indexer.store import open_store
 from indexer.types import Chunk, ChunkInfo, Origin, Point, SparseVector, Where
 from me5.language_means import LanguageMeans
@@ -105,3 +107,21 @@ def test_an_answer_in_another_language_passes_the_question_s_own(tmp_path: Path)
             assert [one for one in fair if one in both] == both
     finally:
         shelf.store.close()
+
+
+def test_a_verdict_goes_by_the_passage_and_its_best_sentence() -> None:
+    chunk = Chunk(0, 0, 3, "bee", language="en")
+    found = Found(
+        ChunkInfo("1", "d", "c", "d", "", "txt", chunk), 0.0, 0.4, evidence=Evidence(0, 3, 0.6, 0.9)
+    )
+    query = Query("?", np.ones(2, np.float32), SparseVector((), ()), (), (), FairScores({"en": 0.12}))
+
+    def judged(engine: str, found: Found) -> float | None:
+        encoder = SimpleNamespace(engine_name=engine)
+        return likeness(Corpus(None, None, encoder, None), query, found)  # type: ignore[arg-type]
+
+    fair = 0.4 - WEIGHT * (0.12 - TOLERANCE)
+    assert judged("torch", found) == pytest.approx(fair + SENTENCE_WEIGHT * 0.6)
+    assert judged("static", found) == pytest.approx(fair)
+    assert judged("torch", replace(found, evidence=None)) == pytest.approx(fair)
+    assert judged("torch", replace(found, cosine=None)) is None

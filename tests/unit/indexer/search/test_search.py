@@ -16,7 +16,8 @@ import pytest
 from numpy.typing import NDArray
 
 from indexer.errors import QueryError
-from indexer.search.confidence import Backgrounds, Corpus
+from indexer.search.calibration import Backgrounds
+from indexer.search.corpus import Corpus
 from indexer.search.evidence import query_terms
 from indexer.search.lexical import sparse_passage, sparse_query
 from indexer.search.ranking import Query, Ranked, fuse, lexical_share
@@ -320,8 +321,8 @@ def test_a_warm_collection_is_not_calibrated_by_its_first_search(
 
     world = World(tmp_path)
     warm(world.catalog, world.store, lambda: world.encoder, world.collection)  # type: ignore[arg-type, return-value]
-    monkeypatch.setattr("indexer.search.confidence.calibrate", never)
-    monkeypatch.setattr("indexer.search.confidence._load", never)
+    monkeypatch.setattr("indexer.search.calibration.calibrate", never)
+    monkeypatch.setattr("indexer.search.calibration._load", never)
     assert world.ask("volcano star").hits
     world.store.close()
 
@@ -430,7 +431,7 @@ def test_no_verdict_is_given_where_meaning_cannot_tell(tmp_path: Path) -> None:
 
     world = World(tmp_path)
     assert world.ask("volcano star").can_tell
-    world.encoder = BlindEncoder("torch")
+    world.encoder = BlindEncoder("static")
     world.collection.contract_digest = "blind"
     result = world.ask("How do I cancel my insurance contract?")
     assert not result.can_tell
