@@ -82,7 +82,7 @@ def test_columns_can_be_chosen(tmp_path: Path) -> None:
         ("a.pdf", b"%PDF", "cannot be read as pairs"),
         ("a.tsv", b"", "is empty"),
         ("a.tsv", b"one\ttwo\n", "0 usable pairs|1 usable pairs"),
-        ("a.tsv", b"\xff\xfa\x00\tq\n", "cannot be read"),
+        ("a.tsv", bytes(range(256)) * 8, "cannot be read"),
         ("a.jsonl", b"not json\n", "is empty"),
     ],
 )

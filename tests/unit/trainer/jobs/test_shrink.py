@@ -11,6 +11,7 @@ import pytest
 import trainer
 from me5 import Role, load_encoder
 from me5.neutral_map import FILE_NAME as NEUTRAL_FILE
+from me5.neutral_map import languages_beside
 from me5.packed import TOKENIZER_FILE, BertWeights
 from me5.registry import spec_from_folder
 from me5.weights import WORDS
@@ -60,7 +61,8 @@ def test_the_folder_opens_and_its_vectors_are_near(config: ShrinkConfig, source:
     out = run_shrink(config, resume=False)
     names = {path.name for path in out.iterdir()}
     assert names == {
-        "config.json", "config_sentence_transformers.json", "model.safetensors", NEUTRAL_FILE, TOKENIZER_FILE,
+        "config.json", "config_sentence_transformers.json", "model.safetensors", NEUTRAL_FILE,
+        languages_beside(out / NEUTRAL_FILE).name, TOKENIZER_FILE,
     }  # fmt: skip
     assert not out.with_name("out.partial").exists()
     small, whole = (sum(path.stat().st_size for path in one.rglob("*.safetensors")) for one in (out, source))
