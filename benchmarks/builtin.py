@@ -40,7 +40,7 @@ from trainer.builtin.evaluation import XTREME_36, evaluate_tatoeba, mean_to_engl
 from trainer.builtin.measuring.across import mean_mrr, measure_multiway
 from trainer.builtin.measuring.building import build_sets, sets_fingerprint
 from trainer.builtin.measuring.figures import Encode, Model
-from trainer.builtin.measuring.report import summary, tables
+from trainer.builtin.measuring.report import AS_SEARCH, summary, tables
 from trainer.builtin.measuring.same_language import measure_rankings
 from trainer.builtin.measuring.sentences import measure_similarity, measure_tatoeba
 from trainer.builtin.measuring.sets import Sets, load_sets, save_sets
@@ -174,7 +174,7 @@ def measure_across(sets: Sets, encoder: me5.Encoder) -> dict[str, Any]:
         found[one.name] = measure_multiway(one, model)
         if encoder.neutral is not None and encoder.neutral.languages is not None:
             fair = dataclasses.replace(model, leanings=partial(leanings, encoder))
-            found[f"{one.name}, as search compares"] = measure_multiway(one, fair)
+            found[f"{one.name}{AS_SEARCH}"] = measure_multiway(one, fair)
     return found
 
 

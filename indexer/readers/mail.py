@@ -94,7 +94,7 @@ def _read_message(source: Source, message: EmailMessage) -> Reading:
     attachments = [part for part in parts if isinstance(part, Attachment)]
     yield from (item for item in items if isinstance(item, Facts))
     if words := headers(message):
-        yield Piece(words + "\n")
+        yield Piece(words + "\n", section="headers")  # a passage of their own
     yield from (item for item in items if isinstance(item, Piece))
     if attachments:
         yield Piece("".join(f"{one.name}\n" for one in attachments), section="attachments")

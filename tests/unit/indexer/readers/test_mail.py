@@ -173,7 +173,9 @@ def test_a_box_is_found_by_its_first_line_and_its_messages_told_apart() -> None:
     two = b"From b@x Mon Feb  2 11:00:00 2026\nSubject: Two\n\nSecond\n"
     for name in ("a.mbox", "a.eml", "Inbox"):
         pieces, _ = read(name, one + two)
-        assert [section for _, section in pieces] == ["message 1: One"] * 2 + ["message 2: Two"] * 2
+        assert [section for _, section in pieces] == [
+            "message 1: One › headers", "message 1: One", "message 2: Two › headers", "message 2: Two",
+        ]  # fmt: skip
         assert pieces[1][0] == "First\nFrom here on no new one.\nFrom there\n"
     assert read("a.txt", b"From noon on we rest.\n")[0] == [("From noon on we rest.\n", None)]
 
