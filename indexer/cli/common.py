@@ -20,6 +20,7 @@ from indexer.ingest.report import KEPT
 from indexer.ingest.scan import expanded
 from indexer.progress import LONG_S, SETTLED_S, TimeLeft, duration
 from indexer.types import Hit, SearchResult, Where, closest_first
+from me5 import atomic
 from me5.errors import Me5Error
 
 if TYPE_CHECKING:
@@ -274,10 +275,8 @@ def run_encode(args: argparse.Namespace) -> int:
     vectors = np.concatenate(blocks) if blocks else np.zeros((0, encoder.dimension), dtype=np.float32)
     out = args.out
     out.parent.mkdir(parents=True, exist_ok=True)
-    aside = out.with_name(out.name + ".part")
-    with aside.open("wb") as file:
+    with atomic.replacing(out) as aside, aside.open("wb") as file:
         np.save(file, np.ascontiguousarray(vectors, dtype=np.float32))
-    aside.replace(out)
     rows, dimension = vectors.shape
     model = encoder.spec.name
     if args.json:

@@ -26,6 +26,7 @@ from indexer.errors import CollectionError, IndexerError, StoreLockedError
 from indexer.ingest.report import AddReport
 from indexer.progress import CancelToken, Progress
 from indexer.types import Hit, SearchMode, SearchResult, Where
+from me5 import atomic
 from me5.errors import Me5Error
 
 if TYPE_CHECKING:
@@ -60,7 +61,7 @@ def listening(library: "Library", stores: tuple[str | None, str | None]) -> Iter
         "token": token,
         "stores": _mark(token, stores),
     }
-    _write_private(note, json.dumps(said))
+    atomic.write(note, json.dumps(said), mode=0o600, durable=False)
     thread = threading.Thread(target=server.serve_forever, args=(0.05,), name="terminal", daemon=True)
     thread.start()
     try:
@@ -175,16 +176,6 @@ def _require_neutral(library: "Library", collection: str, *, is_wanted: bool) ->
             f"The app that is running makes collections with --neutral {'on' if library.neutral else 'off'}. "
             "Leave that option out, or stop the app first."
         )
-
-
-def _write_private(path: Path, text: str) -> None:
-    """Write a file that nobody else may read, at once and whole."""
-    aside = path.with_suffix(".tmp")
-    aside.unlink(missing_ok=True)
-    handle = os.open(aside, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
-    with os.fdopen(handle, "w", encoding="utf-8") as file:
-        file.write(text)
-    aside.replace(path)
 
 
 def _mark(token: str, stores: tuple[str | None, str | None]) -> str:

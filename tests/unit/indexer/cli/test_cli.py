@@ -209,7 +209,7 @@ def test_encode_writes_unit_rows_in_order(monkeypatch: Any, tmp_path: Path, tiny
     from me5 import Role
 
     np.testing.assert_allclose(vectors, tiny_encoder.encode(texts, Role.PASSAGE), atol=1e-5)
-    assert not list(out.parent.glob("*.part"))
+    assert list(out.parent.iterdir()) == [out]
 
 
 def test_encode_of_bytes_that_are_no_text_leaves_no_file(

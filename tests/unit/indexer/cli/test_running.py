@@ -131,7 +131,6 @@ def test_what_went_wrong_unexpectedly_stays_in_the_log_of_the_app(
 
 def test_the_note_is_for_its_user_alone_and_goes_with_the_app(library: Library) -> None:
     note = library.data_dir / running.FILE
-    (library.data_dir / "app.tmp").write_text("left by a crash")
     with running.listening(library, STORES):
         said = json.loads(note.read_text())
         assert said["pid"] == os.getpid() and len(said["token"]) > 30
