@@ -1,6 +1,5 @@
 """The callables and values that tabs may use: a thin layer between the page and the library."""
 
-import csv
 import io
 import json
 import os
@@ -26,6 +25,7 @@ from indexer.types import (
     SearchResult,
     Where,
 )
+from me5.delimited import delimiter_of, iter_rows, stated_delimiter, width_of
 from ui import exports
 from ui.access import EXAMPLES, Access, is_on_disk
 
@@ -401,7 +401,8 @@ def read_queries(path: Path) -> list[str]:
             f"'{path.name}' is not text in UTF-8. Expected one question per line. "
             "Save it as UTF-8 and try again."
         ) from error
-    lines = _first_column(content) if path.suffix.lower() in (".csv", ".tsv") else content.splitlines()
+    suffix = path.suffix.lower()
+    lines = _first_column(content, suffix) if suffix in (".csv", ".tsv") else content.splitlines()
     queries = [line.strip() for line in lines if line.strip()]
     if not queries:
         raise ReadError(f"'{path.name}' holds no question. Expected one question per line.")
@@ -412,16 +413,27 @@ def read_queries(path: Path) -> list[str]:
     return queries
 
 
-def _first_column(content: str) -> list[str]:
-    try:
-        dialect: type[csv.Dialect] = csv.Sniffer().sniff(content[:4096], delimiters=",;\t")
-    except csv.Error:  # a single column has no delimiter to find
-        dialect = csv.excel
-    rows = [row for row in csv.reader(io.StringIO(content), dialect) if row]
+_NONE = "\x1f"
+"""Stands in no text."""
+
+
+def _first_column(content: str, suffix: str) -> list[str]:
+    def place(cells: Sequence[str]) -> int | None:
+        names = [name.strip().casefold() for name in cells]
+        return next((names.index(name) for name in ("query", "question") if name in names), None)
+
+    lines = io.StringIO(content, newline=None).readlines()[stated_delimiter(content) is not None :]
+    if suffix == ".tsv":
+        delimiter = "\t"
+    elif lines and place(lines[:1]) is not None:
+        delimiter = _NONE  # a single column: commas belong to the questions
+    else:
+        delimiter = delimiter_of(content, is_header=lambda cells: place(cells) is not None)
+    width = width_of(iter_rows(lines[:100], delimiter, 0))
+    rows = [row.cells for row in iter_rows(lines, delimiter, width)]
     if not rows:
         return []
-    names = [name.strip().casefold() for name in rows[0]]
-    column = next((names.index(name) for name in ("query", "question") if name in names), None)
+    column = place(rows[0])
     if column is None:
         return [row[0] for row in rows]
     return [row[column] for row in rows[1:] if len(row) > column]

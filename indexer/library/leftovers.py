@@ -57,8 +57,9 @@ def cached() -> list[Leftovers]:
 
 def tidy(data_dir: Path) -> None:
     """Delete all but the last few damaged vectors and logs, and what a kill left half written."""
-    for folder in (data_dir, data_dir / "models", data_dir / "files"):
+    for folder in (data_dir, data_dir / "files"):
         atomic.remove_leftovers(folder)
+    atomic.remove_leftovers(data_dir / "models", idle_s=atomic.IDLE_S)  # who registers one holds no lock
     remove(damaged_vectors(data_dir).paths[KEPT_DAMAGED:])
     remove(logs(data_dir).paths[KEPT_LOGS:])
 

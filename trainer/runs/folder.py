@@ -107,7 +107,7 @@ class RunFolder:
             return
         try:
             self.path.mkdir(parents=True, exist_ok=True)
-            atomic.remove_leftovers(self.path)
+            atomic.remove_leftovers(self.path, idle_s=atomic.IDLE_S)  # the page writes there, too
             text = yaml.safe_dump(_plain(self._config), sort_keys=False, allow_unicode=True)
             atomic.write(self.path / "config.yaml", text)
         except OSError as error:

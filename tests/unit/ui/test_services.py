@@ -155,6 +155,12 @@ def test_questions_from_text_and_csv(tmp_path: Path) -> None:
     assert read_queries(table) == ["Where; really?", "Wo?"]
     table.write_text("Where?\nWo?\n", encoding="utf-8")
     assert read_queries(table) == ["Where?", "Wo?"]
+    table.write_text("sep=|\nid|question\n1|Where, and when; exactly?\n", encoding="utf-8")
+    assert read_queries(table) == ["Where, and when; exactly?"]
+    table.write_text('query\nWhere, and when?\n"Wo, und ""wann""?"\n', encoding="utf-8")
+    assert read_queries(table) == ["Where, and when?", 'Wo, und "wann"?']
+    table.write_text('id,query\r\n1,"Where?\n' + "x" * 200_000 + "\n2,Wo?\r\n", encoding="utf-8")
+    assert read_queries(table)[-1] == "Wo?"  # a stray quotation mark and a long line spoil one row
     wide = tmp_path / "q16.txt"
     wide.write_text("Où ?", encoding="utf-16")
     assert read_queries(wide) == ["Où ?"]

@@ -207,12 +207,16 @@ def test_what_a_kill_left_half_written_goes_at_the_next_start(
         atomic.name_aside(path)
         for path in (data / "app.json", data / "models" / "m", data / "files" / "unfinished")
     ]
-    for path in left:
+    registering = atomic.name_aside(data / "models" / "n")
+    for path in (*left, registering):
         path.mkdir(parents=True)
         (path / "half").write_text("of it")
+    for path in (left[1], left[1] / "half"):
+        os.utime(path, (1e9, 1e9))
     (data / ".note.part").write_text("of the user")
     open_library()
-    assert not any(path.exists() for path in left) and (data / ".note.part").exists()
+    assert not any(path.exists() for path in left)
+    assert registering.exists() and (data / ".note.part").exists()
 
 
 def test_what_cannot_be_deleted_is_no_failure(library: Library, monkeypatch: pytest.MonkeyPatch) -> None:
