@@ -95,7 +95,7 @@ def find_codec(path: Path) -> str:
 
 @contextmanager
 def open_for_page(args: argparse.Namespace) -> "Iterator[Library]":
-    """The library, which also answers ``search`` and ``add`` in the terminal while the page runs."""
+    """The library, which also answers the terminal while the page runs."""
     from indexer.cli.running import listening
 
     stores = (args.qdrant_url, args.database_url)

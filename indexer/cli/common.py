@@ -288,7 +288,7 @@ def run_encode(args: argparse.Namespace) -> int:
 
 def run_doctor(args: argparse.Namespace) -> int:
     """Check the data folder; 1 when something is wrong and was not mended."""
-    with open_library(args) as library:
+    with open_library(args) if args.repair else open_or_ask(args) as library:
         findings = library.doctor(repair=args.repair)
     if args.json:
         print_json([asdict(finding) for finding in findings])

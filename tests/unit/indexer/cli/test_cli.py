@@ -183,7 +183,7 @@ def test_errors_are_one_line_on_stderr(monkeypatch: Any, capsys: Any) -> None:
         raise StoreLockedError("Process 7 owns it.")
 
     monkeypatch.setattr(cli, "open_library", locked)
-    args = argparse.Namespace(run=cli.run_doctor, repair=False, json=False)
+    args = argparse.Namespace(run=cli.run_doctor, repair=True, json=False)
     assert cli.run_safely(args) == 1
     assert capsys.readouterr().err == "error: Process 7 owns it.\n"
 
