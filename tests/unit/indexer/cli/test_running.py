@@ -14,6 +14,7 @@ import httpx
 import pytest
 
 from indexer.cli import common as cli
+from indexer.cli import documents as cli_documents
 from indexer.cli import models as cli_models
 from indexer.cli import remove as cli_remove
 from indexer.cli import running
@@ -44,7 +45,7 @@ def terminal(app: Library, monkeypatch: pytest.MonkeyPatch) -> Callable[..., int
         monkeypatch.setattr(cli, "open_library", locked)
         parser = argparse.ArgumentParser()
         verbs = parser.add_subparsers(required=True)
-        cli.add_verbs(verbs)
+        cli_documents.add_verbs(verbs)
         cli_remove.add_verb(verbs)
         return cli.run_safely(parser.parse_args([*words, "--data", str(app.data_dir)]))
 
@@ -63,7 +64,7 @@ def direct(library: Library, monkeypatch: pytest.MonkeyPatch, capsys: Any, *word
 
     monkeypatch.setattr(cli, "open_library", lambda args: Open())
     parser = argparse.ArgumentParser()
-    cli.add_verbs(parser.add_subparsers(required=True))
+    cli_documents.add_verbs(parser.add_subparsers(required=True))
     code = cli.run_safely(parser.parse_args([*words, "--data", str(library.data_dir)]))
     return code, capsys.readouterr().out
 
