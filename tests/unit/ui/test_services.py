@@ -13,7 +13,9 @@ from indexer.library.encoders import KnownModel
 from indexer.types import Where
 from me5.registry import MODELS
 from ui.access import NotOfferedError
-from ui.services import SAMPLES, Filters, Services, read_queries, read_sample_questions, to_filters
+from ui.filters import Filters, to_filters
+from ui.questions import SAMPLES, read_queries, read_sample_questions
+from ui.services import Services
 
 
 def test_filters_become_the_restriction_of_the_library() -> None:
