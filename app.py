@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, NoReturn
 from indexer.addresses import hide_passwords
 from indexer.bitext import cli as mining
 from indexer.cli import common as cli
+from indexer.cli import documents as cli_documents
 from indexer.cli import models as cli_models
 from indexer.cli import remove as cli_remove
 from indexer.errors import IndexerError
@@ -66,7 +67,7 @@ def build_parser() -> argparse.ArgumentParser:
     cli.add_store_options(serve)
     cli.add_neutral_option(serve)
     serve.set_defaults(run=run_serve)
-    cli.add_verbs(verbs)
+    cli_documents.add_verbs(verbs)
     cli_remove.add_verb(verbs)
     mining.add_verb(verbs)
     cli_models.add_verbs(verbs)
@@ -95,7 +96,7 @@ def find_codec(path: Path) -> str:
 
 @contextmanager
 def open_for_page(args: argparse.Namespace) -> "Iterator[Library]":
-    """The library, which also answers ``search`` and ``add`` in the terminal while the page runs."""
+    """The library, which also answers the terminal while the page runs."""
     from indexer.cli.running import listening
 
     stores = (args.qdrant_url, args.database_url)

@@ -8,12 +8,12 @@ beside it, from which this package tells that the layer is the map and not one m
 
 import json
 import logging
-import os
 import shutil
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+from me5 import atomic
 from me5.errors import ExportError
 from me5.folders import NEUTRAL_MODULE, DenseLayer, FolderFacts, read_folder
 from me5.loading import find_model, load_encoder
@@ -73,22 +73,18 @@ def export_model(
     own_map = NeutralMap.load(facts.neutral) if facts.neutral else None
     if own_map is None and neutral:
         own_map = map_of(load_encoder(name), on_progress=on_progress)
-    aside = folder.with_name(f".{folder.name}.part-{os.getpid()}")
     try:
-        aside.mkdir(parents=True)
-        _write_weights(aside, source)
-        _write_tokenizer(aside, source, spec, facts)
-        _write_modules(aside, spec, facts, own_map)
-        _write_json(aside / "config_sentence_transformers.json", _settings(spec, own_map))
-        (aside / "README.md").write_text(_card(spec, own_map), encoding="utf-8")
-        aside.rename(folder)
+        with atomic.replacing_folder(folder) as aside:
+            _write_weights(aside, source)
+            _write_tokenizer(aside, source, spec, facts)
+            _write_modules(aside, spec, facts, own_map)
+            _write_json(aside / "config_sentence_transformers.json", _settings(spec, own_map))
+            (aside / "README.md").write_text(_card(spec, own_map), encoding="utf-8")
     except OSError as error:
         raise ExportError(
             f"{spec.name} cannot be written to {folder} ({error}). Expected a folder with room for the "
             "weights in fp32, 4 bytes for each parameter. Make room, or choose another."
         ) from error
-    finally:
-        shutil.rmtree(aside, ignore_errors=True)
     logger.info("%s is written to %s", spec.name, folder)
     return own_map
 

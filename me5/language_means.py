@@ -6,7 +6,6 @@ question. Means are over general text, not over a collection: what a collection 
 from what it says in others, and its own means would take that off, too.
 """
 
-import os
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -15,6 +14,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from me5 import atomic
 from me5.errors import ModelFormatError, ShapeError
 
 Floats = NDArray[np.float32]
@@ -51,10 +51,8 @@ class LanguageMeans:
         """Write a safetensors file of 2 L D bytes, whole or not at all."""
         from safetensors.numpy import save
 
-        aside = path.with_name(f".{path.name}-{os.getpid()}.part")
         tensors: dict[str, NDArray[Any]] = {"means": self.means.astype(np.float16)}
-        aside.write_bytes(save(tensors, {"languages": " ".join(self.languages)}))
-        aside.replace(path)
+        atomic.write(path, save(tensors, {"languages": " ".join(self.languages)}))
 
     @classmethod
     def load(cls, path: Path) -> "LanguageMeans":

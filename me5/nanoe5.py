@@ -12,7 +12,6 @@ import json
 import logging
 import shutil
 import struct
-import tempfile
 from dataclasses import dataclass
 from itertools import pairwise
 from pathlib import Path
@@ -21,6 +20,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from me5 import atomic
 from me5.cache import cache_folder
 from me5.errors import ModelFormatError
 from me5.packed import BLOCK, TOKENIZER_FILE, tokenizer_file, unpack_blocks, write_packed
@@ -125,20 +125,15 @@ def convert(weights: Path) -> Path:
     logger.info("converting the weights of %s, once, into %s", PACKAGE, out)
     content = read_weights(weights)
     try:
-        out.parent.mkdir(parents=True, exist_ok=True)
-        with tempfile.TemporaryDirectory(dir=out.parent, prefix=".converting-") as aside:
-            made = Path(aside) / out.name
+        with atomic.replacing_folder(out) as made:
             write_packed(
                 made, content.config, content.tensors, frequent=np.arange(content.config["vocab_size"])
             )
             shutil.copyfile(BUILTIN_FOLDER / TOKENIZER_FILE, made / TOKENIZER_FILE)
             _require_same_pieces(tokenizer_file(made), content)
-            try:
-                made.rename(out)
-            except OSError:
-                if not (out / "config.json").is_file():
-                    raise  # else another process was quicker: its result is the same
     except OSError as error:
+        if (out / "config.json").is_file():
+            return out  # another process was quicker: its result is the same
         raise ModelFormatError(
             f"The cache folder {out.parent} cannot be written ({error}). Expected 70 MB for mE5-small. Set "
             "ME5_CACHE to a folder with room."

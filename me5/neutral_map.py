@@ -12,7 +12,6 @@ nothing else is learned. The map is affine, so an exported model carries it as o
 """
 
 import hashlib
-import os
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
@@ -21,6 +20,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from me5 import atomic
 from me5.errors import ModelFormatError, ShapeError
 from me5.language_means import LanguageMeans
 from me5.pooling import l2_normalize
@@ -96,16 +96,15 @@ class NeutralMap:
         """Write a safetensors file of some 4 k D bytes, whole or not at all, and the languages beside it."""
         from safetensors.numpy import save
 
-        aside = path.with_name(f".{path.name}-{os.getpid()}.part")
         tensors: dict[str, NDArray[Any]] = {
             "directions": np.ascontiguousarray(self.directions, np.float32),
             "centre": np.ascontiguousarray(self.centre, np.float32),
             "share": np.array([self.share], np.float64),
         }
-        aside.write_bytes(save(tensors, {"format": "me5-neutral", "version": str(_VERSION)}))
-        if self.languages is not None:
-            self.languages.save(languages_beside(path))
-        aside.replace(path)
+        with atomic.replacing(path) as aside:
+            aside.write_bytes(save(tensors, {"format": "me5-neutral", "version": str(_VERSION)}))
+            if self.languages is not None:
+                self.languages.save(languages_beside(path))
 
     @classmethod
     def load(cls, path: Path) -> "NeutralMap":

@@ -24,9 +24,7 @@ import hashlib
 import json
 import logging
 import lzma
-import os
 import tempfile
-import threading
 from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import cache
@@ -36,6 +34,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from me5 import atomic
 from me5.cache import cache_folder
 from me5.errors import ModelFormatError
 from me5.weights import WORDS, Floats, RowTable, StoredTable, StoredTensors
@@ -113,9 +112,7 @@ def tokenizer_file(folder: Path) -> Path:
 def _unpack(content: bytes, path: Path) -> Path:
     if not path.is_file():
         path.parent.mkdir(parents=True, exist_ok=True)
-        aside = path.with_name(f".{path.stem}-{os.getpid()}-{threading.get_ident()}")
-        aside.write_bytes(lzma.decompress(content))
-        aside.replace(path)
+        atomic.write(path, lzma.decompress(content))
     return path
 
 
@@ -218,7 +215,7 @@ def write_packed(
     """Write config, weights and the files of sentence-transformers of a packed folder; not the tokenizer.
 
     Args:
-        folder: made here.
+        folder: made where it is missing.
         config: of the BertModel.
         tensors: its tensors in fp32.
         frequent: numbers of the pieces whose rows are stored in 4 bits, ascending.
@@ -252,7 +249,7 @@ def write_packed(
             stored[f"{name}.codes"], stored[f"{name}.scales"] = pack_blocks(tensor)
         elif name != WORDS:
             stored[name] = tensor.astype(np.float16)
-    folder.mkdir(parents=True)
+    folder.mkdir(parents=True, exist_ok=True)
     save_file(stored, folder / "model.safetensors", {"format": QUANT_METHOD})
     _write_json(
         folder / "config.json",

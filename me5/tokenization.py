@@ -4,7 +4,6 @@ One tokenizer serves encoding (truncated), counting and spans (not truncated): t
 because two tokenizers of 250,000 pieces would double the memory.
 """
 
-import re
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -12,8 +11,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from me5.errors import ModelFormatError
+from me5.storable import replace_surrogates
 
-_SURROGATES = re.compile("[\ud800-\udfff]")
 _CHARS_PER_TOKEN = 64
 """Longer than nearly every piece: text beyond max_tokens times this is looked at only when needed."""
 
@@ -55,20 +54,17 @@ class Tokenization:
 
     def spans(self, texts: Sequence[str]) -> list[NDArray[np.int32]]:
         """Character offsets [T, 2] of each token in its text, without special tokens."""
-        encodings = self._tokenizer.encode_batch(_clean(texts), add_special_tokens=False)
+        encodings = self._tokenizer.encode_batch([*map(replace_surrogates, texts)], add_special_tokens=False)
         return [np.array(e.offsets, dtype=np.int32).reshape(-1, 2) for e in encodings]
 
     def _ids(self, texts: Sequence[str]) -> list[list[int]]:
         # a soft hyphen would cut its word into other pieces than the same word has elsewhere
-        whole = [text if text.isascii() else text.replace("\u00ad", "") for text in _clean(texts)]
+        whole = [
+            text if text.isascii() else text.replace("\u00ad", "") for text in map(replace_surrogates, texts)
+        ]
         return [encoding.ids for encoding in self._tokenizer.encode_batch_fast(whole)]
 
     def _truncate(self, ids: list[int]) -> list[int]:
         if len(ids) > self.max_tokens:
             return ids[: self.max_tokens - self._suffix] + ids[len(ids) - self._suffix :]
         return ids or [self.pad_id]
-
-
-def _clean(texts: Sequence[str]) -> list[str]:
-    """Replace lone surrogates, which have no UTF-8 form, by U+FFFD; lengths and offsets stay."""
-    return [text if text.isascii() else _SURROGATES.sub("\ufffd", text) for text in texts]

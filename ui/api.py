@@ -4,10 +4,11 @@ from typing import Any
 
 import gradio as gr
 
-from indexer.cli.common import result_json
+from indexer.cli.documents import result_json
 from ui.exports import document_rows
+from ui.filters import to_filters
 from ui.guard import guarded
-from ui.services import DEFAULT_COLLECTION, Services, to_filters
+from ui.services import DEFAULT_COLLECTION, Services
 from ui.tabs.library import job_json
 
 

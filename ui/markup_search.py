@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 from indexer.types import ChunkInfo, Hit, SearchResult, closest_first
 from ui import formatting as fmt
 from ui.languages import language_name
-from ui.services import SampleQuestion
+from ui.questions import SampleQuestion
 
 FACET_CHIPS = 8
 

@@ -22,6 +22,7 @@ from typing import TYPE_CHECKING, Any
 from indexer.bitext.reviews import Bitext
 from indexer.bitext.segmenters import Segmenter, SegmenterName, segmenter
 from indexer.bitext.values import UNKNOWN_LANGUAGE, Pair
+from me5 import atomic
 from trainer.runs.records import read_json, write_json
 from ui import child_runs
 from ui.access import Access
@@ -310,10 +311,8 @@ def to_request(values: Mapping[str, Any]) -> Request:
 
 def write_pairs_file(path: Path, pairs: Iterable[Pair]) -> int:
     """Write pairs with all that is known of them, one JSON object per line; how many."""
-    aside = path.with_suffix(".part")
-    count = _write_lines(aside, map(_to_row, pairs))
-    aside.replace(path)
-    return count
+    with atomic.replacing(path) as aside:
+        return _write_lines(aside, map(_to_row, pairs))
 
 
 def read_pairs_file(path: Path) -> Iterator[Pair]:

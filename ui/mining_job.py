@@ -215,7 +215,7 @@ class _Told:
             return
         self._at, self._phase = now, message
         share = done / total if total and done else None
-        write_json(self._path, {"phase": message, "share": share})
+        write_json(self._path, {"phase": message, "share": share}, durable=False)
 
 
 if __name__ == "__main__":

@@ -1,20 +1,16 @@
 """The callables and values that tabs may use: a thin layer between the page and the library."""
 
-import csv
-import io
-import json
 import os
 import re
 import shutil
 import time
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass, field, fields, replace
+from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime, timedelta
-from functools import lru_cache
 from pathlib import Path
-from typing import TYPE_CHECKING, Literal, cast
+from typing import TYPE_CHECKING
 
-from indexer.errors import CollectionError, IndexerError, ReadError
+from indexer.errors import CollectionError, ReadError
 from indexer.ingest.report import KEPT
 from indexer.ingest.scan import expanded
 from indexer.types import (
@@ -22,26 +18,20 @@ from indexer.types import (
     CollectionInfo,
     DocumentInfo,
     JobInfo,
-    SearchMode,
     SearchResult,
-    Where,
 )
 from ui import exports
-from ui.access import EXAMPLES, Access, is_on_disk
+from ui.access import Access, is_on_disk
+from ui.filters import Filters
+from ui.questions import SAMPLES, SampleQuestion, read_queries, read_sample_questions
 
 if TYPE_CHECKING:
     from indexer.library.library import Library
     from indexer.progress import Progress
 
-Added = Literal["", "day", "week", "month", "year"]
-
 DEFAULT_COLLECTION = "library"
 SAMPLE_COLLECTION = "library"
-SAMPLES = EXAMPLES / "library"
-SAMPLE_QUESTIONS = EXAMPLES / "first_questions.jsonl"
-ADDED_DAYS: dict[str, int] = {"day": 1, "week": 7, "month": 31, "year": 366}
 ACTIVE = ("queued", "running")
-MAX_QUERIES = 2000
 PREVIEW_WIDTH = 900
 NEIGHBOURS = 3
 NAME_PATTERN = re.compile(r"\w[\w .,'’()-]{0,79}")
@@ -61,36 +51,6 @@ class ModelChoice:
     name: str
     words: str
     is_shipped: bool = False
-
-
-@dataclass(frozen=True)
-class Filters:
-    """What the filters of the search tab say, in the page's own terms. Empty means no restriction."""
-
-    mode: SearchMode = "hybrid"
-    languages: tuple[str, ...] = ()
-    file_types: tuple[str, ...] = ()
-    folders: tuple[str, ...] = ()
-    added: str = ""
-    document_id: str = ""
-    top_k: int = 10
-
-    def where(self, now: datetime | None = None) -> Where:
-        """The same restriction in the library's terms."""
-        days = ADDED_DAYS.get(self.added)
-        after = (now or datetime.now(UTC)) - timedelta(days=days) if days else None
-        documents = (self.document_id,) if self.document_id else ()
-        return Where(self.languages, self.file_types, self.folders, documents, added_after=after)
-
-
-@dataclass(frozen=True)
-class SampleQuestion:
-    """A question that ``document``, a path below SAMPLES, answers in another language."""
-
-    question: str
-    language: str
-    document: str
-    language_of_document: str
 
 
 @dataclass
@@ -374,78 +334,3 @@ class Services:
 def _ended_at(job: JobInfo) -> datetime:
     assert job.finished_at is not None
     return job.finished_at if job.finished_at.tzinfo else job.finished_at.replace(tzinfo=UTC)
-
-
-@lru_cache(maxsize=1)
-def read_sample_questions() -> tuple[SampleQuestion, ...]:
-    """The questions that come with the sample library; none where the examples are not installed."""
-    if not SAMPLE_QUESTIONS.is_file():
-        return ()
-    rows = map(json.loads, SAMPLE_QUESTIONS.read_text(encoding="utf-8").splitlines())
-    names = [one.name for one in fields(SampleQuestion)]
-    return tuple(SampleQuestion(**{name: row[name] for name in names}) for row in rows)
-
-
-def read_queries(path: Path) -> list[str]:
-    """The questions of a text file (one per line) or of a CSV file (first column, or that named ``query``).
-
-    Raises:
-        ReadError: the file is not text, holds no question, or more than ``MAX_QUERIES``.
-    """
-    raw = path.read_bytes()
-    encoding = "utf-16" if raw[:2] in (b"\xff\xfe", b"\xfe\xff") else "utf-8-sig"
-    try:
-        content = raw.decode(encoding)
-    except UnicodeDecodeError as error:
-        raise ReadError(
-            f"'{path.name}' is not text in UTF-8. Expected one question per line. "
-            "Save it as UTF-8 and try again."
-        ) from error
-    lines = _first_column(content) if path.suffix.lower() in (".csv", ".tsv") else content.splitlines()
-    queries = [line.strip() for line in lines if line.strip()]
-    if not queries:
-        raise ReadError(f"'{path.name}' holds no question. Expected one question per line.")
-    if len(queries) > MAX_QUERIES:
-        raise ReadError(
-            f"'{path.name}' holds {len(queries)} questions. Expected at most {MAX_QUERIES}. Split the file."
-        )
-    return queries
-
-
-def _first_column(content: str) -> list[str]:
-    try:
-        dialect: type[csv.Dialect] = csv.Sniffer().sniff(content[:4096], delimiters=",;\t")
-    except csv.Error:  # a single column has no delimiter to find
-        dialect = csv.excel
-    rows = [row for row in csv.reader(io.StringIO(content), dialect) if row]
-    if not rows:
-        return []
-    names = [name.strip().casefold() for name in rows[0]]
-    column = next((names.index(name) for name in ("query", "question") if name in names), None)
-    if column is None:
-        return [row[0] for row in rows]
-    return [row[column] for row in rows[1:] if len(row) > column]
-
-
-def to_filters(
-    mode: str = "hybrid",
-    languages: Sequence[str] | None = None,
-    file_types: Sequence[str] | None = None,
-    folders: Sequence[str] | None = None,
-    added: str | None = None,
-    *,
-    document_id: str = "",
-    top_k: int = 10,
-) -> Filters:
-    """Filters from the values of the page's controls, which may be empty or missing."""
-    if mode not in ("hybrid", "dense", "lexical"):
-        raise IndexerError(f"Unknown search mode '{mode}'. Expected hybrid, dense or lexical.")
-    return Filters(
-        mode=cast(SearchMode, mode),
-        languages=tuple(languages or ()),
-        file_types=tuple(file_types or ()),
-        folders=tuple(folders or ()),
-        added=added or "",
-        document_id=document_id,
-        top_k=max(1, min(int(top_k), 100)),
-    )

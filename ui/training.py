@@ -111,8 +111,7 @@ class Training:
                     "held_out": split.held_out,
                     "seconds": needed.seconds,
                 }
-                text = json.dumps(about, ensure_ascii=False)
-                (folder / "about.json").write_text(text, encoding="utf8")
+                records.write_json(folder / "about.json", about)
                 return launch.start_run(folder, self.orders.recipe(order, folder, split))
             except Exception:
                 shutil.rmtree(folder, ignore_errors=True)

@@ -4,7 +4,6 @@
 """
 
 import hashlib
-import json
 import shutil
 import time
 from collections.abc import Sequence
@@ -151,5 +150,5 @@ def _check(folder: Path, columns: Columns | None) -> Draft:
     except DataError as error:
         raise DataError(str(error).replace(f"'{source.name}'", f"'{name}'")) from error
     said = {"name": name, "intake": asdict(intake)}
-    (folder / "draft.json").write_text(json.dumps(said, ensure_ascii=False), encoding="utf8")
+    records.write_json(folder / "draft.json", said)
     return Draft(folder.name, folder, name, intake)

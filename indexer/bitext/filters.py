@@ -20,6 +20,7 @@ from numpy.typing import NDArray
 from indexer.bitext.values import UNKNOWN_LANGUAGE, MiningSettings, Sentence
 from indexer.text import language
 from indexer.text.unicode_scripts import COMMON, script_counts
+from me5 import atomic
 
 SURE = 0.85
 """Confidence from which the language of a sentence counts as plain."""
@@ -210,10 +211,8 @@ def _fingerprint(sentences: Sequence[Sentence], settings: MiningSettings) -> str
 
 def _save(path: Path, fingerprint: str, filtered: Filtered) -> None:
     said = json.dumps([fingerprint, filtered.language, filtered.dropped])
-    partial = path.with_suffix(".partial")
-    with partial.open("wb") as file:
+    with atomic.replacing(path) as aside, aside.open("wb") as file:
         np.savez(file, kept=filtered.kept, said=np.array(said))
-    partial.replace(path)
 
 
 def _load(path: Path, fingerprint: str) -> Filtered | None:

@@ -10,6 +10,7 @@ from typing import Literal, get_args
 
 from indexer.errors import MiningError
 from indexer.text.segmentation import sentence_spans
+from me5.storable import replace_surrogates
 
 SegmenterName = Literal["rules", "icu"]
 Segmenter = Callable[[str, str | None], list[tuple[int, int]]]
@@ -18,7 +19,6 @@ Segmenter = Callable[[str, str | None], list[tuple[int, int]]]
 SEGMENTERS: tuple[SegmenterName, ...] = get_args(SegmenterName)
 
 _LINE_END = re.compile(r"\s*[\n\r\x0b\x0c\x85\u2028\u2029]\s*")
-_SURROGATE = re.compile(r"[\ud800-\udfff]")
 
 
 def segmenter(name: SegmenterName) -> Segmenter:
@@ -52,7 +52,7 @@ def icu_spans(text: str, language: str | None = None) -> list[tuple[int, int]]:
     ends = {end for _, end in sentence_spans(text, language)}
     joined = _LINE_END.sub(
         lambda found: found[0] if found.end() in ends else " " * len(found[0]),
-        _SURROGATE.sub("\N{REPLACEMENT CHARACTER}", text),
+        replace_surrogates(text),
     )
     spans, start = [], 0
     for sentence in SentenceBreaker(joined, language or "en"):

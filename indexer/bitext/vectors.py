@@ -20,6 +20,7 @@ from numpy.typing import NDArray
 
 from indexer.errors import DiskFullError
 from indexer.store.disk import check_reserve
+from me5 import atomic
 from me5.prefixes import Role, prefix_of
 
 if TYPE_CHECKING:
@@ -147,9 +148,7 @@ class _Kept:
             self._say(self.rows + len(vectors_BD))
 
     def _say(self, rows: int) -> None:
-        partial = self._note.with_suffix(".partial")
-        partial.write_text(json.dumps({"fingerprint": self._fingerprint, "rows": rows}), encoding="utf-8")
-        partial.replace(self._note)
+        atomic.write(self._note, json.dumps({"fingerprint": self._fingerprint, "rows": rows}))
         self.rows = rows
 
     def _safe_rows(self) -> int:

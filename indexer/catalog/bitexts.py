@@ -32,6 +32,7 @@ from indexer.bitext.values import Pair, State
 from indexer.catalog.database import Database
 from indexer.catalog.tables import Base
 from indexer.errors import CatalogError
+from me5.storable import storable
 
 _INSERT_ROWS = 2_000
 _PAGE = 2_000
@@ -344,11 +345,6 @@ class BitextQueries(Database):
             if numbers:
                 _touch(connection, bitext_id)
         return numbers
-
-
-def storable(text: str) -> str:
-    """``text`` without NUL and with lone surrogates replaced, which no database takes."""
-    return text.replace("\0", "").encode("utf-8", "replace").decode("utf-8")
 
 
 _BITEXTS = select(BitextRow.__table__)

@@ -11,6 +11,7 @@ from indexer.catalog.database import Database, slices
 from indexer.catalog.records import ChunkRecord, ChunkState
 from indexer.catalog.tables import ChunkRow, CollectionRow, DocumentRow
 from indexer.types import Chunk, ChunkInfo, Origin
+from me5.storable import storable
 
 CHUNK_COLUMNS = (
     ChunkRow.id,
@@ -40,7 +41,7 @@ class ChunkQueries(Database):
         """Insert chunks; those with known ids are taken over by the new pass, state included."""
         if not records:
             return
-        rows = [_values(record, keep_nul=self.is_sqlite) for record in records]
+        rows = [_values(record) for record in records]
         statement = (sqlite if self.is_sqlite else postgresql).insert(ChunkRow)
         updated = {name: statement.excluded[name] for name in rows[0] if name not in _FIXED}
         updated["kept_from"] = case(
@@ -210,7 +211,7 @@ class ChunkQueries(Database):
         return sorted(list(chosen)[:count])
 
 
-def _values(record: ChunkRecord, *, keep_nul: bool) -> dict[str, object]:
+def _values(record: ChunkRecord) -> dict[str, object]:
     chunk = record.chunk
     return {
         "id": record.id,
@@ -219,9 +220,9 @@ def _values(record: ChunkRecord, *, keep_nul: bool) -> dict[str, object]:
         "ordinal": chunk.ordinal,
         "start": chunk.start,
         "end": chunk.end,
-        "text": chunk.text if keep_nul else chunk.text.replace("\0", "\ufffd"),  # PostgreSQL has no NUL
+        "text": storable(chunk.text),
         "page": chunk.page,
-        "section": chunk.section,
+        "section": storable(chunk.section) if chunk.section else chunk.section,
         "token_count": chunk.token_count,
         "language": chunk.language,
         "script": chunk.script,

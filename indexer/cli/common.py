@@ -1,33 +1,26 @@
-"""The terminal verbs: add, search, encode, doctor. Results on stdout, progress on stderr.
+"""What the terminal verbs share: options, the library behind them, what is printed, how far work is.
 
-Names, flags and JSON fields are a contract that scripts depend on. ``app.py`` adds ``serve`` and calls
-:func:`add_verbs` and the handlers found in ``args.run``; ``indexer.cli.models`` has the verbs about models.
+Names, flags and JSON fields are a contract that scripts depend on. ``app.py`` adds ``serve`` and calls the
+``add_verbs`` of the modules beside this one; each parser carries its handler as ``args.run``.
 """
 
 import argparse
 import json
 import os
-import shlex
 import sys
 import time
-from collections.abc import Callable, Iterator
-from dataclasses import asdict
+from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from indexer.errors import IndexerError, ReadError
-from indexer.ingest.report import KEPT
-from indexer.ingest.scan import expanded
+from indexer.errors import IndexerError
 from indexer.progress import LONG_S, SETTLED_S, TimeLeft, duration
-from indexer.types import Hit, SearchResult, Where, closest_first
 from me5.errors import Me5Error
 
 if TYPE_CHECKING:
-    from indexer.ingest.pipeline import AddReport
     from indexer.library.library import Library
 
 DEFAULT_COLLECTION = "library"
-ENCODE_BLOCK = 4096
 
 
 def default_data_dir() -> Path:
@@ -73,73 +66,6 @@ def add_store_options(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--database-url", metavar="URL", help="PostgreSQL instead of SQLite, postgresql+psycopg://…"
     )
-
-
-def add_verbs(verbs: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None:
-    """Register the verbs of this package; each parser carries its handler as ``run``."""
-    add = _verb(verbs, "add", run_add, "index files and folders: what is new, changed or gone")
-    add.add_argument("paths", nargs="+", type=Path, metavar="PATH", help="file, folder or zip archive")
-    add.add_argument("--collection", default=DEFAULT_COLLECTION, help="default: %(default)s")
-    add.add_argument(
-        "--yes",
-        action="store_true",
-        help="remove also the documents of a folder that lost most of its files at once, as one does whose "
-        "drive is unplugged; without it they are kept",
-    )
-    add.add_argument(
-        "--check",
-        action="store_true",
-        help="look into every file: `cp -p` and some sync tools change a file and keep its size and time, by "
-        "which it is known otherwise",
-    )
-    add_neutral_option(add)
-
-    search = _verb(verbs, "search", run_search, "find passages for a question in any language")
-    search.add_argument("query", metavar="TEXT", help="question or words")
-    search.add_argument("--collection", default=DEFAULT_COLLECTION, help="default: %(default)s")
-    search.add_argument(
-        "--language",
-        action="append",
-        default=[],
-        metavar="CODE",
-        help="only hits in this language; repeatable",
-    )
-    search.add_argument("--top-k", type=_positive, default=10, metavar="N", help="hits, default: %(default)s")
-    search.add_argument(
-        "--mode", choices=("hybrid", "dense", "lexical"), default="hybrid", help="default: %(default)s"
-    )
-
-    encode = _verb(verbs, "encode", run_encode, "one text per line to float32 vectors", with_store=False)
-    encode.add_argument("file", metavar="FILE", help="UTF-8 text, one text per line; - reads standard input")
-    encode.add_argument("--role", choices=("query", "passage"), required=True, help="prefix that texts get")
-    encode.add_argument("--out", type=Path, required=True, metavar="VECTORS.npy", help="float32 [N, D]")
-
-    doctor = _verb(verbs, "doctor", run_doctor, "check the data folder: catalog against vectors, disk, locks")
-    doctor.add_argument("--repair", action="store_true", help="mend what can be mended")
-
-
-def _verb(
-    verbs: "argparse._SubParsersAction[argparse.ArgumentParser]",
-    name: str,
-    run: Callable[[argparse.Namespace], int],
-    words: str,
-    *,
-    with_store: bool = True,
-) -> argparse.ArgumentParser:
-    parser = verbs.add_parser(name, help=words, description=words[0].upper() + words[1:] + ".")
-    add_data_options(parser)
-    if with_store:
-        add_store_options(parser)
-    parser.add_argument("--json", action="store_true", help="for machines")
-    parser.set_defaults(run=run)
-    return parser
-
-
-def _positive(word: str) -> int:
-    value = int(word)
-    if value < 1:
-        raise argparse.ArgumentTypeError(f"expected 1 or more, got {word}")
-    return value
 
 
 def run_safely(args: argparse.Namespace) -> int:
@@ -199,192 +125,7 @@ def locate_models(args: argparse.Namespace, name: str | None) -> str | None:
     return name and ":".join(model_location(args, part) for part in name.split(":"))
 
 
-# -- verbs ----------------------------------------------------------------------------------------------
-
-
-def run_add(args: argparse.Namespace) -> int:
-    """Index paths and report what changed; 1 when a file could not be read."""
-    paths = [expanded(path) for path in args.paths]
-    missing = [str(given) for given, path in zip(args.paths, paths, strict=True) if not os.path.lexists(path)]
-    if missing:
-        raise ReadError(
-            f"There is nothing at {', '.join(missing)}. Expected files or folders. "
-            "Check the spelling; documents of what was moved or deleted go with `app.py remove PATH`."
-        )
-    with open_or_ask(args) as library:
-        if args.model:
-            library.require_model(args.collection)
-        line = ProgressLine(lambda seconds: _suggest_fast(library, args.collection, seconds))
-        report = library.add(
-            paths, args.collection, progress=line, prune=True, is_sure=args.yes, check=args.check
-        )
-        end_progress()
-        library.warm(args.collection)
-    if args.json:
-        print_json(report_json(report))
-    else:
-        print(_report_words(report))
-        for path, reason in report.failures:
-            print(f"  {path}: {reason}")
-        for folder, count in report.kept:
-            print(
-                f"  {folder}: lost most of its files at once; {count} of its documents are kept. "
-                "If they are gone for good, add it again with --yes."
-            )
-    return 1 if report.failures else 0
-
-
-def run_search(args: argparse.Namespace) -> int:
-    """Print ranked hits; no hit is an answer and exits 0."""
-    where = Where(languages=tuple(args.language))
-    with open_or_ask(args) as library:
-        if args.model:
-            library.require_model(args.collection)
-        result = library.search(
-            args.query, collection=args.collection, mode=args.mode, top_k=args.top_k, where=where
-        )
-    if args.json:
-        print_json(result_json(result))
-        return 0
-    if not result.can_tell:
-        print("Closest passages:")
-    elif not result.hits:
-        print("Nothing relevant found." + (" The closest passages:" if result.weak_hits else ""))
-    shown = result.hits or result.weak_hits if result.can_tell else closest_first(result)
-    for rank, hit in enumerate(shown, start=1):
-        print(_hit_words(rank, hit, with_confidence=result.can_tell))
-    return 0
-
-
-def run_encode(args: argparse.Namespace) -> int:
-    """Write one unit vector per line; the file appears only when it is complete."""
-    import numpy as np
-
-    import me5
-
-    encoder = me5.load_encoder(model_location(args, args.model or "builtin"))
-    role = me5.Role(args.role)
-    blocks = []
-    done = 0
-    for texts in _line_blocks(args.file):
-        blocks.append(encoder.encode(texts, role))
-        done += len(texts)
-        _show(f"{done} texts")
-    end_progress()
-    vectors = np.concatenate(blocks) if blocks else np.zeros((0, encoder.dimension), dtype=np.float32)
-    out = args.out
-    out.parent.mkdir(parents=True, exist_ok=True)
-    aside = out.with_name(out.name + ".part")
-    with aside.open("wb") as file:
-        np.save(file, np.ascontiguousarray(vectors, dtype=np.float32))
-    aside.replace(out)
-    rows, dimension = vectors.shape
-    model = encoder.spec.name
-    if args.json:
-        print_json({"out": str(out), "rows": rows, "dimension": dimension, "model": model})
-    else:
-        print(f"{out}: {rows} vectors of {dimension} dimensions, model {model}")
-    return 0
-
-
-def run_doctor(args: argparse.Namespace) -> int:
-    """Check the data folder; 1 when something is wrong and was not mended."""
-    with open_library(args) as library:
-        findings = library.doctor(repair=args.repair)
-    if args.json:
-        print_json([asdict(finding) for finding in findings])
-    else:
-        for finding in findings:
-            level = "mended" if finding.repaired else finding.level
-            print(f"{level:<7}{finding.check}: {finding.message} {finding.advice}".rstrip())
-    return 1 if any(finding.level == "error" and not finding.repaired for finding in findings) else 0
-
-
-# -- values to JSON and words ---------------------------------------------------------------------------
-
-
-def hit_json(hit: Hit) -> dict[str, Any]:
-    """A hit with the contract's field names."""
-    return {
-        "score": round(hit.score, 6),
-        "confidence": hit.confidence,
-        "document": hit.document,
-        "title": hit.title,
-        "collection": hit.collection,
-        "language": hit.language,
-        "page": hit.page,
-        "start": hit.start,
-        "end": hit.end,
-        "text": hit.text,
-    }
-
-
-def result_json(result: SearchResult) -> dict[str, Any]:
-    """A search with the contract's field names; hits that are weak or less come after the others.
-
-    Where meaning cannot tell relevant passages in this collection (``SearchResult.can_tell``), ``confidence``
-    only says how many of the question's words stand in the passage.
-    """
-    return {
-        "query": result.query,
-        "language": result.language,
-        "took_ms": round(result.took_ms, 1),
-        "hits": [hit_json(hit) for hit in (*result.hits, *result.weak_hits)],
-    }
-
-
-def report_json(report: "AddReport") -> dict[str, Any]:
-    """What an ingest did, for machines."""
-    facts = asdict(report)
-    facts["seconds"] = round(report.seconds, 2)
-    facts["kept"] = [{"folder": folder, "documents": count} for folder, count in report.kept]
-    facts["failures"] = [{"document": path, "reason": reason} for path, reason in report.failures]
-    return facts
-
-
-def _report_words(report: "AddReport") -> str:
-    counts = {
-        "added": report.added,
-        "changed": report.changed,
-        "unchanged": report.unchanged,
-        "renamed": report.renamed,
-        "removed": report.removed,
-        "skipped (no reader)": report.skipped,
-        "failed": len(report.failures),
-        "with warnings": report.warned,
-        KEPT: report.kept_count,
-    }
-    done = ", ".join(f"{count} {word}" for word, count in counts.items() if count) or "nothing to do"
-    return f"{done}; {report.chunks} passages indexed in {report.seconds:.1f} s"
-
-
-def _hit_words(rank: int, hit: Hit, *, with_confidence: bool) -> str:
-    where = f", p. {hit.page}" if hit.page is not None else f", {hit.section}" if hit.section else ""
-    text = " ".join(hit.text.split())
-    shown = text if len(text) <= 300 else text[:299] + "…"
-    confidence = f"{hit.confidence} " if with_confidence else ""
-    return (
-        f"{rank}. {hit.title or hit.document}{where} [{hit.language}] {confidence}{hit.score:.4f}\n"
-        f"   {hit.document}\n   {shown}"
-    )
-
-
-def _line_blocks(name: str) -> Iterator[list[str]]:
-    try:
-        with sys.stdin if name == "-" else Path(name).open(encoding="utf-8-sig") as file:
-            block: list[str] = []
-            for line in file:
-                block.append(line.rstrip("\r\n"))
-                if len(block) == ENCODE_BLOCK:
-                    yield block
-                    block = []
-            if block:
-                yield block
-    except (OSError, UnicodeDecodeError) as error:
-        raise ReadError(
-            f"'{name}' cannot be read ({error}). Expected UTF-8 text, one text per line. "
-            "Convert it and try again."
-        ) from error
+# -- what is printed ---------------------------------------------------------------------------------------
 
 
 def print_json(value: Any) -> None:
@@ -421,27 +162,14 @@ class ProgressLine:
         show_progress(done, total, unit, name if left is None else f"{duration(left)} left  {name}")
 
 
-def _suggest_fast(library: "Library", collection: str, seconds: float) -> None:
-    """One hint, unless the collection's model is the fast one."""
-    model = next((one.model for one in library.collections() if one.name == collection), "fast")
-    if model == "fast":
-        return
-    name = shlex.quote(collection)
-    words = duration(seconds)
-    print(
-        f"{words[0].upper()}{words[1:]} left. Faster: interrupt, run `app.py use fast --collection {name}`, "
-        f"and add again; `app.py use {model} --collection {name}` embeds with the better model later.",
-        file=sys.stderr,
-    )
-
-
 def show_progress(done: int, total: int, unit: str, message: str) -> None:
     """One line on standard error that is written over, if a person watches."""
     share = f"{100 * done / total:5.1f} %" if total else ""
-    _show(f"{share} {Path(message).name}"[:100])
+    show_line(f"{share} {Path(message).name}"[:100])
 
 
-def _show(words: str) -> None:
+def show_line(words: str) -> None:
+    """Words on that line."""
     if sys.stderr.isatty():
         print(f"\r\033[K{words}", end="", file=sys.stderr, flush=True)
 

@@ -1,5 +1,6 @@
-"""A running app answers the terminal: the data folder is its own, so ``search`` and ``add`` ask it.
+"""A running app answers the terminal: the data folder is its own, so it is asked.
 
+``search``, ``add``, ``remove`` and ``doctor`` do so; what changes more than a collection is still refused.
 The app listens on a port of the loopback address and leaves port and token in ``DATA/app.json``, which only
 its user can read. A request is one JSON object; the answer is a line of JSON for every step, and one at the
 end.
@@ -22,13 +23,15 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Self
 
 from indexer import errors
-from indexer.errors import CollectionError, IndexerError, StoreLockedError
+from indexer.errors import CollectionError, IndexerError, QueryError, StoreLockedError
 from indexer.ingest.report import AddReport
 from indexer.progress import CancelToken, Progress
 from indexer.types import Hit, SearchMode, SearchResult, Where
+from me5 import atomic
 from me5.errors import Me5Error
 
 if TYPE_CHECKING:
+    from indexer.library.doctor import Finding
     from indexer.library.library import Library
 
 logger = logging.getLogger(__name__)
@@ -60,7 +63,7 @@ def listening(library: "Library", stores: tuple[str | None, str | None]) -> Iter
         "token": token,
         "stores": _mark(token, stores),
     }
-    _write_private(note, json.dumps(said))
+    atomic.write(note, json.dumps(said), mode=0o600, durable=False)
     thread = threading.Thread(target=server.serve_forever, args=(0.05,), name="terminal", daemon=True)
     thread.start()
     try:
@@ -141,6 +144,7 @@ class _Handler(BaseHTTPRequestHandler):
 
 def _answer(library: "Library", request: Mapping[str, Any], step: Progress, work: CancelToken) -> Any:
     collection = str(request.get("collection", ""))
+    request = {"do": "", **request}
     if request.get("model"):
         _require_model(library, collection, str(request["model"]))
     if request["do"] == "search":
@@ -156,7 +160,16 @@ def _answer(library: "Library", request: Mapping[str, Any], step: Progress, work
         report = library.add(paths, collection, progress=step, cancel=work, **how)
         library.warm(collection)
         return asdict(report)
-    return [{"name": one.name, "model": one.model} for one in library.collections()]
+    if request["do"] == "remove":
+        return library.remove_named(request["names"], collection, folder=Path(request["folder"]))
+    if request["do"] == "doctor":
+        return [asdict(finding) for finding in library.doctor()]
+    if request["do"] == "collections":
+        return [{"name": one.name, "model": one.model} for one in library.collections()]
+    raise QueryError(
+        f"The app that is running does not know the request {request['do']!r}; it is another version. "
+        "Stop it, and start it again."
+    )
 
 
 def _require_model(library: "Library", collection: str, model: str) -> None:
@@ -177,16 +190,6 @@ def _require_neutral(library: "Library", collection: str, *, is_wanted: bool) ->
         )
 
 
-def _write_private(path: Path, text: str) -> None:
-    """Write a file that nobody else may read, at once and whole."""
-    aside = path.with_suffix(".tmp")
-    aside.unlink(missing_ok=True)
-    handle = os.open(aside, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
-    with os.fdopen(handle, "w", encoding="utf-8") as file:
-        file.write(text)
-    aside.replace(path)
-
-
 def _mark(token: str, stores: tuple[str | None, str | None]) -> str:
     """Tells whether two sets of addresses are the same without naming them."""
     return hmac.new(token.encode(), json.dumps(stores).encode(), hashlib.sha256).hexdigest()
@@ -196,7 +199,7 @@ def _mark(token: str, stores: tuple[str | None, str | None]) -> str:
 
 
 class RunningLibrary:
-    """The part of ``Library`` that ``search`` and ``add`` use, answered by the running app."""
+    """The part of ``Library`` that verbs use while the app runs, answered by it."""
 
     def __init__(self, port: int, token: str, model: str | None, *, neutral: bool) -> None:
         self._port, self._token, self._model, self._neutral = port, token, model, neutral
@@ -251,6 +254,18 @@ class RunningLibrary:
         report = self._ask(request, progress)
         pairs = {name: tuple(map(tuple, report[name])) for name in ("failures", "kept")}
         return AddReport(**report | pairs)
+
+    def remove_named(self, names: Sequence[str], collection: str, *, folder: Path) -> list[str]:
+        """See ``Library.remove_named``."""
+        request = {"do": "remove", "names": list(names), "collection": collection, "folder": str(folder)}
+        return list(self._ask(request))
+
+    def doctor(self, *, repair: bool = False) -> "list[Finding]":
+        """See ``Library.doctor``; nothing is repaired."""
+        from indexer.library.doctor import Finding
+
+        assert not repair, "what repairs needs the folder for itself"
+        return [Finding(**one) for one in self._ask({"do": "doctor"})]
 
     def _ask(self, request: Mapping[str, Any], progress: Progress | None = None) -> Any:
         connection = http.client.HTTPConnection(LOOPBACK, self._port, timeout=CONNECT_S)

@@ -9,7 +9,9 @@ from indexer.ingest.scan import expanded
 from indexer.library.blobs import KeptFiles
 
 
-def named_documents(places: Iterable[DocumentPlace], name: str, files: KeptFiles) -> list[DocumentPlace]:
+def named_documents(
+    places: Iterable[DocumentPlace], name: str, files: KeptFiles, folder: Path | None = None
+) -> list[DocumentPlace]:
     """The documents that ``name`` means; none where it means nothing.
 
     The first of these that gives any: the document of that id or shown path; what was read at that place on
@@ -17,8 +19,9 @@ def named_documents(places: Iterable[DocumentPlace], name: str, files: KeptFiles
 
     Args:
         places: of the documents to choose from.
-        name: as typed; relative paths are taken from the current folder.
+        name: as typed.
         files: tells copies, which have no place of their own, from files that were read where they lie.
+        folder: where relative paths begin; the current one when None.
     """
     if not name.strip():
         return []
@@ -27,7 +30,7 @@ def named_documents(places: Iterable[DocumentPlace], name: str, files: KeptFiles
     exact = [one for one in known if one.id == name or one.path in (name, shown)]
     if exact:
         return exact
-    place = Path(os.path.abspath(expanded(name)))  # noqa: PTH100 - removes ".." without following links
+    place = Path(os.path.abspath((folder or Path()) / expanded(name)))  # noqa: PTH100 - removes ".." without following links
     below = f"{shown}/"
     located = []
     for one in known:

@@ -20,6 +20,7 @@ from indexer.text import language
 from indexer.text.chunking import ChunkSettings, TokenCounter, fit_title, iter_chunks
 from indexer.text.file_names import stem
 from indexer.types import Chunk, SparseVector
+from me5.storable import storable
 
 GROUP_CHUNKS = 128
 """Chunks handed over together; also the context in which languages correct each other."""
@@ -142,7 +143,7 @@ def _read(file: FoundFile, decision: Decision, options: ReadOptions) -> Iterator
 
 def prepare(document: DocumentRecord, chunks: Sequence[Chunk]) -> Group:
     """Give consecutive chunks of a document their ids, languages and sparse vectors."""
-    texts = [_storable(chunk.text) for chunk in chunks]
+    texts = [storable(chunk.text) for chunk in chunks]
     guesses = language.refine(language.detect_many(texts), texts)
     namespace = UUID(document.id)
     records = []
@@ -165,13 +166,4 @@ def _title(reading: Reading, document: DocumentRecord) -> str:
     info = reading.info
     is_log = document.path.lower().endswith(".log")
     found = titles.find_title(info.title, head, info.file_type, is_log=is_log)
-    return _storable(found) or stem(document.path)
-
-
-def _storable(text: str) -> str:
-    """``text`` with lone surrogates, which no database takes, replaced one for one."""
-    try:
-        text.encode()
-    except UnicodeEncodeError:
-        return "".join("\ufffd" if "\ud800" <= sign <= "\udfff" else sign for sign in text)
-    return text
+    return storable(found) or stem(document.path)

@@ -2,11 +2,9 @@
 
 import errno
 import hashlib
-import os
 import shutil
 import threading
 import time
-import uuid
 from collections.abc import Callable, Collection, Iterator
 from dataclasses import replace
 from pathlib import Path
@@ -18,12 +16,12 @@ from indexer.readers import ARCHIVE_SUFFIXES, ReadLimits
 from indexer.readers.archive import expand
 from indexer.store import DEFAULT_RESERVE_BYTES
 from indexer.store.disk import check_reserve
+from me5 import atomic
 
 if TYPE_CHECKING:
     from indexer.catalog import Catalog
 
 _BLOCK = 1 << 20
-_UNFINISHED = "unfinished-"
 _POLL_S = 0.2
 SILENT_S = 120.0
 """A file that gives no megabyte for so long, as on a network drive that is gone, is given up."""
@@ -110,7 +108,7 @@ class KeptFiles:
             try:
                 digest = _copy(file.source, unfinished)
                 target = self._place(digest, target.suffix)  # the file may have changed meanwhile
-                unfinished.replace(target)
+                atomic.move_file(unfinished, target)
             finally:
                 unfinished.unlink(missing_ok=True)
         return replace(file, source=target, is_copy=True, mtime_ns=target.stat().st_mtime_ns)
@@ -130,7 +128,7 @@ class KeptFiles:
             unfinished = self._unfinished()
             try:
                 expand(file.source, unfinished, limits, cancelled=cancelled)
-                unfinished.replace(target)
+                atomic.move_folder(unfinished, target, durable=False)  # thousands of files
             finally:
                 shutil.rmtree(unfinished, ignore_errors=True)
         members = sorted(path for path in target.rglob("*") if path.is_file())
@@ -161,7 +159,7 @@ class KeptFiles:
 
     def _unfinished(self) -> Path:
         self.root.mkdir(parents=True, exist_ok=True)
-        return self.root / f"{_UNFINISHED}{os.getpid()}-{uuid.uuid4().hex[:8]}"
+        return atomic.name_aside(self.root / "unfinished")
 
     def _unit(self, path: Path) -> Path:
         """The copy, or the unpacked archive that the file belongs to."""
@@ -169,7 +167,7 @@ class KeptFiles:
 
     def _units(self) -> Iterator[Path]:
         for entry in sorted(self.root.iterdir()) if self.root.is_dir() else ():
-            if entry.name.startswith(_UNFINISHED):
+            if atomic.is_aside(entry):
                 yield entry
             elif entry.is_dir():
                 yield from sorted(entry.iterdir())
@@ -182,8 +180,6 @@ def _copy(source: Path, target: Path) -> str:
         while block := original.read(_BLOCK):
             digest.update(block)
             copy.write(block)
-        copy.flush()
-        os.fsync(copy.fileno())
     return digest.hexdigest()
 
 

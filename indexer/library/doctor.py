@@ -1,5 +1,6 @@
 """Is the data folder in order? Each check gives findings that say what is so and what to do."""
 
+import os
 import shutil
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
@@ -94,7 +95,7 @@ def _disk(data_dir: Path, reserve_bytes: int) -> Iterator[Finding]:
 
 
 def _lock(data_dir: Path, store: VectorStore) -> Iterator[Finding]:
-    yield Finding("ok", "lock", f"this process owns {data_dir}; vectors: {store.describe()}")
+    yield Finding("ok", "lock", f"process {os.getpid()} owns {data_dir}; vectors: {store.describe()}")
 
 
 def _database(catalog: Catalog) -> Iterator[Finding]:

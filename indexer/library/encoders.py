@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING
 
 from indexer.catalog import CollectionRecord
 from indexer.errors import CollectionError, ModelError
+from me5 import atomic
 from me5.contract import ModelContract
 from me5.errors import Me5Error
 from me5.neutral import map_of
@@ -123,19 +124,16 @@ class ModelFolder:
         self.root.mkdir(parents=True, exist_ok=True)
         size = sum(file.stat().st_size for file in source.rglob("*") if file.is_file())
         check_reserve(self.root, reserve_bytes, size)
-        aside = self.root / f".{name}.part"
-        shutil.rmtree(aside, ignore_errors=True)
         try:
-            shutil.copytree(source, aside / name, ignore=shutil.ignore_patterns(*_PICKLED))
-            _keep_prompts(aside / name, expected)
-            _try_out(aside / name, expected.contract)
-            (aside / name).rename(self.root / name)
+            with atomic.replacing_folder(self.root / name) as copy:
+                ignored = shutil.ignore_patterns(*_PICKLED)
+                shutil.copytree(source, copy, ignore=ignored, dirs_exist_ok=True)
+                _keep_prompts(copy, expected)
+                _try_out(copy, expected.contract)
         except (Me5Error, OSError) as error:
             raise ModelError(
                 f"{folder} cannot be registered as {name!r}: {error} Nothing was registered."
             ) from error
-        finally:
-            shutil.rmtree(aside, ignore_errors=True)
         logger.info("%s is registered as %s", folder, name)
         return self.root / name
 

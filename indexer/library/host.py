@@ -3,12 +3,12 @@
 The name of the host would not do: containers share names, and machines are renamed.
 """
 
-import os
 import uuid
 from pathlib import Path
 
 from indexer.catalog import Catalog
 from indexer.errors import StoreError
+from me5 import atomic
 
 FILE = "host.id"
 _HOSTS = "hosts"
@@ -26,12 +26,7 @@ def host_id(data_dir: Path) -> str:
             return known
         data_dir.mkdir(parents=True, exist_ok=True)
         made = str(uuid.uuid4())
-        aside = path.with_suffix(".tmp")
-        with aside.open("w", encoding="utf-8") as file:
-            file.write(f"{made}\n")
-            file.flush()
-            os.fsync(file.fileno())
-        aside.replace(path)
+        atomic.write(path, f"{made}\n")
     except OSError as error:
         raise StoreError(
             f"{path} cannot be written ({error.strerror}). Expected a folder of yours; choose another with "

@@ -3,12 +3,12 @@
 All of it can be made again or did its duty; the last few are kept, for whoever looks into a trouble.
 """
 
-import time
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
 from indexer.library.blobs import delete
+from me5 import atomic
 from me5.cache import cache_folder
 
 KEPT_DAMAGED = 3
@@ -18,7 +18,6 @@ KEPT_CACHED = 3
 
 CACHE_FOLDERS = ("models", "tokenizers")
 """Converted models and unpacked tokenizers: tens of megabytes each, and seconds to make again."""
-_UNDER_WAY_S = 24 * 3600.0
 
 
 @dataclass(frozen=True)
@@ -50,13 +49,17 @@ def cached() -> list[Leftovers]:
     """What was converted once for this machine, outside the data folder, by kind."""
     found = []
     for folder in (cache_folder() / name for name in CACHE_FOLDERS):
-        paths = (path for path in folder.glob("*") if not _is_under_way(path))
+        under_way = set(atomic.leftovers(folder)) - set(atomic.leftovers(folder, idle_s=atomic.IDLE_S))
+        paths = (path for path in folder.glob("*") if path not in under_way)
         found.append(Leftovers(folder, _newest_first(paths)))
     return found
 
 
 def tidy(data_dir: Path) -> None:
-    """Delete all but the last few damaged vectors and logs."""
+    """Delete all but the last few damaged vectors and logs, and what a kill left half written."""
+    for folder in (data_dir, data_dir / "files"):
+        atomic.remove_leftovers(folder)
+    atomic.remove_leftovers(data_dir / "models", idle_s=atomic.IDLE_S)  # who registers one holds no lock
     remove(damaged_vectors(data_dir).paths[KEPT_DAMAGED:])
     remove(logs(data_dir).paths[KEPT_LOGS:])
 
@@ -83,14 +86,6 @@ def size_of(path: Path) -> int:
         except OSError:
             continue
     return total
-
-
-def _is_under_way(path: Path) -> bool:
-    """Whether a process may still be writing it: until it is whole, its name begins with a dot."""
-    try:
-        return path.name.startswith(".") and time.time() - path.lstat().st_mtime < _UNDER_WAY_S
-    except OSError:
-        return False
 
 
 def _newest_first(paths: Iterable[Path]) -> tuple[Path, ...]:

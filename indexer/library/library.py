@@ -35,6 +35,7 @@ from indexer.library.leftovers import tidy
 from indexer.library.model_switch import SwitchReport
 from indexer.library.offers import ModelOffer
 from indexer.library.recovery import reconcile, rename_former_models, resume
+from indexer.library.removing import choose_documents
 from indexer.library.repair import restore
 from indexer.progress import CancelToken, Progress
 from indexer.store import DEFAULT_RESERVE_BYTES, open_store
@@ -497,6 +498,13 @@ class Library:
                 remove_documents(self.catalog, self.store, collection, [record.id for record in group])
             self._release(record.source for record in records)
         return len(records)
+
+    def remove_named(self, names: Sequence[str], collection: str, *, folder: Path) -> list[str]:
+        """Remove documents by what a person calls them; their paths. Errors as of ``choose_documents``."""
+        with self.writing:
+            chosen = choose_documents(self.catalog, self.files, names, collection, folder)
+            self.remove(list(chosen))
+        return sorted(chosen.values())
 
     def reindex(
         self,

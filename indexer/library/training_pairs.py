@@ -24,6 +24,7 @@ import numpy as np
 from indexer.errors import QueryError
 from indexer.text.segmentation import sentence_spans
 from indexer.types import Chunk
+from me5 import atomic
 
 if TYPE_CHECKING:
     from indexer.catalog import Catalog
@@ -88,13 +89,11 @@ def write_pairs(
     known = catalog.collection(collection)
     pairs = CollectionPairs(catalog, known.id, kinds_of(kind), max_repeats)
     out.parent.mkdir(parents=True, exist_ok=True)
-    aside = out.with_name(f"{out.name}.part")
     counts = dict.fromkeys(map(str, pairs.kinds), 0)
-    with aside.open("w", encoding="utf-8") as file:
+    with atomic.replacing(out) as aside, aside.open("w", encoding="utf-8") as file:
         for pair in pairs:
             file.write(json.dumps(vars(pair), ensure_ascii=False) + "\n")
             counts[pair.kind] += 1
-    aside.replace(out)
     return PairReport(out, counts, pairs.left_out)
 
 

@@ -2,6 +2,8 @@
 
 import re
 
+from me5.storable import storable
+
 # a line that ends in a soft hyphen goes on in its last word
 _SOFT_HYPHEN = re.compile("\u00ad+(?:[ \t]*\r?\n[ \t]*(?=\\w))?")
 _TERMINAL = re.compile(
@@ -11,16 +13,12 @@ _TERMINAL = re.compile(
     r"|\x1b[ -/]*[0-~]"
 )
 _OVERSTRUCK = re.compile(r"(.)\x08\1|_\x08(?=.)")  # bold and underlined, as manuals are printed
-_SURROGATE = re.compile("[\ud800-\udfff]")
 
 
 def clean(text: str) -> str:
     """``text`` without soft hyphens and codes of terminals; NUL and lone surrogates become U+FFFD."""
     if "\x1b" in text or "\x08" in text:
         text = _OVERSTRUCK.sub(r"\1", _TERMINAL.sub("", text))
-    if text.isascii():
-        return text.replace("\0", "\ufffd")
-    text = text.replace("\0", "\ufffd")
-    if "\u00ad" in text:
+    if not text.isascii() and "\u00ad" in text:
         text = _SOFT_HYPHEN.sub("", text)
-    return _SURROGATE.sub("\ufffd", text)
+    return storable(text)

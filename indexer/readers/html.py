@@ -16,6 +16,7 @@ from indexer.readers.page_styles import PageStyles
 from indexer.readers.pieces import Facts, Headings, Piece, Reading, Source
 from indexer.readers.plain import BLOCK_CHARS
 from indexer.readers.stated_title import real_title
+from me5.storable import storable
 
 if TYPE_CHECKING:
     from lxml.etree import _Element
@@ -89,7 +90,7 @@ def _parsed(text: str) -> tuple["_Element | None", bool]:
     )
     text = RUBY_END.sub(r"<\1\2>\3</\1>", text) if "<rt" in text.lower() else text
     try:
-        root = etree.fromstring(text.replace("\0", "\ufffd").encode("utf-8", "replace") or b" ", parser)
+        root = etree.fromstring(storable(text).encode() or b" ", parser)
     except etree.XMLSyntaxError as error:
         if "unknown error" in str(error):  # how libxml2 says that it got no memory
             raise MemoryError from error

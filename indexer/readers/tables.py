@@ -7,9 +7,7 @@ from typing import TextIO
 
 from indexer.readers import encoding
 from indexer.readers.pieces import Facts, Piece, Reading, Source
-from indexer.readers.rows import DELIMITERS, Row, delimiter_of, iter_rows, stated_delimiter, width_of
-
-__all__ = ["DELIMITERS", "TEXT_NAMES", "TITLE_NAMES", "delimiter_of", "read", "row_text"]
+from me5.delimited import START_CHARS, Row, delimiter_of, iter_rows, stated_delimiter, width_of
 
 TITLE_NAMES = frozenset({"title", "name", "heading"})
 TEXT_NAMES = frozenset({"text", "content", "body", "passage"})
@@ -32,10 +30,10 @@ def read(source: Source) -> Reading:
     codec = encoding.detect_source(source)
     yield Facts(encoding=codec)
     with encoding.open_text(source, codec) as stream:
-        start = stream.read(1 << 16)
+        start = stream.read(START_CHARS)
         delimiter = "\t" if source.suffix == ".tsv" else delimiter_of(start)
         lines = _lines(start, stream)
-        if stated_delimiter(start.partition("\n")[0]) is not None:
+        if stated_delimiter(start) is not None:
             next(lines)
         sample = (f"{line}\n" for line in start.split("\n")[:SAMPLE_ROWS])
         width = width_of(iter_rows(sample, delimiter, 0))

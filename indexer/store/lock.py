@@ -1,6 +1,7 @@
 """One process owns a data folder: a locked file that names the owner.
 
-The operating system drops the lock when the owner dies, so a lock that is left over never blocks.
+The operating system drops the lock when the owner dies, so a lock that is left over never blocks. Not by
+``filelock``: it locks all of the file where Windows then lets nobody read who the owner is.
 """
 
 import json

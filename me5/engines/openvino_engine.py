@@ -19,6 +19,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from me5 import atomic
 from me5.batching import BatchPolicy
 from me5.cache import cache_folder
 from me5.engines.bert_graph import EncoderShape, build_graph
@@ -210,11 +211,9 @@ class _Measurements:
 
     def write(self, key: str, known: Mapping[str, float]) -> None:
         values = {**self._all(), key: dict(known)}
-        aside = self._path.with_name(f".measured-{os.getpid()}.json")
         try:
             self._path.parent.mkdir(parents=True, exist_ok=True)
-            aside.write_text(json.dumps(values, indent=1), encoding="utf-8")
-            aside.replace(self._path)
+            atomic.write(self._path, json.dumps(values, indent=1), durable=False)
         except OSError as error:
             logger.info("the measurement is not kept: %s", error)
 

@@ -9,12 +9,12 @@ from __future__ import annotations
 import hashlib
 import json
 import logging
-import os
 from pathlib import Path
 from typing import Literal
 
 import numpy as np
 
+from me5 import atomic
 from me5.knn.best import Best
 from me5.knn.codes import Vectors, blocks
 from me5.knn.space import explain_full_disk, open_array
@@ -40,6 +40,7 @@ class SavedRun:
     def __init__(self, folder: Path, fingerprint: str, rows: int) -> None:
         self._folder, self._fingerprint, self._rows = folder, fingerprint, rows
         folder.mkdir(parents=True, exist_ok=True)
+        atomic.remove_leftovers(folder)
 
     def restore(self, rows: Best, columns: Best) -> int:
         """Fill the lists with what was saved; how many rows are finished."""
@@ -81,23 +82,16 @@ class SavedRun:
             kept.flush()  # type: ignore[attr-defined]
 
     def _save_columns(self, columns: Best, strip: slice) -> None:
-        aside = self._columns(strip.stop).with_suffix(".tmp")
-        with aside.open("wb") as file:
+        with atomic.replacing(self._columns(strip.stop)) as aside, aside.open("wb") as file:
             np.savez(file, scores=columns.scores, ids=columns.ids)
-            _sync(file.fileno())
-        aside.replace(self._columns(strip.stop))
         self._write_state(strip.stop)
         for old in self._folder.glob("columns-*.npz"):
             if old != self._columns(strip.stop):
                 old.unlink()
 
     def _write_state(self, done: int) -> None:
-        aside = self._state.with_suffix(".tmp")
-        with aside.open("w", encoding="utf-8") as file:
-            json.dump({"fingerprint": self._fingerprint, "rows": done, "of": self._rows}, file)
-            file.flush()
-            _sync(file.fileno())
-        aside.replace(self._state)
+        state = {"fingerprint": self._fingerprint, "rows": done, "of": self._rows}
+        atomic.write(self._state, json.dumps(state))
 
     @property
     def _state(self) -> Path:
@@ -109,7 +103,3 @@ class SavedRun:
 
     def _columns(self, done: int) -> Path:
         return self._folder / f"columns-{done}.npz"
-
-
-def _sync(handle: int) -> None:
-    os.fsync(handle)

@@ -71,10 +71,20 @@ def test_a_second_process_on_the_same_folder_is_refused(
     filled_server: str, tmp_path_factory: pytest.TempPathFactory
 ) -> None:
     data = next(path / "data" for path in tmp_path_factory.getbasetemp().glob("filled*") if path.is_dir())
-    command = [sys.executable, "app.py", "doctor", "--data", str(data)]
+    command = [sys.executable, "app.py", "doctor", "--repair", "--data", str(data)]
     done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=False)
     assert done.returncode == 1 and done.stdout == ""
     assert "error: " in done.stderr and "process" in done.stderr.lower() and "Traceback" not in done.stderr
+
+
+def test_what_changes_nothing_is_answered_by_the_page(
+    filled_server: str, tmp_path_factory: pytest.TempPathFactory
+) -> None:
+    data = next(path / "data" for path in tmp_path_factory.getbasetemp().glob("filled*") if path.is_dir())
+    for verb in (["doctor"], ["models"]):
+        command = [sys.executable, "app.py", *verb, "--data", str(data)]
+        done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=False)
+        assert done.returncode == 0 and done.stderr == "" and len(done.stdout.splitlines()) > 3
 
 
 def test_a_taken_port_is_named(filled_server: str, tmp_path: Path) -> None:

@@ -17,6 +17,7 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
+from me5 import atomic
 from trainer.builtin.corpus import Corpus
 from trainer.builtin.losses import distillation, equal_pairs
 from trainer.builtin.sampling import PairSampler
@@ -66,9 +67,8 @@ def teach(corpus: Corpus, config: DistillationConfig, dimension: int, folder: Pa
     for start in range(0, len(numbers), BLOCK):
         block_BD = vectors_ND[start : start + BLOCK].astype(np.float32)
         reduced_ND[start : start + BLOCK] = block_BD @ axes_DD[:dimension].T
-    aside = path.with_suffix(".partial")
-    save_file({"numbers": numbers, "vectors": reduced_ND}, aside)
-    aside.replace(path)
+    with atomic.replacing(path) as aside:
+        save_file({"numbers": numbers, "vectors": reduced_ND}, aside)
     return Targets(numbers, reduced_ND)
 
 

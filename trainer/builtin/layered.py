@@ -16,6 +16,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from me5 import atomic
 from trainer.builtin.layers import Layer, Stack, Workers, iter_chunks
 from trainer.builtin.static import PieceTable, Sampler, adagrad, kind_of_step, position_of
 from trainer.config import LayersConfig
@@ -160,18 +161,15 @@ def save_layered(
 ) -> None:
     """Write everything that a resumed run needs, aside first, then renamed."""
     folder.mkdir(parents=True, exist_ok=True)
-    aside = folder / "checkpoint.partial"
-    torch.save(
-        {
-            "position": position_of(state, samplers, fingerprint),
-            "table": state.table,
-            "squares": state.squares,
-            "stack": state.stack.state_dict(),
-            "optimiser": state.optimiser.state_dict(),
-        },
-        aside,
-    )
-    aside.replace(folder / "checkpoint.pt")
+    saved = {
+        "position": position_of(state, samplers, fingerprint),
+        "table": state.table,
+        "squares": state.squares,
+        "stack": state.stack.state_dict(),
+        "optimiser": state.optimiser.state_dict(),
+    }
+    with atomic.replacing(folder / "checkpoint.pt") as aside:
+        torch.save(saved, aside)
 
 
 def restore_layered(

@@ -20,6 +20,7 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
+from me5 import atomic
 from trainer.config import StaticOptimConfig
 from trainer.errors import TrainingError
 
@@ -264,10 +265,9 @@ def save_checkpoint(
     from safetensors.torch import save_file
 
     folder.mkdir(parents=True, exist_ok=True)
-    aside = folder / "checkpoint.partial"
     tensors = {name: getattr(state, name).detach() for name in TENSORS}
-    save_file(tensors, aside, metadata={"position": position_of(state, samplers, fingerprint)})
-    aside.replace(folder / "checkpoint.safetensors")
+    with atomic.replacing(folder / "checkpoint.safetensors") as aside:
+        save_file(tensors, aside, metadata={"position": position_of(state, samplers, fingerprint)})
 
 
 def load_checkpoint(folder: Path, samplers: Mapping[str, Sampler], fingerprint: str) -> StaticState | None:

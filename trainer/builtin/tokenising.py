@@ -11,6 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 from tokenizers import Tokenizer
 
+from me5 import atomic
 from trainer.builtin.static import PieceTable
 
 log = logging.getLogger(__name__)
@@ -36,9 +37,8 @@ def kept_pieces(texts: Sequence[str], tokenizer: Tokenizer, limit: int, path: Pa
             if len(kept["offsets"]) == len(texts) + 1:
                 return PieceTable(kept["pieces"], kept["offsets"])
     table = tokenise(texts, tokenizer, limit)
-    aside = path.with_suffix(".partial.npz")
-    np.savez(aside, pieces=table.pieces, offsets=table.offsets)
-    aside.replace(path)
+    with atomic.replacing(path) as aside, aside.open("wb") as file:
+        np.savez(file, pieces=table.pieces, offsets=table.offsets)
     return table
 
 

@@ -17,6 +17,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from me5 import atomic
 from trainer.errors import DataError, TrainingError
 
 
@@ -66,17 +67,14 @@ def write_groups(path: Path, groups: Iterable[QueryGroup]) -> int:
     Raises:
         TrainingError: the disk is full or cannot be written; an older file of that name stays.
     """
-    partial = path.with_name(f"{path.name}.partial")
     written = 0
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
-        with partial.open("w", encoding="utf8") as stream:
+        with atomic.replacing(path) as aside, aside.open("w", encoding="utf8") as stream:
             for group in groups:
                 stream.write(json.dumps(_plain(group), ensure_ascii=False) + "\n")
                 written += 1
-        partial.replace(path)
     except OSError as error:
-        partial.unlink(missing_ok=True)
         raise TrainingError(
             f"{path} cannot be written ({error}). Expected a folder with free space. Make room and run again."
         ) from error

@@ -17,6 +17,7 @@ from typing import Literal
 
 import numpy as np
 
+from me5.delimited import START_CHARS, delimiter_of, stated_delimiter
 from trainer.data.pairs import Pair
 from trainer.data.text_files import open_text
 from trainer.errors import DataError
@@ -337,13 +338,15 @@ class _Rows:
                 if self._is_json:
                     yield from self._json_rows(stream)
                     return
-                start = stream.read(8192)
+                start = stream.read(START_CHARS)
                 stream.seek(0)
-                if "\t" in start.partition("\n")[0]:
+                if stated_delimiter(start) is not None:
+                    stream.readline()
+                delimiter = delimiter_of(start, is_header=_names_sides)
+                if delimiter == "\t" or self._path.suffix.lower() == ".tsv":  # quotation marks are only that
                     yield from (line.rstrip("\r\n").split("\t") for line in stream if line.strip())
                 else:
-                    comma = max(",;", key=start.partition("\n")[0].count)
-                    yield from (row for row in csv.reader(stream, delimiter=comma) if row)
+                    yield from (row for row in csv.reader(stream, delimiter=delimiter) if row)
         except (OSError, UnicodeError, csv.Error) as error:
             raise DataError(
                 f"'{self._path.name}' cannot be read ({error}). Expected text, one pair per line. "
@@ -362,6 +365,11 @@ class _Rows:
                 yield row
             else:
                 self.damaged += 1
+
+
+def _names_sides(cells: Sequence[str]) -> bool:
+    names = {cell.strip().casefold() for cell in cells}
+    return not names.isdisjoint(QUERY_NAMES) and not names.isdisjoint(PASSAGE_NAMES)
 
 
 def _as_text(value: object) -> str:

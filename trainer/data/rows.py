@@ -6,11 +6,13 @@
 from __future__ import annotations
 
 import csv
+import io
 from collections.abc import Iterator, Mapping, Sequence
 from itertools import islice
 from pathlib import Path
 from typing import Any
 
+from me5.delimited import START_CHARS, delimiter_of
 from trainer.data.sources import PairSource
 from trainer.data.text_files import in_utf8
 from trainer.errors import DataError
@@ -143,7 +145,10 @@ def _csv_options(path: Path, source: PairSource) -> dict[str, Any]:
         import fsspec
 
         with fsspec.open(path, "rt", encoding="utf-8-sig", compression="infer", newline="") as stream:
-            names = next(csv.reader(stream, csv.excel_tab if is_tab else csv.excel), [])
+            start = stream.read(START_CHARS)
+        if not is_tab:
+            options["sep"] = delimiter_of(start)
+        names = next(csv.reader(io.StringIO(start, newline=""), delimiter=options["sep"]), [])
     # Without a schema numbers would be parsed, and "007" would become 7.
     return options | {"features": Features({name: Value("string") for name in names})}
 

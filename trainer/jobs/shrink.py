@@ -10,7 +10,6 @@ from __future__ import annotations
 import json
 import logging
 import lzma
-import shutil
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -19,6 +18,7 @@ from typing import Any, Literal
 import numpy as np
 from numpy.typing import NDArray
 
+from me5 import atomic
 from me5.loading import load_encoder, model_folder
 from me5.neutral import bundled_sample, estimate, read_sample
 from me5.neutral_map import FILE_NAME as NEUTRAL_FILE
@@ -131,16 +131,14 @@ def run_shrink(config: ShrinkConfig, *, resume: bool) -> Path:
     is_frequent[np.argsort(-use_V, kind="stable")[: config.frequent]] = True
     rare = product_codes(words_VH[~is_frequent], use_V[~is_frequent], config) if left else None
     tensors = {name: weights(name) for name in _tensor_names(int(shape["num_hidden_layers"]))}
-    partial = out.with_name(f"{out.name}.partial")
+    atomic.remove_leftovers_of(out)
     try:
-        shutil.rmtree(partial, ignore_errors=True)
-        write_packed(partial, shape, tensors, frequent=np.flatnonzero(is_frequent), rare=rare)
-        _write_texts(partial, source, config)
-        encoder = load_encoder(str(partial), device="cpu")
-        estimate(encoder, sample=_neutral_sample(config)).save(partial / NEUTRAL_FILE)
-        partial.replace(out)
+        with atomic.replacing_folder(out) as aside:
+            write_packed(aside, shape, tensors, frequent=np.flatnonzero(is_frequent), rare=rare)
+            _write_texts(aside, source, config)
+            encoder = load_encoder(str(aside), device="cpu")
+            estimate(encoder, sample=_neutral_sample(config)).save(aside / NEUTRAL_FILE)
     except OSError as error:
-        shutil.rmtree(partial, ignore_errors=True)
         raise TrainingError(
             f"The model cannot be written to {out} ({error}). Expected free space. Make room and run again."
         ) from error

@@ -8,7 +8,6 @@ leave passages alone, see ``me5.blending``.
 
 from __future__ import annotations
 
-import shutil
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
@@ -16,6 +15,7 @@ from typing import Literal
 import torch
 from torch import nn
 
+from me5 import atomic
 from trainer.config import require
 from trainer.errors import ConfigError, TrainingError
 from trainer.models.backbone import TextModel, build_model
@@ -109,16 +109,12 @@ def _require_same_tokenizer(first: TextModel, second: TextModel, config: BlendCo
 
 
 def _save(model: TextModel, config: BlendConfig, out: Path) -> None:
-    partial = out.with_name(f"{out.name}.partial")
+    atomic.remove_leftovers_of(out)
     try:
-        shutil.rmtree(partial, ignore_errors=True)
-        model.save(partial)
-        (partial / "README.md").write_text(blend_card(config), encoding="utf8")
-        if out.is_dir():
-            out.rmdir()  # empty, or the recipe was refused
-        partial.replace(out)
+        with atomic.replacing_folder(out) as aside:
+            model.save(aside)
+            (aside / "README.md").write_text(blend_card(config), encoding="utf8")
     except OSError as error:
-        shutil.rmtree(partial, ignore_errors=True)
         raise TrainingError(
             f"The model cannot be written to {out} ({error}). Expected free space. Make room and run again."
         ) from error

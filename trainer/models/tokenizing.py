@@ -12,6 +12,7 @@ from typing import Any, Literal
 
 import numpy as np
 
+from me5 import atomic
 from trainer.config import require
 from trainer.data.pairs import to_pairs
 from trainer.data.rows import no_column, read_rows
@@ -171,9 +172,8 @@ def _write(tokenizer: Any, specials: Specials, config: TokenizerRecipe, out: Pat
         out.mkdir(parents=True, exist_ok=True)
         text = json.dumps(settings, indent=2) + "\n"
         (out / "tokenizer_config.json").write_text(text, encoding="utf8")
-        partial = out / "tokenizer.json.partial"
-        tokenizer.save(str(partial))
-        partial.replace(out / "tokenizer.json")  # last: a folder that has it is whole
+        with atomic.replacing(out / "tokenizer.json") as aside:  # last: a folder that has it is whole
+            tokenizer.save(str(aside))
     except Exception as error:  # the library raises plain Exception
         raise TrainingError(
             f"The tokenizer cannot be written to {out} ({error}). Expected free space. Make room and "

@@ -21,7 +21,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from me5 import Encoder, Me5Error, Role, load_encoder
+from me5 import Encoder, Me5Error, Role, atomic, load_encoder
 from trainer.errors import ConfigError, TrainingError
 from trainer.negatives.text_file import disk_error
 
@@ -180,16 +180,14 @@ def content_name(*parts: str | NDArray[Any]) -> str:
 
 
 def write_json(path: Path, values: Mapping[str, Any]) -> None:
-    """Write values aside, then rename.
+    """Write values at once.
 
     Raises:
         TrainingError: the disk is full or cannot be written; an older file of that name stays.
     """
-    partial = path.with_name(f"{path.name}.partial")
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
-        partial.write_text(json.dumps(values, ensure_ascii=False, indent=1), encoding="utf8")
-        partial.replace(path)
+        atomic.write(path, json.dumps(values, ensure_ascii=False, indent=1))
     except OSError as error:
         raise disk_error(path, error) from error
 
@@ -229,6 +227,7 @@ def locked(folder: Path) -> Iterator[None]:
     except OSError as error:
         raise disk_error(folder, error) from error
     try:
+        atomic.remove_leftovers(folder)
         yield
     finally:
         lock.release()

@@ -14,6 +14,7 @@ from typing import Any
 
 from me5 import ModelFormatError
 from me5.prefixes import join_title
+from me5.storable import replace_surrogates
 
 CHARS_PER_TOKEN = 64
 """Longer than nearly every piece: text beyond max_tokens times this is looked at only when needed."""
@@ -60,7 +61,10 @@ class PairTokenization:
         """Tokens of each pair, at most ``max_tokens``; a title stands before its passage."""
         if titles is not None:
             passages = [join_title(title, text) for title, text in zip(titles, passages, strict=True)]
-        whole = [(_clean(query), _clean(text)) for query, text in zip(queries, passages, strict=True)]
+        whole = [
+            (replace_surrogates(query), replace_surrogates(text))
+            for query, text in zip(queries, passages, strict=True)
+        ]
         limit = self.max_tokens * CHARS_PER_TOKEN
         found = self._tokens([(query[:limit], text[:limit]) for query, text in whole])
         for row, (query, text) in enumerate(whole):
@@ -117,10 +121,3 @@ class PairTokenization:
     def _tokens(self, pairs: Sequence[tuple[str, str]]) -> list[PairTokens]:
         encodings = self._tokenizer.encode_batch_fast(list(pairs))
         return [PairTokens(encoding.ids, encoding.type_ids) for encoding in encodings]
-
-
-def _clean(text: str) -> str:
-    """Lone surrogates, which have no UTF-8 form, become U+FFFD."""
-    if text.isascii():
-        return text
-    return text.encode("utf-16", "surrogatepass").decode("utf-16", "replace")

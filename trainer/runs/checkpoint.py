@@ -10,7 +10,6 @@ from __future__ import annotations
 
 import json
 import logging
-import os
 import shutil
 from collections.abc import Mapping
 from dataclasses import dataclass, field
@@ -20,11 +19,10 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
+from me5 import atomic
 from trainer.errors import TrainingError
 
 logger = logging.getLogger(__name__)
-
-PARTIAL = ".partial"
 
 
 @dataclass(frozen=True)
@@ -58,16 +56,11 @@ class Checkpoints:
             TrainingError: the disk is full or cannot be written.
         """
         target = self._folder / self.name_of(position.step)
-        partial = target.with_suffix(PARTIAL)
+        atomic.remove_leftovers(self._folder)
         try:
-            shutil.rmtree(partial, ignore_errors=True)
-            partial.mkdir(parents=True)
-            self._write(partial, body, optimiser, position)
-            shutil.rmtree(target, ignore_errors=True)
-            partial.replace(target)
-            _flush(self._folder)
+            with atomic.replacing_folder(target, exist_ok=True) as aside:
+                self._write(aside, body, optimiser, position)
         except (OSError, RuntimeError) as error:  # torch reports a failed write as RuntimeError
-            shutil.rmtree(partial, ignore_errors=True)
             kept = self.newest()
             raise TrainingError(
                 f"The checkpoint of step {position.step} cannot be written to {self._folder} ({error}). "
@@ -112,20 +105,7 @@ class Checkpoints:
             )
         values = {"step": position.step, "data": position.data}
         (folder / "position.json").write_text(json.dumps(values), encoding="utf8")
-        for path in folder.iterdir():
-            _flush(path)
 
     def _remove_old(self) -> None:
         for old in sorted(self._folder.glob(f"step-{'[0-9]' * 9}"))[: -self._keep]:
             shutil.rmtree(old, ignore_errors=True)
-        for partial in self._folder.glob(f"step-*{PARTIAL}"):
-            shutil.rmtree(partial, ignore_errors=True)
-
-
-def _flush(path: Path) -> None:
-    """Wait until a file or folder is on the disk, not only in its cache."""
-    handle = os.open(path, os.O_RDONLY)
-    try:
-        os.fsync(handle)
-    finally:
-        os.close(handle)

@@ -24,7 +24,7 @@ from me5.errors import Me5Error
 from me5.packed import is_packed, tokenizer_file
 from me5.spec import ModelSpec
 from trainer.errors import TrainingError
-from trainer.runs.records import read_json
+from trainer.runs.records import read_json, write_json
 
 ROOT = Path(__file__).resolve().parents[2]
 FLOAT_BYTES = 4
@@ -221,7 +221,7 @@ def measure_speed(
         )
         speed = Speed(**json.loads(done.stdout.splitlines()[-1]))
         memory_file.parent.mkdir(parents=True, exist_ok=True)
-        memory_file.write_text(json.dumps(known | {key: asdict(speed)}), encoding="utf8")
+        write_json(memory_file, known | {key: asdict(speed)}, durable=False)
     except (OSError, subprocess.SubprocessError, ValueError, TypeError, IndexError):
         return None
     return speed

@@ -11,11 +11,12 @@ import json
 import logging
 import os
 import time
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any, Protocol
 
+from me5 import atomic
 from trainer.errors import ConfigError, TrainingError
 from trainer.runs.checkpoint import Checkpoints
 from trainer.runs.interruption import RunStopped, StopRequest
@@ -96,10 +97,8 @@ class RunFolder:
         if not self._is_first:
             return
         self._state |= {"state": state, "updated_at": time.time(), "message": message}
-        partial = self.path / "state.json.partial"
         with suppress(OSError):  # a full disk must not hide what is being told
-            partial.write_text(json.dumps(self._state), encoding="utf8")
-            partial.replace(self.path / "state.json")
+            atomic.write(self.path / "state.json", json.dumps(self._state), durable=state != "running")
 
     def _write_config(self) -> None:
         import yaml
@@ -108,9 +107,9 @@ class RunFolder:
             return
         try:
             self.path.mkdir(parents=True, exist_ok=True)
-            (self.path / "config.yaml").write_text(
-                yaml.safe_dump(_plain(self._config), sort_keys=False, allow_unicode=True), encoding="utf8"
-            )
+            atomic.remove_leftovers(self.path, idle_s=atomic.IDLE_S)  # the page writes there, too
+            text = yaml.safe_dump(_plain(self._config), sort_keys=False, allow_unicode=True)
+            atomic.write(self.path / "config.yaml", text)
         except OSError as error:
             raise TrainingError(
                 f"out: {self.path} cannot be written ({error}). Expected a folder with free space. "
@@ -136,7 +135,8 @@ class JsonLines:
         if path.is_file():
             lines = path.read_text(encoding="utf8").splitlines()
             self.rows = [row for line in lines if (row := _row_until(step, line)) is not None]
-        self._write("wb", self.rows)
+        with self._explained():
+            atomic.write(path, _to_lines(self.rows))
 
     def write(self, *rows: Mapping[str, Any]) -> None:
         """Add lines, all at once: a kill leaves all of them or none.
@@ -145,16 +145,21 @@ class JsonLines:
             TrainingError: the disk is full.
         """
         if self._is_first:
-            self._write("ab", rows)
+            with self._explained(), self._path.open("ab") as stream:
+                stream.write(_to_lines(rows))
 
-    def _write(self, mode: str, rows: Any) -> None:
+    @contextmanager
+    def _explained(self) -> Iterator[None]:
         try:
-            with self._path.open(mode) as stream:
-                stream.write("".join(json.dumps(row, ensure_ascii=False) + "\n" for row in rows).encode())
+            yield
         except OSError as error:
             raise TrainingError(
                 f"{self._path} cannot be written ({error}). Expected free space. Make room, then --resume."
             ) from error
+
+
+def _to_lines(rows: Iterable[Mapping[str, Any]]) -> bytes:
+    return "".join(json.dumps(row, ensure_ascii=False) + "\n" for row in rows).encode()
 
 
 def _row_until(step: int, line: str) -> dict[str, Any] | None:

@@ -22,6 +22,7 @@ from typing import Any
 import psutil
 import yaml
 
+from me5 import atomic
 from trainer.errors import TrainingError
 from trainer.runs.records import Run, is_alive, read_json, read_run, write_json
 
@@ -56,7 +57,7 @@ def start_run(
         try:
             folder.mkdir(parents=True, exist_ok=True)
             text = yaml.safe_dump(dict(recipe), sort_keys=False, allow_unicode=True)
-            (folder / "recipe.yaml").write_text(text, encoding="utf8")
+            atomic.write(folder / "recipe.yaml", text)
             process = _start_process(folder, resume=resume, threads=threads)
         except OSError as error:
             raise TrainingError(

@@ -8,8 +8,6 @@ as it was, so the state is always checked against the processes there are.
 from __future__ import annotations
 
 import json
-import os
-import threading
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
@@ -20,6 +18,8 @@ from typing import Any, Literal
 
 import psutil
 import yaml
+
+from me5 import atomic
 
 State = Literal["starting", "running", "stopping", "stopped", "interrupted", "failed", "done"]
 
@@ -256,11 +256,9 @@ def read_json(path: Path) -> dict[str, Any]:
     return values if isinstance(values, dict) else {}
 
 
-def write_json(path: Path, values: Mapping[str, Any]) -> None:
-    """Write an object aside and rename it, so that nobody reads half of it."""
-    partial = path.with_name(f"{path.name}.{os.getpid()}-{threading.get_ident()}.partial")
-    partial.write_text(json.dumps(values, ensure_ascii=False), encoding="utf8")
-    partial.replace(path)
+def write_json(path: Path, values: Mapping[str, Any], *, durable: bool = True) -> None:
+    """Write an object at once, so that nobody reads half of it; ``durable`` as of ``me5.atomic.write``."""
+    atomic.write(path, json.dumps(values, ensure_ascii=False), durable=durable)
 
 
 def to_seconds(moment: object) -> float | None:

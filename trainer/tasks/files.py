@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import csv
 import json
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
+from me5.delimited import START_CHARS, delimiter_of, stated_delimiter
 from trainer.errors import DataError
 
 
@@ -47,16 +48,24 @@ def iter_tab_rows(path: Path) -> Iterator[tuple[int, list[str]]]:
 def iter_csv_rows(
     path: Path, required: Sequence[str], synonyms: Mapping[str, str] | None = None
 ) -> Iterator[tuple[int, dict[str, str]]]:
-    """(line number, cells by column name) of a CSV with a header, between commas, semicolons or tabs."""
+    """(line number, cells by column name) of a CSV with a header, whatever stands between its cells."""
+
+    def meant(names: Iterable[str]) -> list[str]:
+        columns = [name.strip().lower() for name in names]
+        for name, other in (synonyms or {}).items():
+            if other not in columns and name in columns:
+                columns[columns.index(name)] = other
+        return columns
+
     try:
         with path.open(encoding="utf-8-sig", newline="") as file:
-            header = file.readline()
+            start = file.read(START_CHARS)
             file.seek(0)
-            reader = csv.DictReader(file, delimiter=max(",;\t", key=header.count))
-            columns = [name.strip().lower() for name in reader.fieldnames or ()]
-            for name, meant in (synonyms or {}).items():
-                if meant not in columns and name in columns:
-                    columns[columns.index(name)] = meant
+            if stated_delimiter(start) is not None:
+                file.readline()
+            delimiter = delimiter_of(start, is_header=lambda cells: set(required) <= {*meant(cells)})
+            reader = csv.DictReader(file, delimiter=delimiter)
+            columns = meant(reader.fieldnames or ())
             missing = [name for name in required if name not in columns]
             if missing:
                 raise DataError(

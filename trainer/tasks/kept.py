@@ -14,6 +14,7 @@ from pathlib import Path
 
 import numpy as np
 
+from me5 import atomic
 from trainer.errors import DataError
 from trainer.tasks.scoring import statistic_of
 from trainer.tasks.statistics import Sample
@@ -31,7 +32,7 @@ def write_samples(path: Path, measured: Mapping[str, Measured]) -> None:
             arrays[str(len(names))] = sample.rows
             names.append([metric, language])
     path.parent.mkdir(parents=True, exist_ok=True)
-    with path.open("wb") as file:
+    with atomic.replacing(path) as aside, aside.open("wb") as file:
         np.savez_compressed(file, names=np.array(json.dumps(names)), **arrays)  # type: ignore[arg-type]
 
 

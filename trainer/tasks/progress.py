@@ -11,6 +11,7 @@ import time
 from pathlib import Path
 from typing import Any
 
+from me5 import atomic
 from trainer.tasks.values import Bitext, Classification, Mining, Part, Retrieval, Similarity
 
 PAUSE_S = 0.5
@@ -69,6 +70,6 @@ class ProgressFile:
         if now - self._written_at < PAUSE_S and not is_last:
             return
         self._written_at = now
-        partial = self._path.with_suffix(".partial")
-        partial.write_text(json.dumps(self._where | {"done": done, "total": self._total}), encoding="utf-8")
-        partial.replace(self._path)
+        atomic.write(
+            self._path, json.dumps(self._where | {"done": done, "total": self._total}), durable=False
+        )

@@ -12,10 +12,11 @@ from indexer.types import DocumentInfo, SearchResult
 from ui import formatting as fmt
 from ui import markup_search as markup
 from ui.exports import ExportFormat
+from ui.filters import to_filters
 from ui.frame import TO_DOWNLOAD, Frame, script
 from ui.guard import guarded
 from ui.languages import language_name
-from ui.services import Services, to_filters
+from ui.services import Services
 
 MODES = [("meaning and words", "hybrid"), ("meaning", "dense"), ("words", "lexical")]
 ADDED = [

@@ -16,9 +16,9 @@ from indexer.bitext.formats.lines import codec_of, line_end, unreadable
 from indexer.bitext.formats.saving import replacing
 from indexer.bitext.formats.table import cells_of, names_sides, pairs_of
 from indexer.bitext.values import Pair
-from indexer.readers.rows import DELIMITERS, delimiter_of, iter_rows, stated_delimiter, width_of
+from me5.delimited import START_CHARS, delimiter_of, iter_rows, stated_delimiter, width_of
 
-_START_CHARS, _SAMPLE_LINES = 1 << 16, 100
+_SAMPLE_LINES = 100
 _FORMULA = re.compile("'*[=+\\-@\t\r\n\uff1d\uff0b\uff0d\uff20]")  # the last four are their wide forms
 
 
@@ -27,10 +27,10 @@ def read(path: Path, left_out: LeftOut | None = None) -> Iterator[Pair]:
     codec = codec_of(path)
     try:
         with path.open(encoding=codec, errors="replace", newline="") as file:
-            start = file.read(_START_CHARS)
+            start = file.read(START_CHARS)
     except OSError as error:
         raise unreadable(path, error) from error
-    delimiter = _delimiter(start)
+    delimiter = delimiter_of(start, is_header=names_sides)
     rows = _rows(path, codec, delimiter, start)
     return pairs_of(path.name, rows, restore=_bare, decimal_comma=delimiter == ";", left_out=left_out)
 
@@ -61,20 +61,9 @@ def _rows(path: Path, codec: str, delimiter: str, start: str) -> Iterator[tuple[
     width = width_of(iter_rows(sample, delimiter, 0))
     try:
         with path.open(encoding=codec, errors="replace", newline=line_end(start)) as file:
-            if stated_delimiter(start.partition("\n")[0]) is not None:
+            if stated_delimiter(start) is not None:
                 file.readline()
             for row in iter_rows(file, delimiter, width):
                 yield row.number, row.cells
     except OSError as error:
         raise unreadable(path, error) from error
-
-
-def _delimiter(start: str) -> str:
-    """The separator under which the first row is a header, else that which cuts the rows most evenly."""
-    first = start.partition("\n")[0]
-    if (stated := stated_delimiter(first)) is not None:
-        return stated
-    for mark in DELIMITERS:
-        if names_sides(first.strip().replace('"', "").split(mark)):
-            return mark
-    return delimiter_of(start)

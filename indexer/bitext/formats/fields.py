@@ -2,7 +2,6 @@
 
 import json
 import math
-import re
 from collections.abc import Iterable, Iterator
 from dataclasses import replace
 from typing import get_args
@@ -10,6 +9,7 @@ from typing import get_args
 from indexer.bitext.formats.languages import language_tag
 from indexer.bitext.values import UNKNOWN_LANGUAGE, Pair, State
 from indexer.errors import ExportError, ReadError
+from me5.storable import replace_surrogates
 
 COLUMNS = (
     "source", "target", "score", "cosine", "state", "flags", "source_language", "target_language",
@@ -17,7 +17,6 @@ COLUMNS = (
 )  # fmt: skip
 """Names of the fields, in the order in which tables have them."""
 STATES: tuple[State, ...] = get_args(State)
-_HALF = re.compile(r"[\ud800-\udfff]")
 
 
 def prepared(pairs: Iterable[Pair], source_language: str, target_language: str) -> Iterator[Pair]:
@@ -33,22 +32,17 @@ def prepared(pairs: Iterable[Pair], source_language: str, target_language: str) 
             )
         yield replace(
             pair,
-            source=whole(pair.source),
-            target=whole(pair.target),
+            source=replace_surrogates(pair.source),
+            target=replace_surrogates(pair.target),
             score=_finite(pair.score),
             cosine=_finite(pair.cosine),
             source_language=_language(pair.source_language, source_language, number),
             target_language=_language(pair.target_language, target_language, number),
-            flags=tuple(map(whole, pair.flags)),
-            source_origin=whole(pair.source_origin),
-            target_origin=whole(pair.target_origin),
-            meta=tuple((whole(key), whole(value)) for key, value in pair.meta),
+            flags=tuple(map(replace_surrogates, pair.flags)),
+            source_origin=replace_surrogates(pair.source_origin),
+            target_origin=replace_surrogates(pair.target_origin),
+            meta=tuple((replace_surrogates(key), replace_surrogates(value)) for key, value in pair.meta),
         )
-
-
-def whole(text: str) -> str:
-    """The text with U+FFFD for halves of surrogate pairs, which no encoding can hold."""
-    return text if text.isascii() else _HALF.sub("\ufffd", text)
 
 
 def number_of(text: str, field: str, where: str) -> float:

@@ -1,13 +1,12 @@
-"""Writing aside, then renaming: a reader finds the old file or the new one, never half of one."""
+"""What is said when a file of pairs cannot be written; how it is written, ``me5.atomic`` knows."""
 
 import errno
-import os
-import uuid
 from collections.abc import Iterator
-from contextlib import contextmanager, suppress
+from contextlib import contextmanager
 from pathlib import Path
 
 from indexer.errors import DiskFullError, ExportError
+from me5 import atomic
 
 _FULL = {errno.ENOSPC, getattr(errno, "EDQUOT", errno.ENOSPC)}
 
@@ -20,38 +19,20 @@ def replacing(*paths: Path) -> Iterator[tuple[Path, ...]]:
         ExportError: nothing can be written there.
         DiskFullError: the disk filled up. Old files are as they were in both cases.
     """
-    mark = f".{os.getpid()}-{uuid.uuid4().hex[:8]}.part"
-    asides = tuple(path.with_name(path.name + mark) for path in paths)
+    is_begun = False
     try:
-        _prepare(paths, asides)
-        yield asides
-        for aside in asides:
-            with aside.open("rb+") as file:
-                os.fsync(file.fileno())
-        for path, aside in zip(paths, asides, strict=True):
-            aside.replace(path)
+        for path in paths:
+            path.parent.mkdir(parents=True, exist_ok=True)
+        with atomic.replacing_all(paths) as asides:
+            is_begun = True
+            yield asides
     except OSError as error:
         if error.errno in _FULL:
             raise DiskFullError(
                 f"The disk filled up while writing {paths[0].name}; expected room for the whole file. "
                 "Nothing was changed. Free some space, or write to another disk."
             ) from error
-        raise
-    finally:
-        for aside in asides:
-            with suppress(OSError):
-                aside.unlink(missing_ok=True)
-
-
-def _prepare(paths: tuple[Path, ...], asides: tuple[Path, ...]) -> None:
-    try:
-        for path, aside in zip(paths, asides, strict=True):
-            if path.is_dir():
-                raise IsADirectoryError(errno.EISDIR, os.strerror(errno.EISDIR), str(path))
-            path.parent.mkdir(parents=True, exist_ok=True)
-            aside.touch()
-    except OSError as error:
-        if error.errno in _FULL:
+        if is_begun:
             raise
         raise ExportError(
             f"{paths[0]} cannot be written ({error.strerror or error}); expected a file in a folder "

@@ -5,11 +5,11 @@ beside the old one and taken into use by replacing this file, so that a crash le
 """
 
 import json
-import os
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
 from indexer.errors import StoreDamagedError, StoreError
+from me5 import atomic
 
 SCHEMA = 1
 REBUILD = (
@@ -37,12 +37,7 @@ class Manifest:
 
 def write_manifest(folder: Path, manifest: Manifest) -> None:
     """Replace the manifest at once, so that readers see the old or the new one."""
-    aside = folder / (FILE_NAME + ".new")
-    with aside.open("w", encoding="utf-8") as file:
-        json.dump(asdict(manifest), file, ensure_ascii=False, indent=1)
-        file.flush()
-        os.fsync(file.fileno())
-    aside.replace(folder / FILE_NAME)
+    atomic.write(folder / FILE_NAME, json.dumps(asdict(manifest), ensure_ascii=False, indent=1))
 
 
 def read_manifest(folder: Path) -> Manifest | None:

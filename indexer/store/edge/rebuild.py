@@ -22,6 +22,7 @@ from indexer.store.edge.client import child_environment
 from indexer.store.edge.manifest import read_manifest
 from indexer.store.edge.processes import ShardProcesses
 from indexer.store.edge.wire import PointBatch, ShardState
+from me5 import atomic
 
 _log = logging.getLogger(__name__)
 
@@ -128,6 +129,8 @@ def sweep(root: Path) -> None:
     """Remove what an interrupted drop or rebuild has left behind."""
     for leaving in root.glob("*.dropped"):
         shutil.rmtree(leaving, ignore_errors=True)
+    for folder in root.glob("*/"):
+        atomic.remove_leftovers(folder)
     for path in root.glob("*/manifest.json"):
         try:
             manifest = read_manifest(path.parent)

@@ -8,7 +8,7 @@ import pytest
 
 from indexer.types import Chunk, ChunkInfo, SearchResult, Where
 from ui import markup_search as markup
-from ui.services import SampleQuestion
+from ui.questions import SampleQuestion
 
 
 class Tags(HTMLParser):

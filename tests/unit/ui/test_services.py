@@ -13,7 +13,9 @@ from indexer.library.encoders import KnownModel
 from indexer.types import Where
 from me5.registry import MODELS
 from ui.access import NotOfferedError
-from ui.services import SAMPLES, Filters, Services, read_queries, read_sample_questions, to_filters
+from ui.filters import Filters, to_filters
+from ui.questions import SAMPLES, read_queries, read_sample_questions
+from ui.services import Services
 
 
 def test_filters_become_the_restriction_of_the_library() -> None:
@@ -155,6 +157,12 @@ def test_questions_from_text_and_csv(tmp_path: Path) -> None:
     assert read_queries(table) == ["Where; really?", "Wo?"]
     table.write_text("Where?\nWo?\n", encoding="utf-8")
     assert read_queries(table) == ["Where?", "Wo?"]
+    table.write_text("sep=|\nid|question\n1|Where, and when; exactly?\n", encoding="utf-8")
+    assert read_queries(table) == ["Where, and when; exactly?"]
+    table.write_text('query\nWhere, and when?\n"Wo, und ""wann""?"\n', encoding="utf-8")
+    assert read_queries(table) == ["Where, and when?", 'Wo, und "wann"?']
+    table.write_text('id,query\r\n1,"Where?\n' + "x" * 200_000 + "\n2,Wo?\r\n", encoding="utf-8")
+    assert read_queries(table)[-1] == "Wo?"  # a stray quotation mark and a long line spoil one row
     wide = tmp_path / "q16.txt"
     wide.write_text("Où ?", encoding="utf-16")
     assert read_queries(wide) == ["Où ?"]

@@ -14,6 +14,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+from me5 import atomic
 from trainer.errors import DataError
 
 
@@ -87,10 +88,11 @@ class Sets:
 def save_sets(sets: Sets, path: Path) -> None:
     """Write gzipped JSON, aside first, then renamed."""
     path.parent.mkdir(parents=True, exist_ok=True)
-    aside = path.with_name(path.name + ".partial")
-    with gzip.open(aside, "wt", encoding="utf8", compresslevel=4) as file:
+    with (
+        atomic.replacing(path) as aside,
+        gzip.open(aside, "wt", encoding="utf8", compresslevel=4) as file,
+    ):
         json.dump(dataclasses.asdict(sets), file, ensure_ascii=False)
-    aside.replace(path)
 
 
 def load_sets(path: Path) -> Sets:

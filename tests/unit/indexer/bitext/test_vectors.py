@@ -103,15 +103,17 @@ def test_a_full_disk_keeps_what_is_done(
     tmp_path: Path, fake_encoder_class: Any, small_blocks: None, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     encoder = fake_encoder_class()
-    written: list[int] = []
+    written: list[Path] = []
+    append = vectors._append
 
-    def full(descriptor: int) -> None:
-        written.append(descriptor)
+    def full(path: Path, data: Any) -> None:
+        append(path, data)
+        written.append(path)
         if len(written) == 3:
             raise OSError(errno.ENOSPC, "No space left on device")
 
     with monkeypatch.context() as patch:
-        patch.setattr(vectors.os, "fsync", full)
+        patch.setattr(vectors, "_append", full)
         with pytest.raises(DiskFullError, match="full after 6 sentences"):
             encode(encoder, TEXTS, tmp_path)
     seen: list[str] = []

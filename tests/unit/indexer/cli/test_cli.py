@@ -2,6 +2,7 @@
 
 import argparse
 import json
+import os
 from dataclasses import replace
 from pathlib import Path
 from types import SimpleNamespace
@@ -11,6 +12,7 @@ import numpy as np
 import pytest
 
 from indexer.cli import common as cli
+from indexer.cli import documents as cli_documents
 from indexer.errors import StoreLockedError
 from indexer.ingest.pipeline import AddReport
 from indexer.library.doctor import Finding
@@ -60,7 +62,7 @@ class ScriptedLibrary:
 def run(monkeypatch: pytest.MonkeyPatch, library: ScriptedLibrary, *words: str) -> int:
     monkeypatch.setattr(cli, "open_library", lambda args: library)
     parser = argparse.ArgumentParser()
-    cli.add_verbs(parser.add_subparsers(required=True))
+    cli_documents.add_verbs(parser.add_subparsers(required=True))
     return cli.run_safely(parser.parse_args(words))
 
 
@@ -118,7 +120,7 @@ def test_add_reports_and_fails_when_a_file_failed(monkeypatch: Any, capsys: Any,
 
 def test_adding_says_how_long_it_takes_and_hints_once_at_a_faster_way(monkeypatch: Any, capsys: Any) -> None:
     shown: list[str] = []
-    monkeypatch.setattr(cli, "_show", shown.append)
+    monkeypatch.setattr(cli, "show_line", shown.append)
     hints: list[float] = []
     seconds = iter((0.0, 5.0, 20.0, 40.0, 60.0))
     line = cli.ProgressLine(hints.append, clock=lambda: next(seconds))
@@ -133,9 +135,9 @@ def test_adding_says_how_long_it_takes_and_hints_once_at_a_faster_way(monkeypatc
 def test_the_hint_names_the_models_and_the_collection(capsys: Any) -> None:
     infos = [SimpleNamespace(name="my docs", model="builtin"), SimpleNamespace(name="quick", model="fast")]
     library: Any = ScriptedLibrary(collections=infos)
-    cli._suggest_fast(library, "quick", 2400.0)
+    cli_documents._suggest_fast(library, "quick", 2400.0)
     assert capsys.readouterr().err == ""
-    cli._suggest_fast(library, "my docs", 2400.0)
+    cli_documents._suggest_fast(library, "my docs", 2400.0)
     words = capsys.readouterr().err
     assert words.startswith("About 40 minutes left. Faster: ") and words.count("\n") == 1
     assert "app.py use fast --collection 'my docs'" in words
@@ -183,7 +185,7 @@ def test_errors_are_one_line_on_stderr(monkeypatch: Any, capsys: Any) -> None:
         raise StoreLockedError("Process 7 owns it.")
 
     monkeypatch.setattr(cli, "open_library", locked)
-    args = argparse.Namespace(run=cli.run_doctor, repair=False, json=False)
+    args = argparse.Namespace(run=cli_documents.run_doctor, repair=True, json=False)
     assert cli.run_safely(args) == 1
     assert capsys.readouterr().err == "error: Process 7 owns it.\n"
 
@@ -198,18 +200,36 @@ def test_an_interrupt_is_no_success(capsys: Any) -> None:
 
 def test_encode_writes_unit_rows_in_order(monkeypatch: Any, tmp_path: Path, tiny_encoder: "Encoder") -> None:
     monkeypatch.setattr("me5.load_encoder", lambda name: tiny_encoder, raising=False)
-    monkeypatch.setattr(cli, "ENCODE_BLOCK", 2)
+    monkeypatch.setattr(cli_documents, "ENCODE_BLOCK", 2)
     source, out = tmp_path / "t.txt", tmp_path / "deep" / "v.npy"
     texts = ["one", "", "трі", "القهوة", "最後"]
     source.write_text("\n".join(texts) + "\n", encoding="utf-8")
     args = argparse.Namespace(file=str(source), role="passage", out=out, model=None, data=None, json=True)
-    assert cli.run_encode(args) == 0
+    assert cli_documents.run_encode(args) == 0
     vectors = np.load(out)
     assert vectors.dtype == np.float32 and vectors.shape == (5, tiny_encoder.dimension)
     from me5 import Role
 
     np.testing.assert_allclose(vectors, tiny_encoder.encode(texts, Role.PASSAGE), atol=1e-5)
-    assert not list(out.parent.glob("*.part"))
+    assert list(out.parent.iterdir()) == [out]
+
+
+@pytest.mark.parametrize("name", ["folder", "file/v.npy", "device"])
+def test_encode_to_a_place_that_takes_no_file_is_one_line(
+    monkeypatch: Any, capsys: Any, tmp_path: Path, tiny_encoder: "Encoder", name: str
+) -> None:
+    monkeypatch.setattr("me5.load_encoder", lambda name: tiny_encoder, raising=False)
+    (tmp_path / "folder").mkdir()
+    (tmp_path / "file").write_text("one\n")
+    (tmp_path / "device").symlink_to(os.devnull)
+    before = sorted(tmp_path.iterdir())
+    args = argparse.Namespace(
+        run=cli_documents.run_encode, file=str(tmp_path / "file"), role="query", out=tmp_path / name,
+        model=None, data=None, json=False,
+    )  # fmt: skip
+    assert cli.run_safely(args) == 1
+    assert f"{tmp_path / name} cannot be written" in capsys.readouterr().err
+    assert sorted(tmp_path.iterdir()) == before and (tmp_path / "device").is_symlink()
 
 
 def test_encode_of_bytes_that_are_no_text_leaves_no_file(
@@ -219,7 +239,13 @@ def test_encode_of_bytes_that_are_no_text_leaves_no_file(
     source, out = tmp_path / "t.txt", tmp_path / "v.npy"
     source.write_bytes(b"\xff\xfe\x80")
     args = argparse.Namespace(
-        run=cli.run_encode, file=str(source), role="query", out=out, model=None, data=None, json=False
+        run=cli_documents.run_encode,
+        file=str(source),
+        role="query",
+        out=out,
+        model=None,
+        data=None,
+        json=False,
     )
     assert cli.run_safely(args) == 1
     assert "UTF-8" in capsys.readouterr().err and not out.exists()

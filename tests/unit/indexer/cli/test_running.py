@@ -14,6 +14,9 @@ import httpx
 import pytest
 
 from indexer.cli import common as cli
+from indexer.cli import documents as cli_documents
+from indexer.cli import models as cli_models
+from indexer.cli import remove as cli_remove
 from indexer.cli import running
 from indexer.errors import Cancelled, StoreLockedError
 from indexer.library.library import Library
@@ -41,7 +44,9 @@ def terminal(app: Library, monkeypatch: pytest.MonkeyPatch) -> Callable[..., int
     def run(*words: str) -> int:
         monkeypatch.setattr(cli, "open_library", locked)
         parser = argparse.ArgumentParser()
-        cli.add_verbs(parser.add_subparsers(required=True))
+        verbs = parser.add_subparsers(required=True)
+        cli_documents.add_verbs(verbs)
+        cli_remove.add_verb(verbs)
         return cli.run_safely(parser.parse_args([*words, "--data", str(app.data_dir)]))
 
     return run
@@ -59,7 +64,7 @@ def direct(library: Library, monkeypatch: pytest.MonkeyPatch, capsys: Any, *word
 
     monkeypatch.setattr(cli, "open_library", lambda args: Open())
     parser = argparse.ArgumentParser()
-    cli.add_verbs(parser.add_subparsers(required=True))
+    cli_documents.add_verbs(parser.add_subparsers(required=True))
     code = cli.run_safely(parser.parse_args([*words, "--data", str(library.data_dir)]))
     return code, capsys.readouterr().out
 
@@ -131,7 +136,6 @@ def test_what_went_wrong_unexpectedly_stays_in_the_log_of_the_app(
 
 def test_the_note_is_for_its_user_alone_and_goes_with_the_app(library: Library) -> None:
     note = library.data_dir / running.FILE
-    (library.data_dir / "app.tmp").write_text("left by a crash")
     with running.listening(library, STORES):
         said = json.loads(note.read_text())
         assert said["pid"] == os.getpid() and len(said["token"]) > 30
@@ -211,3 +215,68 @@ def test_steps_arrive_and_an_interrupt_in_the_terminal_stops_the_work_in_the_app
         asked.add([Path("x")], "library", progress=interrupt)
     assert steps == [(1, 9, "bytes", "x" * 10_000)]
     assert stopped.wait(20)
+
+
+def shown(library: Library) -> set[str]:
+    return {Path(one.path).name for one in library.documents()}
+
+
+def test_remove_takes_documents_out_in_the_app(
+    app: Library, terminal: Any, documents: Path, monkeypatch: pytest.MonkeyPatch, capsys: Any
+) -> None:
+    before = shown(app)
+    monkeypatch.chdir(documents / "sub")  # the app has another folder of its own
+    assert terminal("remove", "long.txt", "../turm.md", "--json") == 0
+    answer = json.loads(capsys.readouterr().out)
+    assert (answer["collection"], answer["removed"]) == ("library", 2)
+    assert [Path(path).name for path in answer["documents"]] == ["long.txt", "turm.md"]
+    assert shown(app) == before - {"long.txt", "turm.md"}
+    assert (documents / "turm.md").exists()
+
+
+def test_what_the_app_cannot_remove_is_said_and_nothing_goes(
+    app: Library, terminal: Any, documents: Path, monkeypatch: pytest.MonkeyPatch, capsys: Any
+) -> None:
+    before = shown(app)
+    monkeypatch.chdir(documents)
+    app.add([documents / "sub"], "papers")
+    assert terminal("remove", "turm.md", "nothing.txt") == 1
+    assert "'nothing.txt'" in (error := capsys.readouterr().err) and "Nothing was removed" in error
+    assert terminal("remove", "turm.md", "--collection", "papers") == 1
+    assert "Found in 'library'" in capsys.readouterr().err
+    assert terminal("remove", "turm.md", "--collection", "nowhere") == 1
+    assert "nowhere" in capsys.readouterr().err
+    assert shown(app) == before
+
+
+def test_doctor_asks_the_app_and_repairs_only_what_is_its_own(
+    app: Library, terminal: Any, capsys: Any
+) -> None:
+    code = terminal("doctor", "--json")
+    asked = json.loads(capsys.readouterr().out)
+    assert [one["check"] for one in asked] == [one.check for one in app.doctor()]
+    assert code == (1 if any(one["level"] == "error" for one in asked) else 0)
+    assert any(str(os.getpid()) in one["message"] for one in asked if one["check"] == "lock")
+    assert terminal("doctor", "--repair") == 1
+    assert "in use by process 7" in capsys.readouterr().err
+
+
+def test_models_are_listed_while_the_app_runs(
+    app: Library, monkeypatch: pytest.MonkeyPatch, capsys: Any
+) -> None:
+    def locked(*_: Any, **__: Any) -> Any:
+        raise StoreLockedError("The data folder is in use by process 7.")
+
+    monkeypatch.setattr(Library, "open", locked)
+    parser = argparse.ArgumentParser()
+    cli_models.add_verbs(parser.add_subparsers(required=True))
+    assert cli.run_safely(parser.parse_args(["models", "--json", "--data", str(app.data_dir)])) == 0
+    assert "builtin" in capsys.readouterr().out
+
+
+def test_an_app_that_does_not_know_a_request_says_so(app: Library) -> None:
+    said = json.loads((app.data_dir / running.FILE).read_text())
+    url, own = f"http://127.0.0.1:{said['port']}/", {"Authorization": f"Bearer {said['token']}"}
+    for request in ({"do": "later"}, {}):
+        answer = httpx.post(url, json=request, headers=own).json()
+        assert answer["kind"] == "QueryError" and "another version" in answer["error"]

@@ -13,6 +13,7 @@ from indexer.errors import Cancelled, ReadError
 from indexer.library import leftovers
 from indexer.library.doctor import Finding
 from indexer.library.library import CancelToken, Library
+from me5 import atomic
 
 OpenLibrary = Callable[..., Library]
 
@@ -180,8 +181,9 @@ def test_doctor_lists_damaged_vectors_and_deletes_them_on_request(library: Libra
 def test_doctor_lists_logs_and_the_cache_and_keeps_its_last_few(library: Library, cache: Path) -> None:
     put(library.data_dir / "logs", "vectors.log")
     put(cache / "models", "one", "two", "three", "four")
-    put(cache / "tokenizers", "t.json", ".broken")
-    (cache / "tokenizers" / ".new").write_bytes(b"under way")
+    broken, new = (atomic.name_aside(cache / "tokenizers" / name) for name in ("broken", "new"))
+    put(cache / "tokenizers", "t.json", broken.name)
+    new.write_bytes(b"under way")
     (logs,) = findings(library, "logs")
     models, tokenizers = findings(library, "cache")
     assert (
@@ -193,7 +195,28 @@ def test_doctor_lists_logs_and_the_cache_and_keeps_its_last_few(library: Library
     models, _ = findings(library, "cache", repair=True)
     assert ": 3 (" in models.message and models.advice == ""
     assert names(cache / "models") == ["four", "three", "two"]
-    assert names(cache / "tokenizers") == [".broken", ".new", "t.json"]
+    assert names(cache / "tokenizers") == [broken.name, new.name, "t.json"]
+
+
+def test_what_a_kill_left_half_written_goes_at_the_next_start(
+    open_library: OpenLibrary, tmp_path: Path
+) -> None:
+    data = tmp_path / "data"
+    open_library().close()
+    left = [
+        atomic.name_aside(path)
+        for path in (data / "app.json", data / "models" / "m", data / "files" / "unfinished")
+    ]
+    registering = atomic.name_aside(data / "models" / "n")
+    for path in (*left, registering):
+        path.mkdir(parents=True)
+        (path / "half").write_text("of it")
+    for path in (left[1], left[1] / "half"):
+        os.utime(path, (1e9, 1e9))
+    (data / ".note.part").write_text("of the user")
+    open_library()
+    assert not any(path.exists() for path in left)
+    assert registering.exists() and (data / ".note.part").exists()
 
 
 def test_what_cannot_be_deleted_is_no_failure(library: Library, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -6,6 +6,7 @@ from pathlib import Path
 
 import pytest
 
+from trainer.data import text_files
 from trainer.data.intake import Columns, hold_out, iter_pairs, take_in
 from trainer.errors import DataError
 from trainer.tasks.layouts import local_tasks
@@ -86,7 +87,10 @@ def test_columns_can_be_chosen(tmp_path: Path) -> None:
         ("a.jsonl", b"not json\n", "is empty"),
     ],
 )
-def test_trouble_is_told_with_what_to_do(tmp_path: Path, name: str, content: bytes, message: str) -> None:
+def test_trouble_is_told_with_what_to_do(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, name: str, content: bytes, message: str
+) -> None:
+    monkeypatch.setattr(text_files, "_finders", [])  # as where nobody finds codecs
     (tmp_path / name).write_bytes(content)
     with pytest.raises(DataError, match=message) as caught:
         take_in(tmp_path / name, tmp_path / "pairs.jsonl", detect)

@@ -69,3 +69,12 @@ def test_what_is_no_text_is_told(tmp_path: Path) -> None:
         list(read_rows(PairSource("mine", path=str(path))))
     with pytest.raises(DataError, match=r"looks like binary data"):
         take_in(path, tmp_path / "out.jsonl", lambda texts: ["de"] * len(texts))
+
+
+@pytest.mark.parametrize("mark", [",", ";", "|"])
+def test_a_csv_file_may_have_any_mark_between_its_cells(tmp_path: Path, mark: str) -> None:
+    rows = ["query", "passage"], ["one, two; three", "eins | zwei"], ["007", "x"]
+    lines = [mark.join(f'"{cell}"' for cell in row) for row in rows]
+    (tmp_path / "a.csv").write_text("\n".join(lines) + "\n", encoding="utf-8")
+    found = list(read_rows(PairSource("mine", path=str(tmp_path / "a.csv"))))
+    assert [list(row.values()) for row in found] == [*rows[1:]]

@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 
 import trainer
-from me5 import Role, load_encoder
+from me5 import Role, atomic, load_encoder
 from me5.neutral_map import FILE_NAME as NEUTRAL_FILE
 from me5.neutral_map import languages_beside
 from me5.packed import TOKENIZER_FILE, BertWeights
@@ -61,10 +61,10 @@ def test_the_folder_opens_and_its_vectors_are_near(config: ShrinkConfig, source:
     out = run_shrink(config, resume=False)
     names = {path.name for path in out.iterdir()}
     assert names == {
-        "config.json", "config_sentence_transformers.json", "model.safetensors", NEUTRAL_FILE,
-        languages_beside(out / NEUTRAL_FILE).name, TOKENIZER_FILE,
+        "config.json", "config_sentence_transformers.json", "model.safetensors", NEUTRAL_FILE, TOKENIZER_FILE,
+        languages_beside(Path(NEUTRAL_FILE)).name,
     }  # fmt: skip
-    assert not out.with_name("out.partial").exists()
+    assert not atomic.leftovers(out.parent)
     small, whole = (sum(path.stat().st_size for path in one.rglob("*.safetensors")) for one in (out, source))
     assert small < whole / 3  # positions are in 16 bits, and many here
     exact = load_encoder(str(source), engine="torch", device="cpu", precision="fp32")
@@ -133,13 +133,13 @@ def test_a_finished_model_is_taken_and_a_half_one_made_anew(
     config: ShrinkConfig, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     out = Path(config.out)
-    partial = out.with_name("out.partial")
     with monkeypatch.context() as patch:
         patch.setattr(shrink, "estimate", lambda encoder, sample: (_ for _ in ()).throw(KeyboardInterrupt))
         with pytest.raises(KeyboardInterrupt):
             run_shrink(config, resume=False)
-    assert partial.is_dir() and not out.exists()  # as a kill leaves it
-    assert run_shrink(config, resume=True) == out and not partial.exists()
+    assert not out.exists() and not atomic.leftovers(out.parent)
+    (atomic.name_aside(out) / out.name).mkdir(parents=True)  # as a kill leaves it
+    assert run_shrink(config, resume=True) == out and not atomic.leftovers(out.parent)
     written = (out / "model.safetensors").stat().st_mtime_ns
     assert run_shrink(config, resume=True) == out
     assert (out / "model.safetensors").stat().st_mtime_ns == written

@@ -79,7 +79,7 @@ def test_a_full_disk_is_said_and_the_old_file_stays(tmp_path: Path, form: str) -
 def test_a_really_full_device(tmp_path: Path, form: str, monkeypatch: pytest.MonkeyPatch) -> None:
     path = tmp_path / f"pairs.{form}"
     path.write_text("old")
-    monkeypatch.setattr(Path, "touch", lambda self: self.symlink_to("/dev/full"))
+    monkeypatch.setattr(Path, "touch", lambda self, *_, **__: self.symlink_to("/dev/full"))
     pairs = (Pair("text " * 1000, "text") for _ in range(200))
     with pytest.raises(DiskFullError):
         write_pairs(path, pairs, source_language="en", target_language="fr")

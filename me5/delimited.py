@@ -5,10 +5,15 @@ mark that opens it is a sign like others, and its line is a row.
 """
 
 import csv
-from collections.abc import Iterable, Iterator
+import re
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 
 DELIMITERS = ",;\t|"
+START_CHARS = 1 << 16
+"""Enough of a text to tell its delimiter."""
+_LINES = 40
+_LINE_END = re.compile(r"\r\n?|\n")
 MAX_FIELD_CHARS = 16 << 20
 MAX_CELL_LINES = 100_000
 MAX_CELL_CHARS = 16 << 20
@@ -67,24 +72,41 @@ def width_of(rows: Iterable[Row]) -> int:
     return max(set(widths), key=widths.count, default=1)
 
 
-def delimiter_of(start: str) -> str:
-    """The mark that cuts the first lines into the same number (more than one) of cells most often."""
-    if (stated := stated_delimiter(start.partition("\n")[0])) is not None:
+def delimiter_of(start: str, *, is_header: Callable[[list[str]], bool] | None = None) -> str:
+    """The mark between the cells of a table.
+
+    That is the one that a first line such as ``sep=;`` states; else the first under which the first line is
+    a header; else the one that cuts the first lines into the same number (more than one) of cells most
+    often: of several the tab, which stands in no sentence, then the one with most cells, then the first of
+    ``DELIMITERS``. A comma where nothing cuts.
+
+    Args:
+        start: the beginning of the text; at most ``START_CHARS`` are looked at.
+        is_header: whether cells are names of columns that are known.
+    """
+    lines = _LINE_END.split(start[:START_CHARS], _LINES)[:_LINES]
+    first = lines[0].strip("\ufeff ")
+    if (stated := stated_delimiter(first)) is not None:
         return stated
-    lines = start.split("\n")[:40]
-    lines = lines[:-1] or lines
+    if is_header is not None:
+        for mark in DELIMITERS:
+            if is_header(first.replace('"', "").split(mark)):
+                return mark
+    lines = lines[:-1] or lines  # the last one may be cut
 
-    def evenness(mark: str) -> tuple[float, int]:
+    def evenness(mark: str) -> tuple[float, bool, int]:
         widths = [len(row.cells) for row in iter_rows((f"{line}\n" for line in lines), mark, 0)]
-        usual = max(set(widths), key=widths.count, default=1)
-        return (widths.count(usual) / len(widths) if usual > 1 else 0.0, usual)
+        usual = max(sorted(set(widths)), key=widths.count, default=1)
+        return (widths.count(usual) / len(widths) if usual > 1 else 0.0, mark == "\t", usual)
 
-    return max(DELIMITERS, key=evenness)
+    found = {mark: evenness(mark) for mark in DELIMITERS}
+    best = max(DELIMITERS, key=lambda mark: found[mark])
+    return best if found[best][0] else DELIMITERS[0]
 
 
-def stated_delimiter(line: str) -> str | None:
-    """The mark that a first line such as ``sep=;`` states."""
-    line = line.strip("\ufeff\r\n ")
+def stated_delimiter(start: str) -> str | None:
+    """The mark that a first line such as ``sep=;`` states; that line is no row."""
+    line = _LINE_END.split(start, 1)[0].strip("\ufeff ")
     return line[4] if len(line) == 5 and line.lower().startswith("sep=") else None
 
 
