@@ -7,6 +7,7 @@ group of queries each; ``Catalog`` joins them. Vectors live elsewhere and can be
 from indexer.catalog.bitexts import BitextQueries
 from indexer.catalog.chunks import ChunkQueries
 from indexer.catalog.collections import CollectionQueries
+from indexer.catalog.counts import CountQueries
 from indexer.catalog.database import Database
 from indexer.catalog.documents import DocumentQueries
 from indexer.catalog.facets import FacetQueries
@@ -20,6 +21,7 @@ __all__ = ["Catalog", "ChunkRecord", "CollectionRecord", "Database", "DocumentRe
 
 class Catalog(
     CollectionQueries,
+    CountQueries,
     DocumentQueries,
     ChunkQueries,
     PassageQueries,

@@ -7,9 +7,10 @@ from typing import cast
 from sqlalchemy import Row, Select, and_, case, delete, func, or_, select, update
 from sqlalchemy.dialects import postgresql, sqlite
 
+from indexer.catalog.counts import counting_chunks
 from indexer.catalog.database import Database, slices
 from indexer.catalog.records import ChunkRecord, ChunkState
-from indexer.catalog.tables import ChunkRow, CollectionRow, DocumentRow
+from indexer.catalog.tables import ChunkRow, CollectionRow, DocumentRow, PassageCountRow
 from indexer.types import Chunk, ChunkInfo, Origin
 
 CHUNK_COLUMNS = (
@@ -49,18 +50,19 @@ class ChunkQueries(Database):
             else_=None,
         )
         statement = statement.on_conflict_do_update(index_elements=[ChunkRow.id], set_=updated)
-        with self.write() as connection:
+        ids = [record.id for record in records]
+        with self.write("chunks") as connection, counting_chunks(connection, ids):
             connection.execute(statement, rows)
 
     def mark_chunks(self, chunk_ids: Sequence[str], state: ChunkState) -> None:
         """Set the state of chunks."""
-        with self.write() as connection:
+        with self.write("chunks") as connection:
             for part in slices(chunk_ids):
                 connection.execute(update(ChunkRow).where(ChunkRow.id.in_(part)).values(state=state))
 
     def delete_chunks(self, chunk_ids: Sequence[str]) -> None:
         """Forget chunks. Their points must be gone from the vector store before."""
-        with self.write() as connection:
+        with self.write("chunks") as connection, counting_chunks(connection, chunk_ids):
             for part in slices(chunk_ids):
                 connection.execute(delete(ChunkRow).where(ChunkRow.id.in_(part)))
 
@@ -150,17 +152,31 @@ class ChunkQueries(Database):
                 ids.extend(connection.execute(one).scalars())
         return ids
 
+    def has_stale_chunks(self, collection_id: str) -> bool:
+        """Whether there may be any ``stale_chunk_ids``, without looking at chunks.
+
+        At rest a collection has as many chunks as its documents count; a pass under way has more.
+        """
+        counted = select(func.coalesce(func.sum(PassageCountRow.chunk_count), 0)).where(
+            PassageCountRow.collection_id == collection_id
+        )
+        query = select(CollectionRow.row_count, counted.scalar_subquery())
+        with self.read() as connection:
+            row = connection.execute(query.where(CollectionRow.id == collection_id)).first()
+        return row is not None and int(row[0]) != int(row[1])
+
     def chunk_states(self, collection_id: str) -> tuple[int, int]:
         """How many chunks are indexed, and how many are pending, of every pass."""
-        is_pending = case((ChunkRow.state == "pending", 1), else_=0)
+        pending_query = (
+            select(func.count())
+            .select_from(ChunkRow)
+            .join(DocumentRow, DocumentRow.id == ChunkRow.document_id)
+            .where(DocumentRow.collection_id == collection_id, ChunkRow.state == "pending")
+        )
+        query = select(CollectionRow.row_count, pending_query.scalar_subquery())
         with self.read() as connection:
-            total, pending = connection.execute(
-                select(func.count(), func.coalesce(func.sum(is_pending), 0))
-                .select_from(ChunkRow)
-                .join(DocumentRow, DocumentRow.id == ChunkRow.document_id)
-                .where(DocumentRow.collection_id == collection_id)
-            ).one()
-        return int(total) - int(pending), int(pending)
+            row = connection.execute(query.where(CollectionRow.id == collection_id)).first()
+        return (0, 0) if row is None else (int(row[0]) - int(row[1]), int(row[1]))
 
     def iter_chunk_states(self, collection_id: str) -> Iterator[tuple[str, ChunkState]]:
         """Id and state of every chunk of the collection, of every pass."""

@@ -6,6 +6,7 @@ from pathlib import PurePosixPath
 
 from sqlalchemy import Connection, Row, Select, delete, func, insert, select, update
 
+from indexer.catalog.counts import counting_documents
 from indexer.catalog.database import Database, slices
 from indexer.catalog.records import DocumentPlace, DocumentRecord, PassResult, moment
 from indexer.catalog.tables import ChunkRow, CollectionRow, DocumentLanguageRow, DocumentRow
@@ -101,6 +102,19 @@ class DocumentQueries(Database):
         with self.read() as connection:
             return [_record(row) for row in connection.execute(query.order_by(DocumentRow.path))]
 
+    def findable_sources(self, collection_id: str, sources: Sequence[str]) -> set[str]:
+        """Those of the locations on disk that a document with passages was read from."""
+        found: set[str] = set()
+        with self.read() as connection:
+            for part in slices(sources):
+                query = select(DocumentRow.source).where(
+                    DocumentRow.collection_id == collection_id,
+                    DocumentRow.source.in_(part),
+                    DocumentRow.chunk_count > 0,
+                )
+                found.update(connection.execute(query).scalars())
+        return found
+
     def sources(self) -> set[str]:
         """The locations on disk that any document was read from."""
         with self.read() as connection:
@@ -140,12 +154,10 @@ class DocumentQueries(Database):
 
     def put_documents(self, records: Sequence[DocumentRecord]) -> None:
         """Insert documents, or replace what is known of them; chunks are left alone."""
-        with self.write() as connection:
+        ids = [record.id for record in records]
+        with self.write() as connection, counting_documents(connection, ids):
             for record in records:
-                values = asdict(record) | {
-                    "folder": folder_of(record.path),
-                    "warnings": list(record.warnings),
-                }
+                values = _values(record)
                 changed = connection.execute(
                     update(DocumentRow).where(DocumentRow.id == record.id).values(**values)
                 )
@@ -166,7 +178,8 @@ class DocumentQueries(Database):
             for record in records
             for language, count in languages[record.id].items()
         ]
-        with self.write() as connection:
+        ids = [record.id for record in records]
+        with self.write() as connection, counting_documents(connection, ids):
             if records:
                 connection.execute(
                     insert(DocumentRow), [_finished(one, languages[one.id]) for one in records]
@@ -179,8 +192,11 @@ class DocumentQueries(Database):
 
         Chunks of earlier passes stay until they are removed (``stale_chunk_ids``).
         """
-        with self.write() as connection:
+        with self.write() as connection, counting_documents(connection, list(results)):
+            paths = _paths(connection, list(results))
             for document_id, result in results.items():
+                if document_id not in paths:  # removed meanwhile
+                    continue
                 connection.execute(
                     update(DocumentRow)
                     .where(DocumentRow.id == document_id, DocumentRow.pending_hash.is_not(None))
@@ -190,7 +206,8 @@ class DocumentQueries(Database):
                         pending_hash=None,
                         state="indexed",
                         error=None,
-                        **(asdict(result) | {"warnings": list(result.warnings)}),
+                        **asdict(result) | {"warnings": list(result.warnings)},
+                        **_listed(result.title, paths[document_id], result.file_type, result.warnings),
                     )
                 )
                 connection.execute(
@@ -209,7 +226,7 @@ class DocumentQueries(Database):
             document_id: which document.
             error: why it failed; None when it was cancelled.
         """
-        with self.write() as connection:
+        with self.write() as connection, counting_documents(connection, [document_id]):
             connection.execute(
                 update(DocumentRow)
                 .where(DocumentRow.id == document_id)
@@ -225,17 +242,47 @@ class DocumentQueries(Database):
     def delete_documents(self, document_ids: Sequence[str]) -> None:
         """Forget documents with their chunks."""
         for part in slices(document_ids):
-            with self.write() as connection:
+            with self.write() as connection, counting_documents(connection, part, with_rows=True):
                 connection.execute(delete(DocumentRow).where(DocumentRow.id.in_(part)))
 
 
 def _finished(record: DocumentRecord, languages: Mapping[str, int]) -> dict[str, object]:
-    return asdict(record) | {
-        "folder": folder_of(record.path),
-        "warnings": list(record.warnings),
+    return _values(record) | {
         "state": "indexed",
         "chunk_count": sum(languages.values()),
+        "languages": _joined(languages),
     }
+
+
+def _values(record: DocumentRecord) -> dict[str, object]:
+    """The columns of a document, but for its counts."""
+    return (
+        asdict(record)
+        | {"folder": folder_of(record.path), "warnings": list(record.warnings)}
+        | _listed(record.title, record.path, record.file_type, record.warnings)
+    )
+
+
+def _listed(title: str, path: str, file_type: str, warnings: Sequence[str]) -> dict[str, object]:
+    """The columns that lists are sorted and filtered by; databases fold ASCII at best."""
+    return {
+        "title_key": (title or path).casefold(),
+        "search_text": f"{title} {path} {file_type}".casefold(),
+        "warning_count": len(warnings),
+    }
+
+
+def _joined(languages: Mapping[str, int]) -> str:
+    """The languages of a document, most frequent first."""
+    return ",".join(sorted(languages, key=lambda one: (-languages[one], one)))
+
+
+def _paths(connection: Connection, document_ids: Sequence[str]) -> dict[str, str]:
+    paths: dict[str, str] = {}
+    for part in slices(document_ids):
+        query = select(DocumentRow.id, DocumentRow.path).where(DocumentRow.id.in_(part))
+        paths |= {row[0]: row[1] for row in connection.execute(query)}
+    return paths
 
 
 def _info_query() -> Select:
@@ -316,5 +363,8 @@ def _recount(connection: Connection, document_id: str) -> None:
     connection.execute(
         update(DocumentRow)
         .where(DocumentRow.id == document_id)
-        .values(chunk_count=sum(count for _, count in counts))
+        .values(
+            chunk_count=sum(count for _, count in counts),
+            languages=_joined({row[0]: row[1] for row in counts}),
+        )
     )
