@@ -12,6 +12,7 @@ from indexer.catalog.database import Database
 from indexer.catalog.documents import DocumentQueries
 from indexer.catalog.facets import FacetQueries
 from indexer.catalog.jobs import JobQueries
+from indexer.catalog.listing import ListingQueries
 from indexer.catalog.passages import PassageQueries
 from indexer.catalog.records import ChunkRecord, CollectionRecord, DocumentRecord, PassResult
 from indexer.catalog.settings import SettingQueries
@@ -23,6 +24,7 @@ class Catalog(
     CollectionQueries,
     CountQueries,
     DocumentQueries,
+    ListingQueries,
     ChunkQueries,
     PassageQueries,
     FacetQueries,

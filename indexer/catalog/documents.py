@@ -52,19 +52,19 @@ class DocumentQueries(Database):
         """All documents of a collection as people see them, by path."""
         with self.read() as connection:
             rows = connection.execute(
-                _info_query().where(DocumentRow.collection_id == collection_id).order_by(DocumentRow.path)
+                info_query().where(DocumentRow.collection_id == collection_id).order_by(DocumentRow.path)
             ).all()
-            languages = _languages(connection, collection_id=collection_id)
-        return [_info(row, languages) for row in rows]
+            languages = languages_of(connection, collection_id=collection_id)
+        return [to_info(row, languages) for row in rows]
 
     def documents_by_id(self, document_ids: Sequence[str]) -> list[DocumentInfo]:
         """Documents in the order of the ids; unknown ids are left out."""
         found: dict[str, DocumentInfo] = {}
         with self.read() as connection:
             for part in slices(document_ids):
-                rows = connection.execute(_info_query().where(DocumentRow.id.in_(part))).all()
-                languages = _languages(connection, document_ids=part)
-                found.update((row.id, _info(row, languages)) for row in rows)
+                rows = connection.execute(info_query().where(DocumentRow.id.in_(part))).all()
+                languages = languages_of(connection, document_ids=part)
+                found.update((row.id, to_info(row, languages)) for row in rows)
         return [found[one] for one in dict.fromkeys(document_ids) if one in found]
 
     def document_records(self, document_ids: Sequence[str]) -> list[DocumentRecord]:
@@ -102,17 +102,15 @@ class DocumentQueries(Database):
         with self.read() as connection:
             return [_record(row) for row in connection.execute(query.order_by(DocumentRow.path))]
 
-    def findable_sources(self, collection_id: str, sources: Sequence[str]) -> set[str]:
-        """Those of the locations on disk that a document with passages was read from."""
-        found: set[str] = set()
+    def documents_at(self, collection_id: str, sources: Sequence[str]) -> list[DocumentInfo]:
+        """The documents that were read from these locations on disk."""
+        found: list[DocumentInfo] = []
         with self.read() as connection:
             for part in slices(sources):
-                query = select(DocumentRow.source).where(
-                    DocumentRow.collection_id == collection_id,
-                    DocumentRow.source.in_(part),
-                    DocumentRow.chunk_count > 0,
-                )
-                found.update(connection.execute(query).scalars())
+                chosen = (DocumentRow.collection_id == collection_id, DocumentRow.source.in_(part))
+                rows = connection.execute(info_query().where(*chosen)).all()
+                languages = languages_of(connection, document_ids=[row.id for row in rows])
+                found += [to_info(row, languages) for row in rows]
         return found
 
     def sources(self) -> set[str]:
@@ -285,7 +283,8 @@ def _paths(connection: Connection, document_ids: Sequence[str]) -> dict[str, str
     return paths
 
 
-def _info_query() -> Select:
+def info_query() -> Select:
+    """Documents as people see them; ``to_info`` reads the rows."""
     return select(
         DocumentRow.id,
         CollectionRow.name.label("collection"),
@@ -303,7 +302,8 @@ def _info_query() -> Select:
     ).join(CollectionRow, CollectionRow.id == DocumentRow.collection_id)
 
 
-def _info(row: Row, languages: dict[str, dict[str, int]]) -> DocumentInfo:
+def to_info(row: Row, languages: dict[str, dict[str, int]]) -> DocumentInfo:
+    """The value behind a row of ``info_query``."""
     return DocumentInfo(
         id=row.id,
         collection=row.collection,
@@ -327,7 +327,7 @@ def _record(row: Row) -> DocumentRecord:
     return DocumentRecord(**(values | {"warnings": tuple(values["warnings"])}))
 
 
-def _languages(
+def languages_of(
     connection: Connection, *, collection_id: str | None = None, document_ids: Sequence[str] = ()
 ) -> dict[str, dict[str, int]]:
     """Chunks by language for each document, most frequent first."""

@@ -14,6 +14,10 @@ GROUPED = ("chunk_count", "state", "languages")
 """Columns that lists of documents are sorted by; those of the second kind have few values, each of many."""
 
 
+FOLDED = Text().with_variant(Text(collation="C"), "postgresql")
+"""Casefolded text, in the order of its characters."""
+
+
 class Base(DeclarativeBase):
     """Parent of all tables."""
 
@@ -97,7 +101,7 @@ class DocumentRow(Base):
     error: Mapped[str | None] = mapped_column(Text)
     chunk_count: Mapped[int]
     added_at: Mapped[float] = mapped_column(Float)
-    title_key: Mapped[str] = mapped_column(Text, server_default="")
+    title_key: Mapped[str] = mapped_column(FOLDED, server_default="")
     search_text: Mapped[str] = mapped_column(Text, server_default="")
     languages: Mapped[str] = mapped_column(Text, server_default="")
     warning_count: Mapped[int] = mapped_column(server_default="0")

@@ -12,6 +12,7 @@ depends_on = None
 
 _SORTED = ("added_at", "size_bytes", "title_key")
 _GROUPED = ("chunk_count", "state", "languages")
+_FOLDED = sa.Text().with_variant(sa.Text(collation="C"), "postgresql")
 _PAGE = 5_000
 
 
@@ -32,7 +33,7 @@ def upgrade() -> None:
         sa.Column("folder", sa.Text(), primary_key=True),
         sa.Column("chunk_count", sa.BigInteger(), nullable=False),
     )
-    op.add_column("documents", sa.Column("title_key", sa.Text(), nullable=False, server_default=""))
+    op.add_column("documents", sa.Column("title_key", _FOLDED, nullable=False, server_default=""))
     op.add_column("documents", sa.Column("search_text", sa.Text(), nullable=False, server_default=""))
     op.add_column("documents", sa.Column("languages", sa.Text(), nullable=False, server_default=""))
     op.add_column("documents", sa.Column("warning_count", sa.Integer(), nullable=False, server_default="0"))
