@@ -167,16 +167,23 @@ class ChunkQueries(Database):
 
     def chunk_states(self, collection_id: str) -> tuple[int, int]:
         """How many chunks are indexed, and how many are pending, of every pass."""
-        pending_query = (
-            select(func.count())
-            .select_from(ChunkRow)
-            .join(DocumentRow, DocumentRow.id == ChunkRow.document_id)
-            .where(DocumentRow.collection_id == collection_id, ChunkRow.state == "pending")
+        # First the few that are pending, then whose they are: the other way round asks about every document.
+        waiting = (
+            select(ChunkRow.document_id, func.count())
+            .where(ChunkRow.state == "pending")
+            .group_by(ChunkRow.document_id)
         )
-        query = select(CollectionRow.row_count, pending_query.scalar_subquery())
+        total = select(CollectionRow.row_count).where(CollectionRow.id == collection_id)
+        pending = 0
         with self.read() as connection:
-            row = connection.execute(query.where(CollectionRow.id == collection_id)).first()
-        return (0, 0) if row is None else (int(row[0]) - int(row[1]), int(row[1]))
+            rows = int(connection.execute(total).scalar() or 0)
+            counts = {row[0]: int(row[1]) for row in connection.execute(waiting)}
+            for part in slices(list(counts)):
+                mine = select(DocumentRow.id).where(
+                    DocumentRow.collection_id == collection_id, DocumentRow.id.in_(part)
+                )
+                pending += sum(counts[one] for one in connection.execute(mine).scalars())
+        return rows - pending, pending
 
     def iter_chunk_states(self, collection_id: str) -> Iterator[tuple[str, ChunkState]]:
         """Id and state of every chunk of the collection, of every pass."""

@@ -12,6 +12,8 @@ from indexer.catalog.records import DocumentPlace, DocumentRecord, PassResult, m
 from indexer.catalog.tables import ChunkRow, CollectionRow, DocumentLanguageRow, DocumentRow
 from indexer.types import DocumentInfo
 
+_KEY_CHARACTERS = 200  # that titles are sorted by: an index has no room for a long text
+
 _RECORD_COLUMNS = (
     DocumentRow.id,
     DocumentRow.collection_id,
@@ -264,7 +266,7 @@ def _values(record: DocumentRecord) -> dict[str, object]:
 def _listed(title: str, path: str, file_type: str, warnings: Sequence[str]) -> dict[str, object]:
     """The columns that lists are sorted and filtered by; databases fold ASCII at best."""
     return {
-        "title_key": (title or path).casefold(),
+        "title_key": (title or path).casefold()[:_KEY_CHARACTERS],
         "search_text": f"{title} {path} {file_type}".casefold(),
         "warning_count": len(warnings),
     }

@@ -11,7 +11,7 @@ from typing import Any, Literal
 
 from sqlalchemy import ColumnElement, Connection, Select, case, func, or_, select
 
-from indexer.catalog.database import Database
+from indexer.catalog.database import ID_SLICE, Database
 from indexer.catalog.documents import info_query, languages_of, to_info
 from indexer.catalog.tables import GROUPED, DocumentLanguageRow, DocumentRow
 from indexer.types import DocumentPage
@@ -67,6 +67,9 @@ class ListingQueries(Database):
         conditions = [DocumentRow.collection_id == collection_id, *map(self._finds, words)]
         with self.read() as connection:
             matching, warned = _totals(connection, conditions, is_filtered=bool(words))
+            if words and matching <= ID_SLICE:  # in order of the column, few would be far apart
+                chosen = connection.execute(select(DocumentRow.id).where(*conditions)).scalars().all()
+                conditions = [DocumentRow.id.in_(chosen)]
             rows: list[Any] = []
             for query in _queries(connection, conditions, order):
                 rows += connection.execute(query.limit(limit - len(rows))).all()

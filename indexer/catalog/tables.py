@@ -68,6 +68,13 @@ class DocumentRow(Base):
         Index("ix_documents_facets", "collection_id", "file_type", "folder", "chunk_count"),
         *(Index(f"ix_documents_{name}", "collection_id", name) for name in SORTED),
         *(Index(f"ix_documents_{name}", "collection_id", name, "title_key") for name in GROUPED),
+        Index(  # read from end to end by filters; PostgreSQL has no room for long texts in an index
+            "ix_documents_search",
+            "collection_id",
+            "search_text",
+            "warning_count",
+            postgresql_where=text("false"),
+        ),
         Index(
             "ix_documents_warned",
             "collection_id",

@@ -13,6 +13,7 @@ depends_on = None
 _SORTED = ("added_at", "size_bytes", "title_key")
 _GROUPED = ("chunk_count", "state", "languages")
 _FOLDED = sa.Text().with_variant(sa.Text(collation="C"), "postgresql")
+_KEY_CHARACTERS = 200
 _PAGE = 5_000
 
 
@@ -43,6 +44,12 @@ def upgrade() -> None:
         op.create_index(f"ix_documents_{name}", "documents", ["collection_id", name])
     for name in _GROUPED:
         op.create_index(f"ix_documents_{name}", "documents", ["collection_id", name, "title_key"])
+    op.create_index(
+        "ix_documents_search",
+        "documents",
+        ["collection_id", "search_text", "warning_count"],
+        postgresql_where=sa.text("false"),
+    )
     op.create_index(
         "ix_documents_warned",
         "documents",
@@ -95,7 +102,7 @@ def _fill_documents() -> None:
             [
                 {
                     "its_id": row.id,
-                    "title_key": (row.title or row.path).casefold(),
+                    "title_key": (row.title or row.path).casefold()[:_KEY_CHARACTERS],
                     "search_text": f"{row.title} {row.path} {row.file_type}".casefold(),
                     "languages": ",".join(languages[row.id]),
                     "warning_count": len(row.warnings),
@@ -123,7 +130,7 @@ def _fill_counts() -> None:
 
 def downgrade() -> None:
     """Remove them."""
-    for name in (*_SORTED, *_GROUPED, "warned", "unfinished"):
+    for name in (*_SORTED, *_GROUPED, "search", "warned", "unfinished"):
         op.drop_index(f"ix_documents_{name}", "documents")
     for name in ("title_key", "search_text", "languages", "warning_count"):
         op.drop_column("documents", name)
