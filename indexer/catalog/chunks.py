@@ -4,7 +4,7 @@ import random
 from collections.abc import Iterator, Sequence
 from typing import cast
 
-from sqlalchemy import Row, Select, and_, case, delete, func, or_, select, update
+from sqlalchemy import BindParameter, Row, Select, and_, bindparam, case, delete, func, or_, select, update
 from sqlalchemy.dialects import postgresql, sqlite
 
 from indexer.catalog.counts import counting_chunks
@@ -82,8 +82,7 @@ class ChunkQueries(Database):
         found: dict[str, ChunkInfo] = {}
         with self.read() as connection:
             for part in slices(chunk_ids):
-                rows = connection.execute(_info_query().where(ChunkRow.id.in_(part)))
-                found.update((row.id, _info(row)) for row in rows)
+                found.update((row[0], _info(row)) for row in connection.execute(_BY_ID, {"ids": part}))
         return [found[one] for one in dict.fromkeys(chunk_ids) if one in found]
 
     def origins_of_chunks(self, chunk_ids: Sequence[str]) -> dict[str, Origin]:
@@ -91,10 +90,8 @@ class ChunkQueries(Database):
         found: dict[str, Origin] = {}
         with self.read() as connection:
             for part in slices(chunk_ids):
-                query = select(ChunkRow.id, ChunkRow.document_id, ChunkRow.language).where(
-                    ChunkRow.id.in_(part)
-                )
-                found |= {row[0]: Origin(row[1], row[2]) for row in connection.execute(query)}
+                rows = connection.execute(_ORIGINS, {"ids": part})
+                found |= {row[0]: Origin(row[1], row[2]) for row in rows}
         return found
 
     def context(self, chunk_id: str, before: int, after: int) -> list[ChunkInfo]:
@@ -288,12 +285,15 @@ def _info_query() -> Select:
 
 
 def _info(row: Row) -> ChunkInfo:
-    return ChunkInfo(
-        id=row.id,
-        document_id=row.document_id,
-        collection=row.collection,
-        document=row.path,
-        title=row.title,
-        file_type=row.file_type,
-        chunk=to_chunk(row),
-    )
+    (
+        chunk_id, document_id, _, ordinal, start, end, text, page, section, tokens, language, script, sure, _,
+        collection, path, title, file_type,
+    ) = row  # fmt: skip
+    chunk = Chunk(ordinal, start, end, text, page, section, tokens, language, script, sure)
+    return ChunkInfo(chunk_id, document_id, collection, path, title, file_type, chunk)
+
+
+_IDS: BindParameter[list[str]] = bindparam("ids", expanding=True)
+_BY_ID = _info_query().where(ChunkRow.id.in_(_IDS))
+_ORIGINS = select(ChunkRow.id, ChunkRow.document_id, ChunkRow.language).where(ChunkRow.id.in_(_IDS))
+"""What every search asks: made once, for making them takes as long as answering them."""

@@ -29,6 +29,7 @@ from indexer.search.evidence import (
 )
 from indexer.search.fairness import AS_THEY_ARE, FairScores
 from indexer.search.lexical import fold
+from indexer.search.sentences import SentenceVectors
 from indexer.store.protocol import RRF_K
 from indexer.text.file_names import with_file_name
 from indexer.types import ChunkInfo, Fusion, Origin, ScoredPoint, SearchMode, SparseVector, Where
@@ -50,6 +51,9 @@ _MOST_CANDIDATES = 16_000
 _SHARPENED = 32  # passages that are put in the order of their best sentences
 _SHARPENED_SENTENCES = 160
 _QUICK_SENTENCES = 320
+
+
+sentence_vectors = SentenceVectors()
 
 
 @dataclass(frozen=True)
@@ -155,7 +159,7 @@ def with_evidence(corpus: Corpus, query: Query, found: Sequence[Found]) -> list[
     if corpus.encoder is not None and query.vector is not None:
         own = Reader(query.vector, partial(corpus.encoder.encode, role=Role.PASSAGE))
         if corpus.reads_sentences:
-            reader = own
+            reader = replace(own, encode=sentence_vectors.of(corpus.encoder))
         else:
             reader, closer = _quick_reader(query.text), own
             sentences = _QUICK_SENTENCES
@@ -167,7 +171,7 @@ def with_evidence(corpus: Corpus, query: Query, found: Sequence[Found]) -> list[
 
 def _quick_reader(question: str) -> Reader:
     fast = _fast_model()
-    return Reader(fast.encode([question])[0], partial(fast.encode, role=Role.PASSAGE))
+    return Reader(fast.encode([question])[0], sentence_vectors.of(fast))
 
 
 @cache
@@ -295,8 +299,14 @@ def _widened(
     return candidates
 
 
-def _look_up(corpus: Corpus, chosen: Sequence[tuple[Ranked, int]]) -> list[Found]:
-    known = {info.id: info for info in corpus.catalog.chunks_by_id([one.id for one, _ in chosen])}
+def _look_up(
+    corpus: Corpus, chosen: Sequence[tuple[Ranked, int]], *, known: Mapping[str, ChunkInfo] | None = None
+) -> list[Found]:
+    """The passages behind the ranks; ``known`` are those that were looked up a moment ago."""
+    known = dict(known or {})
+    missing = [one.id for one, _ in chosen if one.id not in known]
+    if missing:
+        known |= {info.id: info for info in corpus.catalog.chunks_by_id(missing)}
     return [Found(known[one.id], one.score, one.cosine, more) for one, more in chosen if one.id in known]
 
 
@@ -316,7 +326,8 @@ def _sharpened(corpus: Corpus, query: Query, candidates: Candidates, top_k: int)
     rest = [one for one in ranked if one.id not in evidence]
     order += _below(rest, scored[-1].score if scored else 0.0)
     chosen = Candidates(order, candidates.owners).first_of_each()[:top_k]
-    return [replace(one, evidence=evidence.get(one.info.id)) for one in _look_up(corpus, chosen)]
+    known = {found.info.id: found.info for found in leading}
+    return [replace(one, evidence=evidence.get(one.info.id)) for one in _look_up(corpus, chosen, known=known)]
 
 
 def _below(ranked: Sequence[Ranked], score: float) -> list[Ranked]:
