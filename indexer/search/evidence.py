@@ -135,14 +135,15 @@ def contains(term: Term, folded: str) -> bool:
 
 
 def _found(term: Term, folded: str) -> float:
-    if contains(term, folded):
+    if term.text in folded and contains(term, folded):  # most are not there at all
         return 1.0
     if term.core:
         if clitics.stands_in(term.core, folded, whole=True):
             return 1.0
         stem = _stem(term.core)
         return _STEM_CREDIT if stem and clitics.stands_in(stem, folded, whole=False) else 0.0
-    return _STEM_CREDIT if term.stem and _stands_alone(term.stem, folded, whole=False) else 0.0
+    is_inflected = term.stem and term.stem in folded and _stands_alone(term.stem, folded, whole=False)
+    return _STEM_CREDIT if is_inflected else 0.0
 
 
 def _stands_alone(word: str, folded: str, *, whole: bool) -> bool:

@@ -10,7 +10,7 @@ that score best for their language.
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
-from functools import cache, partial
+from functools import cache, lru_cache, partial
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -144,8 +144,12 @@ def lexical_share(query: Query, info: ChunkInfo) -> float:
     """The share of the query's informative words in a passage, its title or its file's name, 0..1."""
     if not query.terms:
         return 0.0
-    names = with_file_name(info.title, info.document)
-    return coverage(query.terms, f"{fold(names)}\n{folded_text(info.chunk.text)}")
+    return coverage(query.terms, f"{_names(info.title, info.document)}\n{folded_text(info.chunk.text)}")
+
+
+@lru_cache(maxsize=4096)
+def _names(title: str, path: str) -> str:
+    return fold(with_file_name(title, path))
 
 
 def with_evidence(corpus: Corpus, query: Query, found: Sequence[Found]) -> list[Found]:
