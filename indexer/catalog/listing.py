@@ -9,11 +9,11 @@ from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any, Literal
 
-from sqlalchemy import ColumnElement, Connection, Select, case, func, or_, select
+from sqlalchemy import ColumnElement, Connection, Select, case, func, literal_column, or_, select
 
 from indexer.catalog.database import ID_SLICE, Database
 from indexer.catalog.documents import info_query, languages_of, to_info
-from indexer.catalog.tables import GROUPED, DocumentLanguageRow, DocumentRow
+from indexer.catalog.tables import GROUPED, CollectionRow, DocumentLanguageRow, DocumentRow
 from indexer.types import DocumentPage
 
 SortColumn = Literal["title", "languages", "passages", "size", "added", "state"]
@@ -66,7 +66,7 @@ class ListingQueries(Database):
         """The first ``limit`` documents that every word finds, and how many there are."""
         conditions = [DocumentRow.collection_id == collection_id, *map(self._finds, words)]
         with self.read() as connection:
-            matching, warned = _totals(connection, conditions, is_filtered=bool(words))
+            matching, warned = _totals(connection, collection_id, conditions, is_filtered=bool(words))
             if words and matching <= ID_SLICE:  # in order of the column, few would be far apart
                 chosen = connection.execute(select(DocumentRow.id).where(*conditions)).scalars().all()
                 conditions = [DocumentRow.id.in_(chosen)]
@@ -94,13 +94,23 @@ class ListingQueries(Database):
 
 
 def _totals(
-    connection: Connection, conditions: Sequence[ColumnElement[bool]], *, is_filtered: bool
+    connection: Connection,
+    collection_id: str,
+    conditions: Sequence[ColumnElement[bool]],
+    *,
+    is_filtered: bool,
 ) -> tuple[int, int]:
-    """Documents, and documents with warnings; without a filter both are in an index."""
+    """Documents, and documents with warnings; without a filter nobody has to look at them."""
     if not is_filtered:
-        query = select(func.count()).select_from(DocumentRow).where(*conditions)
-        total = connection.execute(query).scalar_one()
-        return int(total), int(connection.execute(query.where(DocumentRow.warning_count > 0)).scalar_one())
+        total = select(CollectionRow.document_count).where(CollectionRow.id == collection_id)
+        # Spelled out, as in the index: SQLite does not see that a bound 0 is the same.
+        with_warnings = (
+            select(func.count())
+            .select_from(DocumentRow)
+            .where(*conditions, DocumentRow.warning_count > literal_column("0"))
+        )
+        row = connection.execute(select(total.scalar_subquery(), with_warnings.scalar_subquery())).one()
+        return int(row[0] or 0), int(row[1])
     warned = func.coalesce(func.sum(case((DocumentRow.warning_count > 0, 1), else_=0)), 0)
     row = connection.execute(select(func.count(), warned).where(*conditions)).one()
     return int(row[0]), int(row[1])

@@ -78,6 +78,7 @@ class DocumentRow(Base):
         Index(
             "ix_documents_warned",
             "collection_id",
+            "warning_count",
             sqlite_where=text("warning_count > 0"),
             postgresql_where=text("warning_count > 0"),
         ),

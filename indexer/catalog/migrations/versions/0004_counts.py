@@ -53,7 +53,7 @@ def upgrade() -> None:
     op.create_index(
         "ix_documents_warned",
         "documents",
-        ["collection_id"],
+        ["collection_id", "warning_count"],
         sqlite_where=sa.text("warning_count > 0"),
         postgresql_where=sa.text("warning_count > 0"),
     )

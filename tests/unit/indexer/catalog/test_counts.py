@@ -153,3 +153,30 @@ def test_the_record_of_a_collection_is_never_that_of_before(shelf: Any) -> None:
     assert shelf.catalog.find_collection("new") == made
     shelf.catalog.drop_collection(made.id)
     assert shelf.catalog.find_collection("new") is None
+
+
+def test_a_catalog_from_before_counts_is_counted(shelf: Any, request: pytest.FixtureRequest) -> None:
+    from alembic import command
+    from alembic.config import Config
+
+    from indexer.catalog import Catalog, database
+    from indexer.catalog.listing import Order, Word
+
+    shelf.add("a/Über.txt", {"de": 3, "fr": 1}, warnings=("odd",))
+    shelf.add("b/y.md", {"fr": 2})
+    shelf.begin("b/unfinished.md", {"fr": 5})
+    before, states = shelf.kept(), shelf.catalog.chunk_states(shelf.collection.id)
+    config = Config()
+    config.set_main_option("script_location", str(database._MIGRATIONS))
+    with shelf.catalog._engine.connect() as connection, connection.begin():
+        config.attributes["connection"] = connection
+        command.downgrade(config, "0003")
+    reopened = Catalog(shelf.catalog._engine.url.render_as_string(hide_password=False))
+    request.addfinalizer(reopened.close)
+    shelf.catalog._document_changes += 1
+    assert shelf.kept() == before
+    assert reopened.chunk_states(shelf.collection.id) == states == (6, 5)
+    page = reopened.document_page(shelf.collection.id, [Word("über")], Order("languages"), limit=5)
+    assert (page.documents[0].title, page.matching, page.warned) == ("Über.txt", 1, 1)
+    order = reopened.document_page(shelf.collection.id, [], Order("title", descending=True), limit=5)
+    assert [one.title for one in order.documents] == ["Über.txt", "y.md", "unfinished.md"]
