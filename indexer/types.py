@@ -141,6 +141,15 @@ class DocumentInfo:
 
 
 @dataclass(frozen=True)
+class DocumentPage:
+    """The first documents of a list, how many are in it, and how many of those have warnings."""
+
+    documents: tuple[DocumentInfo, ...]
+    matching: int
+    warned: int
+
+
+@dataclass(frozen=True)
 class Origin:
     """Where a passage comes from."""
 

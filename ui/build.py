@@ -152,16 +152,15 @@ def _wire_news(
 
 def _draw(services: Services, collection: str, words: str, order: tuple[str, bool]) -> tuple[Any, ...]:
     info = services.collection(collection)
-    documents = services.documents(collection)
-    has_something = bool(documents) or bool(services.running_jobs())
+    has_something = bool(info and info.documents) or bool(services.running_jobs())
     return (
         markup_library.header(info, info.model if info else services.model_name),
         markup_library.language_bar(info.languages if info else {}),
         library.draw_table(services, collection, words, order),
         gr.Column(visible=not has_something),
         gr.Column(visible=has_something),
-        markup_search.questions(services.sample_questions(documents)),
-        *search.filter_choices(search.collection_facets(documents)),
+        markup_search.questions(services.sample_questions(services.sample_documents(collection))),
+        *search.filter_choices(services.facets(collection)),
     )
 
 

@@ -1,11 +1,12 @@
 """The library as HTML: header counts, job lines, bar of languages, table of documents. All text escaped."""
 
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from pathlib import PurePath
-from typing import Literal
+from typing import Any, Literal
 
+from indexer.catalog.listing import Order, Word
 from indexer.library.offers import ModelOffer
-from indexer.types import CollectionInfo, DocumentInfo, JobInfo
+from indexer.types import CollectionInfo, DocumentInfo, DocumentPage, JobInfo
 from ui import formatting as fmt
 from ui.languages import language_name
 
@@ -208,19 +209,70 @@ def select_documents(
     return sorted(chosen, key=keys[sort], reverse=descending)
 
 
+def filter_words(words: str, languages: Iterable[str]) -> list[Word]:
+    """What each word of the filter finds, as :func:`select_documents` has it.
+
+    Args:
+        words: as they were typed.
+        languages: codes of all languages in the collection.
+    """
+    names = {code: language_name(code).casefold() for code in languages}
+    return [
+        Word(
+            word,
+            tuple(state for state, shown in STATE_WORDS.items() if word in shown.casefold()),
+            tuple(code for code, name in names.items() if word in name),
+            word in WARNED,
+        )
+        for word in words.casefold().split()
+    ]
+
+
+def order_of(sort: SortKey, *, descending: bool) -> Order:
+    """The order of :func:`select_documents` for the catalog."""
+    ranks: dict[str, Callable[[Any], Any]] = {
+        "languages": lambda codes: fmt.languages(_counts_down(codes)),
+        "state": lambda state: STATE_ORDER[state],
+    }
+    return Order(sort, descending, ranks[sort]) if sort in ranks else Order(sort, descending)
+
+
+def _counts_down(codes: str) -> dict[str, int]:
+    """Codes, most frequent first, as counts that say no more than that."""
+    known = codes.split(",") if codes else []
+    return {code: len(known) - place for place, code in enumerate(known)}
+
+
+def page_table(page: DocumentPage, total: int, sort: SortKey = "added", *, descending: bool = True) -> str:
+    """The same as :func:`table` of a list that the catalog has sorted and filtered."""
+    return _table(page.documents, page.matching, page.warned, total, sort, descending=descending)
+
+
 def table(
     documents: Sequence[DocumentInfo], total: int, sort: SortKey = "added", *, descending: bool = True
 ) -> str:
     """Documents in rows with a box to choose each; of a long list the first rows, and how to see others."""
+    warned = sum(bool(document.warnings) for document in documents)
+    return _table(documents[:PAGE_ROWS], len(documents), warned, total, sort, descending=descending)
+
+
+def _table(
+    documents: Sequence[DocumentInfo],
+    matching: int,
+    warned: int,
+    total: int,
+    sort: SortKey,
+    *,
+    descending: bool,
+) -> str:
     if not total:
         return '<div class="nothing"><p>No documents yet. Drop some files above.</p></div>'
     if not documents:
         return '<div class="nothing"><p>No document matches this filter.</p></div>'
     heads = "".join(_column_head(key, label, sort, descending=descending) for key, label in COLUMNS)
-    rows = "".join(map(_row, documents[:PAGE_ROWS]))
-    hidden = len(documents) - PAGE_ROWS
+    rows = "".join(map(_row, documents))
+    hidden = matching - len(documents)
     more = f'<p class="more">{fmt.number(hidden)} more: filter to see them.</p>' if hidden > 0 else ""
-    warned = sum(bool(document.warnings) for document in documents)
     if warned:
         words = f"{fmt.counted(warned, 'document')} with {WARNED}: parts could not be read."
         more += f'<p class="more">{words} Filter by “{WARNED}” to see which.</p>'

@@ -17,6 +17,7 @@ from indexer.types import (
     ChunkInfo,
     CollectionInfo,
     DocumentInfo,
+    DocumentPage,
     JobInfo,
     SearchResult,
 )
@@ -26,6 +27,8 @@ from ui.filters import Filters
 from ui.questions import SAMPLES, SampleQuestion, read_queries, read_sample_questions
 
 if TYPE_CHECKING:
+    from indexer.catalog.facets import Facets
+    from indexer.catalog.listing import Order, Word
     from indexer.library.library import Library
     from indexer.progress import Progress
 
@@ -171,6 +174,16 @@ class Services:
         """Documents of a collection; none when it does not exist yet."""
         return self.library.documents(collection) if self.collection(collection) else []
 
+    def document_page(
+        self, collection: str, words: "Sequence[Word]", order: "Order", *, limit: int
+    ) -> DocumentPage:
+        """The first documents of a collection that the words find. The collection must exist."""
+        return self.library.document_page(collection, words, order, limit=limit)
+
+    def facets(self, collection: str) -> "Facets":
+        """Passages by language, file type and folder; none when the collection does not exist yet."""
+        return self.library.facets(collection) if self.collection(collection) else {}
+
     def documents_by_id(self, ids: Sequence[str]) -> list[DocumentInfo]:
         """The chosen documents."""
         return self.library.documents_by_id(list(ids))
@@ -229,6 +242,11 @@ class Services:
                 "Restore it, or add documents of your own."
             )
         return self.library.jobs.submit_add([SAMPLES], collection, label="the sample library")
+
+    def sample_documents(self, collection: str) -> list[DocumentInfo]:
+        """The documents of the sample library that are in a collection; none when it does not exist yet."""
+        sources = sorted({str(SAMPLES / one.document) for one in read_sample_questions()})
+        return self.library.documents_at(collection, sources) if self.collection(collection) else []
 
     def sample_questions(self, documents: Sequence[DocumentInfo]) -> list[SampleQuestion]:
         """Questions to begin with: those whose sample document is among ``documents`` and can be found."""

@@ -7,10 +7,12 @@ group of queries each; ``Catalog`` joins them. Vectors live elsewhere and can be
 from indexer.catalog.bitexts import BitextQueries
 from indexer.catalog.chunks import ChunkQueries
 from indexer.catalog.collections import CollectionQueries
+from indexer.catalog.counts import CountQueries
 from indexer.catalog.database import Database
 from indexer.catalog.documents import DocumentQueries
 from indexer.catalog.facets import FacetQueries
 from indexer.catalog.jobs import JobQueries
+from indexer.catalog.listing import ListingQueries
 from indexer.catalog.passages import PassageQueries
 from indexer.catalog.records import ChunkRecord, CollectionRecord, DocumentRecord, PassResult
 from indexer.catalog.settings import SettingQueries
@@ -20,7 +22,9 @@ __all__ = ["Catalog", "ChunkRecord", "CollectionRecord", "Database", "DocumentRe
 
 class Catalog(
     CollectionQueries,
+    CountQueries,
     DocumentQueries,
+    ListingQueries,
     ChunkQueries,
     PassageQueries,
     FacetQueries,

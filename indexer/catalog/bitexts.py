@@ -112,7 +112,7 @@ class BitextQueries(Database):
         texts = {name: storable(getattr(bitext, name)) for name in ("name", *_LANGUAGES)}
         values = vars(bitext) | texts | {"details": dict(bitext.details)}
         stream, number = iter(pairs), 0
-        with self.write() as connection:
+        with self.write("bitexts") as connection:
             connection.execute(delete(BitextRow).where(BitextRow.id == bitext.id))
             connection.execute(insert(BitextRow).values(**values))
             while batch := list(islice(stream, _INSERT_ROWS)):
@@ -135,12 +135,12 @@ class BitextQueries(Database):
 
     def drop_bitext(self, bitext_id: str) -> None:
         """Forget a bitext with its pairs and decisions."""
-        with self.write() as connection:
+        with self.write("bitexts") as connection:
             connection.execute(delete(BitextRow).where(BitextRow.id == bitext_id))
 
     def set_bitext_threshold(self, bitext_id: str, threshold: float) -> None:
         """Move the line."""
-        with self.write() as connection:
+        with self.write("bitexts") as connection:
             connection.execute(update(BitextRow).where(BitextRow.id == bitext_id).values(threshold=threshold))
             _touch(connection, bitext_id)
 
@@ -157,7 +157,7 @@ class BitextQueries(Database):
         values: dict[str, Any] = dict(zip(_LANGUAGES, said, strict=True)) | {"threshold": threshold}
         if details is not None:
             values["details"] = dict(details)
-        with self.write() as connection:
+        with self.write("bitexts") as connection:
             connection.execute(update(BitextRow).where(BitextRow.id == bitext_id).values(**values))
 
     def score_bitext(
@@ -175,7 +175,7 @@ class BitextQueries(Database):
         mine = [BitextPairRow.bitext_id == bitext_id, BitextPairRow.number == bindparam("new_number")]
         values: dict[str, Any] = {name: bindparam(f"new_{name}") for name in names}
         one = update(BitextPairRow).where(*mine).values(**values)
-        with self.write() as connection:
+        with self.write("bitexts") as connection:
             before = connection.execute(_BITEXTS.where(BitextRow.id == bitext_id)).first()
             if before is None:
                 return
@@ -281,7 +281,7 @@ class BitextQueries(Database):
     def _decide(self, bitext_id: str, conditions: Sequence[ColumnElement[bool]], state: State) -> int:
         row = BitextPairRow
         chosen = [row.bitext_id == bitext_id, row.state != state, *conditions]
-        with self.write() as connection:
+        with self.write("bitexts") as connection:
             change = _next_change(connection, bitext_id)
             before = select(
                 row.bitext_id,
@@ -310,7 +310,7 @@ class BitextQueries(Database):
                 "reject the pair."
             )
         mine = [BitextPairRow.bitext_id == bitext_id, BitextPairRow.number == number]
-        with self.write() as connection:
+        with self.write("bitexts") as connection:
             row = connection.execute(_PAIRS.where(*mine)).first()
             if row is None:
                 raise CatalogError(
@@ -334,7 +334,7 @@ class BitextQueries(Database):
     def undo_change(self, bitext_id: str) -> list[int]:
         """Take the latest change back; the numbers of its pairs, none where nothing is left to undo."""
         change = BitextChangeRow
-        with self.write() as connection:
+        with self.write("bitexts") as connection:
             latest = _next_change(connection, bitext_id) - 1
             mine = [change.bitext_id == bitext_id, change.change == latest]
             numbers = list(

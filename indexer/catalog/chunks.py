@@ -4,12 +4,13 @@ import random
 from collections.abc import Iterator, Sequence
 from typing import cast
 
-from sqlalchemy import Row, Select, and_, case, delete, func, or_, select, update
+from sqlalchemy import BindParameter, Row, Select, and_, bindparam, case, delete, func, or_, select, update
 from sqlalchemy.dialects import postgresql, sqlite
 
+from indexer.catalog.counts import counting_chunks
 from indexer.catalog.database import Database, slices
 from indexer.catalog.records import ChunkRecord, ChunkState
-from indexer.catalog.tables import ChunkRow, CollectionRow, DocumentRow
+from indexer.catalog.tables import ChunkRow, CollectionRow, DocumentRow, PassageCountRow
 from indexer.types import Chunk, ChunkInfo, Origin
 from me5.storable import storable
 
@@ -50,18 +51,19 @@ class ChunkQueries(Database):
             else_=None,
         )
         statement = statement.on_conflict_do_update(index_elements=[ChunkRow.id], set_=updated)
-        with self.write() as connection:
+        ids = [record.id for record in records]
+        with self.write("chunks") as connection, counting_chunks(connection, ids):
             connection.execute(statement, rows)
 
     def mark_chunks(self, chunk_ids: Sequence[str], state: ChunkState) -> None:
         """Set the state of chunks."""
-        with self.write() as connection:
+        with self.write("chunks") as connection:
             for part in slices(chunk_ids):
                 connection.execute(update(ChunkRow).where(ChunkRow.id.in_(part)).values(state=state))
 
     def delete_chunks(self, chunk_ids: Sequence[str]) -> None:
         """Forget chunks. Their points must be gone from the vector store before."""
-        with self.write() as connection:
+        with self.write("chunks") as connection, counting_chunks(connection, chunk_ids):
             for part in slices(chunk_ids):
                 connection.execute(delete(ChunkRow).where(ChunkRow.id.in_(part)))
 
@@ -81,8 +83,7 @@ class ChunkQueries(Database):
         found: dict[str, ChunkInfo] = {}
         with self.read() as connection:
             for part in slices(chunk_ids):
-                rows = connection.execute(_info_query().where(ChunkRow.id.in_(part)))
-                found.update((row.id, _info(row)) for row in rows)
+                found.update((row[0], _info(row)) for row in connection.execute(_BY_ID, {"ids": part}))
         return [found[one] for one in dict.fromkeys(chunk_ids) if one in found]
 
     def origins_of_chunks(self, chunk_ids: Sequence[str]) -> dict[str, Origin]:
@@ -90,10 +91,8 @@ class ChunkQueries(Database):
         found: dict[str, Origin] = {}
         with self.read() as connection:
             for part in slices(chunk_ids):
-                query = select(ChunkRow.id, ChunkRow.document_id, ChunkRow.language).where(
-                    ChunkRow.id.in_(part)
-                )
-                found |= {row[0]: Origin(row[1], row[2]) for row in connection.execute(query)}
+                rows = connection.execute(_ORIGINS, {"ids": part})
+                found |= {row[0]: Origin(row[1], row[2]) for row in rows}
         return found
 
     def context(self, chunk_id: str, before: int, after: int) -> list[ChunkInfo]:
@@ -151,17 +150,38 @@ class ChunkQueries(Database):
                 ids.extend(connection.execute(one).scalars())
         return ids
 
+    def has_stale_chunks(self, collection_id: str) -> bool:
+        """Whether there may be any ``stale_chunk_ids``, without looking at chunks.
+
+        At rest a collection has as many chunks as its documents count; a pass under way has more.
+        """
+        counted = select(func.coalesce(func.sum(PassageCountRow.chunk_count), 0)).where(
+            PassageCountRow.collection_id == collection_id
+        )
+        query = select(CollectionRow.row_count, counted.scalar_subquery())
+        with self.read() as connection:
+            row = connection.execute(query.where(CollectionRow.id == collection_id)).first()
+        return row is not None and int(row[0]) != int(row[1])
+
     def chunk_states(self, collection_id: str) -> tuple[int, int]:
         """How many chunks are indexed, and how many are pending, of every pass."""
-        is_pending = case((ChunkRow.state == "pending", 1), else_=0)
+        # First the few that are pending, then whose they are: the other way round asks about every document.
+        waiting = (
+            select(ChunkRow.document_id, func.count())
+            .where(ChunkRow.state == "pending")
+            .group_by(ChunkRow.document_id)
+        )
+        total = select(CollectionRow.row_count).where(CollectionRow.id == collection_id)
+        pending = 0
         with self.read() as connection:
-            total, pending = connection.execute(
-                select(func.count(), func.coalesce(func.sum(is_pending), 0))
-                .select_from(ChunkRow)
-                .join(DocumentRow, DocumentRow.id == ChunkRow.document_id)
-                .where(DocumentRow.collection_id == collection_id)
-            ).one()
-        return int(total) - int(pending), int(pending)
+            rows = int(connection.execute(total).scalar() or 0)
+            counts = {row[0]: int(row[1]) for row in connection.execute(waiting)}
+            for part in slices(list(counts)):
+                mine = select(DocumentRow.id).where(
+                    DocumentRow.collection_id == collection_id, DocumentRow.id.in_(part)
+                )
+                pending += sum(counts[one] for one in connection.execute(mine).scalars())
+        return rows - pending, pending
 
     def iter_chunk_states(self, collection_id: str) -> Iterator[tuple[str, ChunkState]]:
         """Id and state of every chunk of the collection, of every pass."""
@@ -266,12 +286,15 @@ def _info_query() -> Select:
 
 
 def _info(row: Row) -> ChunkInfo:
-    return ChunkInfo(
-        id=row.id,
-        document_id=row.document_id,
-        collection=row.collection,
-        document=row.path,
-        title=row.title,
-        file_type=row.file_type,
-        chunk=to_chunk(row),
-    )
+    (
+        chunk_id, document_id, _, ordinal, start, end, text, page, section, tokens, language, script, sure, _,
+        collection, path, title, file_type,
+    ) = row  # fmt: skip
+    chunk = Chunk(ordinal, start, end, text, page, section, tokens, language, script, sure)
+    return ChunkInfo(chunk_id, document_id, collection, path, title, file_type, chunk)
+
+
+_IDS: BindParameter[list[str]] = bindparam("ids", expanding=True)
+_BY_ID = _info_query().where(ChunkRow.id.in_(_IDS))
+_ORIGINS = select(ChunkRow.id, ChunkRow.document_id, ChunkRow.language).where(ChunkRow.id.in_(_IDS))
+"""What every search asks: made once, for making them takes as long as answering them."""

@@ -4,12 +4,12 @@ import uuid
 from collections.abc import Mapping
 from typing import Any
 
-from sqlalchemy import Connection, delete, func, insert, select, update
+from sqlalchemy import delete, func, insert, select, update
 from sqlalchemy.exc import IntegrityError
 
 from indexer.catalog.database import Database
 from indexer.catalog.records import CollectionRecord, moment
-from indexer.catalog.tables import CollectionRow, DocumentLanguageRow, DocumentRow, SettingRow
+from indexer.catalog.tables import CollectionRow, PassageCountRow, SettingRow
 from indexer.errors import CollectionError
 from indexer.types import CollectionInfo
 
@@ -55,11 +55,14 @@ class CollectionQueries(Database):
 
     def find_collection(self, name: str) -> CollectionRecord | None:
         """The collection of that name or id, or None."""
-        with self.read() as connection:
-            row = connection.execute(
-                select(*_COLUMNS).where((CollectionRow.name == name) | (CollectionRow.id == name))
-            ).first()
-        return None if row is None else CollectionRecord(*row)
+        query = select(*_COLUMNS).where((CollectionRow.name == name) | (CollectionRow.id == name))
+
+        def find() -> CollectionRecord | None:
+            with self.read() as connection:
+                row = connection.execute(query).first()
+            return None if row is None else CollectionRecord(*row)
+
+        return self.remembered(("collection", name), find)
 
     def collection(self, name: str) -> CollectionRecord:
         """The collection of that name or id.
@@ -84,31 +87,33 @@ class CollectionQueries(Database):
 
     def collections(self) -> list[CollectionInfo]:
         """All collections with their counts, by name."""
+        return list(self.remembered("collections", self._collections))
+
+    def _collections(self) -> list[CollectionInfo]:
+        total = func.sum(PassageCountRow.chunk_count)
+        by_language = (
+            select(PassageCountRow.collection_id, PassageCountRow.language, total)
+            .group_by(PassageCountRow.collection_id, PassageCountRow.language)
+            .order_by(total.desc(), PassageCountRow.language)
+        )
         with self.read() as connection:
-            rows = connection.execute(select(*_COLUMNS).order_by(CollectionRow.name)).all()
-            counts = {
-                row[0]: (row[1], row[2])
-                for row in connection.execute(
-                    select(
-                        DocumentRow.collection_id,
-                        func.count(),
-                        func.coalesce(func.sum(DocumentRow.chunk_count), 0),
-                    ).group_by(DocumentRow.collection_id)
-                )
-            }
-            languages = {row.id: _language_counts(connection, row.id) for row in rows}
+            query = select(*_COLUMNS, CollectionRow.document_count).order_by(CollectionRow.name)
+            rows = connection.execute(query).all()
+            languages: dict[str, dict[str, int]] = {row.id: {} for row in rows}
+            for collection_id, language, count in connection.execute(by_language):
+                languages[collection_id][language] = int(count)
         return [
             CollectionInfo(
-                id=record.id,
-                name=record.name,
-                model=record.model,
-                contract=record.contract_digest,
-                documents=int(counts.get(record.id, (0, 0))[0]),
-                chunks=int(counts.get(record.id, (0, 0))[1]),
-                languages=languages[record.id],
-                created_at=moment(record.created_at),
+                id=row.id,
+                name=row.name,
+                model=row.model,
+                contract=row.contract_digest,
+                documents=row.document_count,
+                chunks=sum(languages[row.id].values()),
+                languages=languages[row.id],
+                created_at=moment(row.created_at),
             )
-            for record in (CollectionRecord(*row) for row in rows)
+            for row in rows
         ]
 
     def switch_collection(self, target: CollectionRecord, settings: Mapping[str, Any]) -> None:
@@ -140,15 +145,3 @@ class CollectionQueries(Database):
         with self.write() as connection:
             connection.execute(delete(SettingRow).where(SettingRow.scope == collection_id))
             connection.execute(delete(CollectionRow).where(CollectionRow.id == collection_id))
-
-
-def _language_counts(connection: Connection, collection_id: str) -> dict[str, int]:
-    total = func.sum(DocumentLanguageRow.chunk_count)
-    rows = connection.execute(
-        select(DocumentLanguageRow.language, total)
-        .join(DocumentRow, DocumentRow.id == DocumentLanguageRow.document_id)
-        .where(DocumentRow.collection_id == collection_id)
-        .group_by(DocumentLanguageRow.language)
-        .order_by(total.desc(), DocumentLanguageRow.language)
-    )
-    return {row[0]: int(row[1]) for row in rows}

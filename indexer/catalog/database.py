@@ -2,10 +2,10 @@
 
 import logging
 import threading
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Hashable, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import Any, Literal, TypeVar, cast
 
 from sqlalchemy import URL, Connection, Engine, create_engine, event, inspect, text
 from sqlalchemy.engine import make_url
@@ -15,12 +15,16 @@ from sqlalchemy.pool import StaticPool
 from indexer.addresses import hide_password, hide_passwords
 from indexer.errors import CatalogError
 
-HEAD = "0003"
+HEAD = "0004"
 """The schema version this code knows: the newest file in ``indexer/catalog/migrations/versions``."""
 
 ID_SLICE = 500
 """Ids per IN list; SQLite builds of old allow 999 variables in one statement."""
 
+Kind = Literal["documents", "chunks", "jobs", "settings", "bitexts"]
+"""What a transaction changes; collections and counts belong to the documents."""
+
+_MAX_REMEMBERED = 200
 _BUSY_TIMEOUT_MS = 30_000
 _MIGRATIONS = Path(__file__).resolve().parent / "migrations"
 
@@ -46,8 +50,10 @@ class Database:
 
     def __init__(self, url: str | Path) -> None:
         self._lock = threading.RLock()
-        self.version = 0
-        """Grows with every change made through this object; answers may be kept while it stays."""
+        self._document_changes = 0
+        self._remembered: dict[Hashable, object] = {}
+        self._remembered_at = 0
+        self._remembered_lock = threading.Lock()
         self._shown_url = (
             str(URL.create("sqlite", database=str(url))) if isinstance(url, Path) else hide_password(url)
         )
@@ -92,12 +98,35 @@ class Database:
             yield connection
 
     @contextmanager
-    def write(self) -> Iterator[Connection]:
-        """A connection whose changes are durable when the block ends, or undone when it raises."""
+    def write(self, kind: Kind = "documents") -> Iterator[Connection]:
+        """A connection whose changes are durable when the block ends, or undone when it raises.
+
+        ``kind`` says which tables are changed: answers are remembered until documents are.
+        """
         with self._lock:
             with self._transaction(immediate=True) as connection:
                 yield connection
-            self.version += 1
+            if kind == "documents":
+                self._document_changes += 1
+
+    def remembered(self, key: Hashable, compute: Callable[[], T]) -> T:
+        """What ``compute`` gives, remembered until documents or collections are changed.
+
+        Not with PostgreSQL, to which other processes may write.
+        """
+        if not self.is_sqlite:
+            return compute()
+        changes = self._document_changes  # before it is computed: a change meanwhile makes it old
+        with self._remembered_lock:
+            if changes != self._remembered_at or len(self._remembered) >= _MAX_REMEMBERED:
+                self._remembered, self._remembered_at = {}, changes
+            if key in self._remembered:
+                return cast(T, self._remembered[key])
+        value = compute()
+        with self._remembered_lock:
+            if changes == self._remembered_at:
+                self._remembered[key] = value
+        return value
 
     @contextmanager
     def _transaction(self, *, immediate: bool) -> Iterator[Connection]:

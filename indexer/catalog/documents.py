@@ -6,10 +6,13 @@ from pathlib import PurePosixPath
 
 from sqlalchemy import Connection, Row, Select, delete, func, insert, select, update
 
+from indexer.catalog.counts import counting_documents
 from indexer.catalog.database import Database, slices
 from indexer.catalog.records import DocumentPlace, DocumentRecord, PassResult, moment
 from indexer.catalog.tables import ChunkRow, CollectionRow, DocumentLanguageRow, DocumentRow
 from indexer.types import DocumentInfo
+
+_KEY_CHARACTERS = 200  # that titles are sorted by: an index has no room for a long text
 
 _RECORD_COLUMNS = (
     DocumentRow.id,
@@ -51,19 +54,19 @@ class DocumentQueries(Database):
         """All documents of a collection as people see them, by path."""
         with self.read() as connection:
             rows = connection.execute(
-                _info_query().where(DocumentRow.collection_id == collection_id).order_by(DocumentRow.path)
+                info_query().where(DocumentRow.collection_id == collection_id).order_by(DocumentRow.path)
             ).all()
-            languages = _languages(connection, collection_id=collection_id)
-        return [_info(row, languages) for row in rows]
+            languages = languages_of(connection, collection_id=collection_id)
+        return [to_info(row, languages) for row in rows]
 
     def documents_by_id(self, document_ids: Sequence[str]) -> list[DocumentInfo]:
         """Documents in the order of the ids; unknown ids are left out."""
         found: dict[str, DocumentInfo] = {}
         with self.read() as connection:
             for part in slices(document_ids):
-                rows = connection.execute(_info_query().where(DocumentRow.id.in_(part))).all()
-                languages = _languages(connection, document_ids=part)
-                found.update((row.id, _info(row, languages)) for row in rows)
+                rows = connection.execute(info_query().where(DocumentRow.id.in_(part))).all()
+                languages = languages_of(connection, document_ids=part)
+                found.update((row.id, to_info(row, languages)) for row in rows)
         return [found[one] for one in dict.fromkeys(document_ids) if one in found]
 
     def document_records(self, document_ids: Sequence[str]) -> list[DocumentRecord]:
@@ -100,6 +103,17 @@ class DocumentQueries(Database):
             query = query.where(DocumentRow.collection_id == collection_id)
         with self.read() as connection:
             return [_record(row) for row in connection.execute(query.order_by(DocumentRow.path))]
+
+    def documents_at(self, collection_id: str, sources: Sequence[str]) -> list[DocumentInfo]:
+        """The documents that were read from these locations on disk."""
+        found: list[DocumentInfo] = []
+        with self.read() as connection:
+            for part in slices(sources):
+                chosen = (DocumentRow.collection_id == collection_id, DocumentRow.source.in_(part))
+                rows = connection.execute(info_query().where(*chosen)).all()
+                languages = languages_of(connection, document_ids=[row.id for row in rows])
+                found += [to_info(row, languages) for row in rows]
+        return found
 
     def sources(self) -> set[str]:
         """The locations on disk that any document was read from."""
@@ -140,12 +154,10 @@ class DocumentQueries(Database):
 
     def put_documents(self, records: Sequence[DocumentRecord]) -> None:
         """Insert documents, or replace what is known of them; chunks are left alone."""
-        with self.write() as connection:
+        ids = [record.id for record in records]
+        with self.write() as connection, counting_documents(connection, ids):
             for record in records:
-                values = asdict(record) | {
-                    "folder": folder_of(record.path),
-                    "warnings": list(record.warnings),
-                }
+                values = _values(record)
                 changed = connection.execute(
                     update(DocumentRow).where(DocumentRow.id == record.id).values(**values)
                 )
@@ -166,7 +178,8 @@ class DocumentQueries(Database):
             for record in records
             for language, count in languages[record.id].items()
         ]
-        with self.write() as connection:
+        ids = [record.id for record in records]
+        with self.write() as connection, counting_documents(connection, ids):
             if records:
                 connection.execute(
                     insert(DocumentRow), [_finished(one, languages[one.id]) for one in records]
@@ -179,8 +192,11 @@ class DocumentQueries(Database):
 
         Chunks of earlier passes stay until they are removed (``stale_chunk_ids``).
         """
-        with self.write() as connection:
+        with self.write() as connection, counting_documents(connection, list(results)):
+            paths = _paths(connection, list(results))
             for document_id, result in results.items():
+                if document_id not in paths:  # removed meanwhile
+                    continue
                 connection.execute(
                     update(DocumentRow)
                     .where(DocumentRow.id == document_id, DocumentRow.pending_hash.is_not(None))
@@ -190,7 +206,8 @@ class DocumentQueries(Database):
                         pending_hash=None,
                         state="indexed",
                         error=None,
-                        **(asdict(result) | {"warnings": list(result.warnings)}),
+                        **asdict(result) | {"warnings": list(result.warnings)},
+                        **_listed(result.title, paths[document_id], result.file_type, result.warnings),
                     )
                 )
                 connection.execute(
@@ -209,7 +226,7 @@ class DocumentQueries(Database):
             document_id: which document.
             error: why it failed; None when it was cancelled.
         """
-        with self.write() as connection:
+        with self.write() as connection, counting_documents(connection, [document_id]):
             connection.execute(
                 update(DocumentRow)
                 .where(DocumentRow.id == document_id)
@@ -225,20 +242,51 @@ class DocumentQueries(Database):
     def delete_documents(self, document_ids: Sequence[str]) -> None:
         """Forget documents with their chunks."""
         for part in slices(document_ids):
-            with self.write() as connection:
+            with self.write() as connection, counting_documents(connection, part, with_rows=True):
                 connection.execute(delete(DocumentRow).where(DocumentRow.id.in_(part)))
 
 
 def _finished(record: DocumentRecord, languages: Mapping[str, int]) -> dict[str, object]:
-    return asdict(record) | {
-        "folder": folder_of(record.path),
-        "warnings": list(record.warnings),
+    return _values(record) | {
         "state": "indexed",
         "chunk_count": sum(languages.values()),
+        "languages": _joined(languages),
     }
 
 
-def _info_query() -> Select:
+def _values(record: DocumentRecord) -> dict[str, object]:
+    """The columns of a document, but for its counts."""
+    return (
+        asdict(record)
+        | {"folder": folder_of(record.path), "warnings": list(record.warnings)}
+        | _listed(record.title, record.path, record.file_type, record.warnings)
+    )
+
+
+def _listed(title: str, path: str, file_type: str, warnings: Sequence[str]) -> dict[str, object]:
+    """The columns that lists are sorted and filtered by; databases fold ASCII at best."""
+    return {
+        "title_key": (title or path).casefold()[:_KEY_CHARACTERS],
+        "search_text": f"{title} {path} {file_type}".casefold(),
+        "warning_count": len(warnings),
+    }
+
+
+def _joined(languages: Mapping[str, int]) -> str:
+    """The languages of a document, most frequent first."""
+    return ",".join(sorted(languages, key=lambda one: (-languages[one], one)))
+
+
+def _paths(connection: Connection, document_ids: Sequence[str]) -> dict[str, str]:
+    paths: dict[str, str] = {}
+    for part in slices(document_ids):
+        query = select(DocumentRow.id, DocumentRow.path).where(DocumentRow.id.in_(part))
+        paths |= {row[0]: row[1] for row in connection.execute(query)}
+    return paths
+
+
+def info_query() -> Select:
+    """Documents as people see them; ``to_info`` reads the rows."""
     return select(
         DocumentRow.id,
         CollectionRow.name.label("collection"),
@@ -256,7 +304,8 @@ def _info_query() -> Select:
     ).join(CollectionRow, CollectionRow.id == DocumentRow.collection_id)
 
 
-def _info(row: Row, languages: dict[str, dict[str, int]]) -> DocumentInfo:
+def to_info(row: Row, languages: dict[str, dict[str, int]]) -> DocumentInfo:
+    """The value behind a row of ``info_query``."""
     return DocumentInfo(
         id=row.id,
         collection=row.collection,
@@ -280,7 +329,7 @@ def _record(row: Row) -> DocumentRecord:
     return DocumentRecord(**(values | {"warnings": tuple(values["warnings"])}))
 
 
-def _languages(
+def languages_of(
     connection: Connection, *, collection_id: str | None = None, document_ids: Sequence[str] = ()
 ) -> dict[str, dict[str, int]]:
     """Chunks by language for each document, most frequent first."""
@@ -316,5 +365,8 @@ def _recount(connection: Connection, document_id: str) -> None:
     connection.execute(
         update(DocumentRow)
         .where(DocumentRow.id == document_id)
-        .values(chunk_count=sum(count for _, count in counts))
+        .values(
+            chunk_count=sum(count for _, count in counts),
+            languages=_joined({row[0]: row[1] for row in counts}),
+        )
     )

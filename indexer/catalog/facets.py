@@ -1,44 +1,48 @@
 """How many passages each filter value would leave, for the filters beside a search."""
 
-import threading
 from collections.abc import Mapping
-from pathlib import Path
 from typing import Any
 
-from sqlalchemy import ColumnElement, Connection, func, or_, select
+from sqlalchemy import (
+    CTE,
+    ColumnElement,
+    CompoundSelect,
+    Select,
+    func,
+    literal,
+    or_,
+    select,
+    union_all,
+)
 
 from indexer.catalog.database import Database
-from indexer.catalog.tables import DocumentLanguageRow, DocumentRow
+from indexer.catalog.tables import DocumentLanguageRow, DocumentRow, PassageCountRow
 from indexer.types import Where
 
-_COLUMNS = {
-    "language": DocumentLanguageRow.language,
-    "file_type": DocumentRow.file_type,
-    "folder": DocumentRow.folder,
-}
-_MAX_KEPT = 200
+MAX_VALUES = 1_000
+"""Values of a field that are counted, the most frequent ones."""
+
+_FIELDS = ("language", "file_type", "folder")
 
 Facets = Mapping[str, Mapping[str, int]]
 
 
 class FacetQueries(Database):
-    """Counts beside a search, kept until something is written."""
-
-    def __init__(self, url: str | Path) -> None:
-        super().__init__(url)
-        self._kept: dict[Any, Any] = {}
-        self._kept_version = -1
-        self._kept_lock = threading.Lock()
+    """Counts beside a search, kept until documents change."""
 
     def count_chunks(self, collection_id: str) -> int:
         """Passages of the passes that count, as ``collections`` reports them."""
-        with self.read() as connection:
-            total = connection.execute(
-                select(func.coalesce(func.sum(DocumentRow.chunk_count), 0)).where(
-                    DocumentRow.collection_id == collection_id
+
+        def count() -> int:
+            total = func.coalesce(func.sum(PassageCountRow.chunk_count), 0)
+            with self.read() as connection:
+                return int(
+                    connection.execute(
+                        select(total).where(PassageCountRow.collection_id == collection_id)
+                    ).scalar_one()
                 )
-            ).scalar_one()
-        return int(total)
+
+        return self.remembered(("chunks", collection_id), count)
 
     def document_ids(self, collection_id: str, where: Where, *, at_most: int) -> list[str]:
         """Documents with passages that the filters let through, the first ``at_most`` of them."""
@@ -48,7 +52,8 @@ class FacetQueries(Database):
         query = query.where(
             DocumentRow.collection_id == collection_id,
             DocumentRow.chunk_count > 0,
-            *_conditions(where, but=""),
+            *_of_documents(where),
+            *_of_places(where, DocumentLanguageRow.language, DocumentRow.file_type, DocumentRow.folder),
         )
         with self.read() as connection:
             return list(connection.execute(query.distinct().limit(at_most)).scalars())
@@ -60,46 +65,63 @@ class FacetQueries(Database):
     ) -> Facets:
         """Passages by ``language``, ``file_type`` and ``folder``, most frequent first.
 
-        Each field is counted under all filters but its own, so that alternatives stay visible.
+        Each field is counted under all filters but its own, so that alternatives stay visible; of each, the
+        first ``MAX_VALUES`` values.
         """
-        key, version = (collection_id, where), self.version
-        with self._kept_lock:
-            if version != self._kept_version or len(self._kept) >= _MAX_KEPT:
-                self._kept, self._kept_version = {}, version
-            if key in self._kept and self.is_sqlite:  # other processes may write to PostgreSQL
-                return self._kept[key]
-        with self.read() as connection:
-            facets = {field: _counts(connection, collection_id, field, where) for field in _COLUMNS}
-        with self._kept_lock:
-            if version == self._kept_version:
-                self._kept[key] = facets
-        return facets
+
+        def count() -> Facets:
+            facets: dict[str, dict[str, int]] = {field: {} for field in _FIELDS}
+            with self.read() as connection:
+                for field, value, total in connection.execute(_facet_query(collection_id, where)):
+                    facets[field][value] = int(total)
+            return facets
+
+        return self.remembered(("facets", collection_id, where), count)
 
 
-def _counts(connection: Connection, collection_id: str, field: str, where: Where) -> dict[str, int]:
-    column = _COLUMNS[field]
-    by_language = field == "language" or bool(where.languages)
-    total = func.sum(DocumentLanguageRow.chunk_count if by_language else DocumentRow.chunk_count)
-    query = select(column, total).select_from(DocumentRow)
-    if by_language:
-        query = query.join(DocumentLanguageRow, DocumentLanguageRow.document_id == DocumentRow.id)
-    rows = connection.execute(
-        query.where(DocumentRow.collection_id == collection_id, *_conditions(where, but=field))
-        .group_by(column)
+def _facet_query(collection_id: str, where: Where) -> CompoundSelect[Any]:
+    """Rows of (field, value, passages), all fields from one pass over the counts."""
+    counts = _counts(collection_id, where).cte("counts")
+    return union_all(*(select(_facet(counts, field, where).subquery()) for field in _FIELDS))
+
+
+def _facet(counts: CTE, field: str, where: Where) -> Select[Any]:
+    total = func.sum(counts.c.chunk_count)
+    columns = {one: counts.c[one] for one in _FIELDS}
+    return (
+        select(literal(field).label("field"), columns[field].label("value"), total.label("total"))
+        .where(*_of_places(where, *columns.values(), but=field))
+        .group_by(columns[field])
         .having(total > 0)
-        .order_by(total.desc(), column)
+        .order_by(total.desc(), columns[field])
+        .limit(MAX_VALUES)
     )
-    return {row[0]: int(row[1]) for row in rows}
 
 
-def _conditions(where: Where, *, but: str) -> list[ColumnElement[bool]]:
+def _counts(collection_id: str, where: Where) -> Select[str, str, str, int]:
+    """Passages by language, file type and folder: as they are kept, or of the documents that are named."""
+    kept = (
+        PassageCountRow.language,
+        PassageCountRow.file_type,
+        PassageCountRow.folder,
+        PassageCountRow.chunk_count,
+    )
+    conditions = _of_documents(where)
+    if not conditions:
+        return select(*kept).where(PassageCountRow.collection_id == collection_id)
+    place = (DocumentLanguageRow.language, DocumentRow.file_type, DocumentRow.folder)
+    return (
+        select(*place, func.sum(DocumentLanguageRow.chunk_count).label("chunk_count"))
+        .select_from(DocumentRow)
+        .join(DocumentLanguageRow, DocumentLanguageRow.document_id == DocumentRow.id)
+        .where(DocumentRow.collection_id == collection_id, *conditions)
+        .group_by(*place)
+    )
+
+
+def _of_documents(where: Where) -> list[ColumnElement[bool]]:
+    """The filters that only single documents can answer."""
     conditions: list[ColumnElement[bool]] = []
-    if where.languages and but != "language":
-        conditions.append(DocumentLanguageRow.language.in_(where.languages))
-    if where.file_types and but != "file_type":
-        conditions.append(DocumentRow.file_type.in_(where.file_types))
-    if where.folders and but != "folder":
-        conditions.append(or_(*map(_is_below, where.folders)))
     if where.documents:
         conditions.append(DocumentRow.id.in_(where.documents))
     if where.added_after is not None:
@@ -109,5 +131,19 @@ def _conditions(where: Where, *, but: str) -> list[ColumnElement[bool]]:
     return conditions
 
 
-def _is_below(folder: str) -> ColumnElement[bool]:
-    return or_(DocumentRow.folder == folder, DocumentRow.folder.startswith(f"{folder}/", autoescape=True))
+def _of_places(
+    where: Where, language: Any, file_type: Any, folder: Any, *, but: str = ""
+) -> list[ColumnElement[bool]]:
+    """The filters on these columns, without that of the field ``but``."""
+    conditions: list[ColumnElement[bool]] = []
+    if where.languages and but != "language":
+        conditions.append(language.in_(where.languages))
+    if where.file_types and but != "file_type":
+        conditions.append(file_type.in_(where.file_types))
+    if where.folders and but != "folder":
+        conditions.append(or_(*(_is_below(folder, one) for one in where.folders)))
+    return conditions
+
+
+def _is_below(column: Any, folder: str) -> ColumnElement[bool]:
+    return or_(column == folder, column.startswith(f"{folder}/", autoescape=True))

@@ -40,7 +40,7 @@ class JobQueries(Database):
     ) -> JobInfo:
         """Queue a job, for one host or for any. Only the newest 200 finished ones are kept."""
         job_id = str(uuid.uuid4())
-        with self.write() as connection:
+        with self.write("jobs") as connection:
             connection.execute(
                 insert(JobRow).values(
                     id=job_id,
@@ -96,7 +96,7 @@ class JobQueries(Database):
 
     def claim_job(self, owner: str, now: float, host: str | None = None) -> JobRecord | None:
         """Take the oldest queued job that ``host`` may run for ``owner``, or None when there is none."""
-        with self.write() as connection:
+        with self.write("jobs") as connection:
             job_id = connection.execute(
                 select(JobRow.id)
                 .where(JobRow.state == "queued", _may_run(host))
@@ -125,7 +125,7 @@ class JobQueries(Database):
         now: float,
     ) -> bool:
         """Record progress; True when someone asked for the job to be cancelled."""
-        with self.write() as connection:
+        with self.write("jobs") as connection:
             connection.execute(
                 update(JobRow)
                 .where(JobRow.id == job_id)
@@ -143,7 +143,7 @@ class JobQueries(Database):
 
     def end_job(self, job_id: str, state: str, message: str, now: float) -> None:
         """Record how a job ended: ``done``, ``failed`` or ``cancelled``."""
-        with self.write() as connection:
+        with self.write("jobs") as connection:
             connection.execute(
                 update(JobRow)
                 .where(JobRow.id == job_id)
@@ -159,7 +159,7 @@ class JobQueries(Database):
 
     def cancel_job(self, job_id: str, now: float) -> None:
         """Cancel a queued job at once; ask a running one to stop."""
-        with self.write() as connection:
+        with self.write("jobs") as connection:
             connection.execute(
                 update(JobRow)
                 .where(JobRow.id == job_id, JobRow.state == "queued")
@@ -198,7 +198,7 @@ class JobQueries(Database):
 
     def requeue_job(self, job_id: str, message: str) -> None:
         """Put a running job back in the queue; one that was asked to stop becomes cancelled."""
-        with self.write() as connection:
+        with self.write("jobs") as connection:
             one = update(JobRow).where(JobRow.id == job_id, JobRow.state == "running")
             connection.execute(
                 one.where(JobRow.cancel_requested.is_(True)).values(state="cancelled", message="cancelled")

@@ -21,7 +21,7 @@ class SettingQueries(Database):
 
     def set_setting(self, key: str, value: Any, *, scope: str = "") -> None:
         """Store a JSON value, replacing the one before; None removes it."""
-        with self.write() as connection:
+        with self.write("settings") as connection:
             connection.execute(delete(SettingRow).where(SettingRow.scope == scope, SettingRow.key == key))
             if value is not None:
                 connection.execute(insert(SettingRow).values(scope=scope, key=key, value=value))

@@ -9,6 +9,14 @@ from typing import Any
 from sqlalchemy import JSON, BigInteger, Float, ForeignKey, Index, String, Text, UniqueConstraint, text
 from sqlalchemy.orm import DeclarativeBase, Mapped, mapped_column
 
+SORTED = ("added_at", "size_bytes", "title_key")
+GROUPED = ("chunk_count", "state", "languages")
+"""Columns that lists of documents are sorted by; those of the second kind have few values, each of many."""
+
+
+FOLDED = Text().with_variant(Text(collation="C"), "postgresql")
+"""Casefolded text, in the order of its characters."""
+
 
 class Base(DeclarativeBase):
     """Parent of all tables."""
@@ -26,12 +34,30 @@ class CollectionRow(Base):
     contract_digest: Mapped[str] = mapped_column(String(64))
     dimension: Mapped[int]
     created_at: Mapped[float] = mapped_column(Float)
+    document_count: Mapped[int] = mapped_column(BigInteger, server_default="0")
+    row_count: Mapped[int] = mapped_column(BigInteger, server_default="0")
+
+
+class PassageCountRow(Base):
+    """How many chunks of complete passes a collection has of a language, file type and folder; never 0."""
+
+    __tablename__ = "passage_counts"
+
+    collection_id: Mapped[str] = mapped_column(
+        ForeignKey("collections.id", ondelete="CASCADE"), primary_key=True
+    )
+    language: Mapped[str] = mapped_column(String(35), primary_key=True)
+    file_type: Mapped[str] = mapped_column(String(32), primary_key=True)
+    folder: Mapped[str] = mapped_column(Text, primary_key=True)
+    chunk_count: Mapped[int] = mapped_column(BigInteger)
 
 
 class DocumentRow(Base):
     """A file. ``generation`` is the pass whose chunks count; a pass under way writes the next one.
 
-    ``content_hash`` belongs to ``generation``, ``pending_hash`` to the pass under way.
+    ``content_hash`` belongs to ``generation``, ``pending_hash`` to the pass under way. ``title_key``,
+    ``search_text``, ``languages`` (most frequent first) and ``warning_count`` are what lists are sorted and
+    filtered by; see ``listing``.
     """
 
     __tablename__ = "documents"
@@ -40,6 +66,28 @@ class DocumentRow(Base):
         Index("ix_documents_source", "collection_id", "source"),
         Index("ix_documents_hash", "collection_id", "content_hash"),
         Index("ix_documents_facets", "collection_id", "file_type", "folder", "chunk_count"),
+        *(Index(f"ix_documents_{name}", "collection_id", name) for name in SORTED),
+        *(Index(f"ix_documents_{name}", "collection_id", name, "title_key") for name in GROUPED),
+        Index(  # read from end to end by filters; PostgreSQL has no room for long texts in an index
+            "ix_documents_search",
+            "collection_id",
+            "search_text",
+            "warning_count",
+            postgresql_where=text("false"),
+        ),
+        Index(
+            "ix_documents_warned",
+            "collection_id",
+            "warning_count",
+            sqlite_where=text("warning_count > 0"),
+            postgresql_where=text("warning_count > 0"),
+        ),
+        Index(
+            "ix_documents_unfinished",
+            "path",
+            sqlite_where=text("pending_hash IS NOT NULL"),
+            postgresql_where=text("pending_hash IS NOT NULL"),
+        ),
     )
 
     id: Mapped[str] = mapped_column(String(36), primary_key=True)
@@ -61,6 +109,10 @@ class DocumentRow(Base):
     error: Mapped[str | None] = mapped_column(Text)
     chunk_count: Mapped[int]
     added_at: Mapped[float] = mapped_column(Float)
+    title_key: Mapped[str] = mapped_column(FOLDED, server_default="")
+    search_text: Mapped[str] = mapped_column(Text, server_default="")
+    languages: Mapped[str] = mapped_column(Text, server_default="")
+    warning_count: Mapped[int] = mapped_column(server_default="0")
 
 
 class DocumentLanguageRow(Base):

@@ -195,7 +195,8 @@ class Pipeline:
             if len(self._renamed) >= BATCH_CHUNKS:
                 self._follow_renamings()
             return
-        self._catalog.put_documents([document])
+        if not decision.is_recorded:
+            self._catalog.put_documents([document])
         self._counts[decision.action] += 1
         self._advance(file.size_bytes)
 

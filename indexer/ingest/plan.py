@@ -17,12 +17,14 @@ class Decision:
     """What to do, and the document as the catalog should know it then.
 
     ``add`` and ``change`` mean reading; a document of ``change`` has a complete pass already.
-    ``is_retitled``: the title was the old name of the file, and is now the new one.
+    ``is_retitled``: the title was the old name of the file, and is now the new one. ``is_recorded``: the
+    catalog has the document just so.
     """
 
     action: Literal["skip", "rename", "add", "change"]
     document: DocumentRecord
     is_retitled: bool = False
+    is_recorded: bool = False
 
 
 class Planner:
@@ -72,7 +74,7 @@ class Planner:
         """
         known, path = self._identify(file)
         if known is not None and self._is_untouched(known, file):
-            return Decision("skip", known)
+            return Decision("skip", known, is_recorded=True)
         content_hash = hash_file(file.source, cancelled=self._cancelled)
         if known is None:
             taken_over = self._take_over(content_hash, path)
@@ -83,7 +85,9 @@ class Planner:
             return Decision("add", self._new(file, path, content_hash))
         moved = self._at_place(known, file, path, content_hash)
         if known.content_hash == content_hash and _is_complete(known) and not self._force:
-            return _renaming(known, moved) if path != known.path else Decision("skip", moved)
+            if path != known.path:
+                return _renaming(known, moved)
+            return Decision("skip", moved, is_recorded=moved == known)
         reading = replace(moved, state="pending", error=None, pending_hash=content_hash)
         return Decision("change" if known.generation else "add", reading)
 

@@ -64,6 +64,7 @@ def diagnose(
     """
     findings = [*_disk(data_dir, reserve_bytes), *_lock(data_dir, store), *_database(catalog)]
     for collection in catalog.collection_records():
+        findings.extend(_counts(catalog, collection, repair))
         try:
             try:
                 findings.extend(_collection(catalog, store, collection, open_collection, repair))
@@ -110,6 +111,22 @@ def _database(catalog: Catalog) -> Iterator[Finding]:
             f"the catalog {where} is damaged: {problem}",
             "Close the program, keep a copy of the file, and put back a backup or add the documents again.",
         )
+
+
+def _counts(catalog: Catalog, collection: CollectionRecord, repair: bool) -> Iterator[Finding]:
+    """Whether the counters kept with the collection agree with a full count: openings rely on them."""
+    problems = catalog.count_problems(collection.id)
+    if not problems:
+        return
+    if repair:
+        catalog.recount(collection.id)
+    yield Finding(
+        "warn",
+        "counts",
+        f"{collection.name}: counts that are wrong: {len(problems)} ({_some(problems)})",
+        "Run doctor with --repair to count again.",
+        repaired=repair,
+    )
 
 
 def _collection(

@@ -17,6 +17,8 @@ from types import TracebackType
 from typing import Any, Self
 
 from indexer.catalog import Catalog, CollectionRecord, DocumentRecord
+from indexer.catalog.facets import Facets
+from indexer.catalog.listing import Order, Word
 from indexer.errors import CatalogError, CollectionError, JobError
 from indexer.ingest.add import Adder, keep_uploads
 from indexer.ingest.losses import file_of, is_below
@@ -46,6 +48,7 @@ from indexer.types import (
     ChunkInfo,
     CollectionInfo,
     DocumentInfo,
+    DocumentPage,
     Fusion,
     JobInfo,
     SearchMode,
@@ -470,6 +473,33 @@ class Library:
             CollectionError: there is no such collection.
         """
         return self.catalog.documents(self.catalog.collection(collection).id)
+
+    def document_page(
+        self, collection: str, words: Sequence[Word], order: Order, *, limit: int
+    ) -> DocumentPage:
+        """The first documents of a list, sorted and filtered; see ``indexer.catalog.listing``.
+
+        Raises:
+            CollectionError: there is no such collection.
+        """
+        record = self.catalog.collection(collection)
+        return self.catalog.document_page(record.id, words, order, limit=limit)
+
+    def facets(self, collection: str) -> Facets:
+        """Passages of a collection by language, file type and folder.
+
+        Raises:
+            CollectionError: there is no such collection.
+        """
+        return self.catalog.facets(self.catalog.collection(collection).id)
+
+    def documents_at(self, collection: str, sources: Sequence[str]) -> list[DocumentInfo]:
+        """The documents that were read from these locations on disk.
+
+        Raises:
+            CollectionError: there is no such collection.
+        """
+        return self.catalog.documents_at(self.catalog.collection(collection).id, sources)
 
     def documents_by_id(self, document_ids: Sequence[str]) -> list[DocumentInfo]:
         """Documents in the order of the ids; unknown ids are left out."""

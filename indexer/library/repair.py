@@ -48,7 +48,7 @@ def compare(catalog: Catalog, store: VectorStore, collection: CollectionRecord) 
 
 def remove_leftovers(catalog: Catalog, store: VectorStore, collection: CollectionRecord) -> None:
     """Finish what an interrupted ingest began to remove."""
-    if not store.exists(collection.store_name):
+    if not store.exists(collection.store_name) or not catalog.has_stale_chunks(collection.id):
         return
     removed = remove_stale(catalog, store, collection)
     if removed:

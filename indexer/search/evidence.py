@@ -135,14 +135,15 @@ def contains(term: Term, folded: str) -> bool:
 
 
 def _found(term: Term, folded: str) -> float:
-    if contains(term, folded):
+    if term.text in folded and contains(term, folded):  # most are not there at all
         return 1.0
     if term.core:
         if clitics.stands_in(term.core, folded, whole=True):
             return 1.0
         stem = _stem(term.core)
         return _STEM_CREDIT if stem and clitics.stands_in(stem, folded, whole=False) else 0.0
-    return _STEM_CREDIT if term.stem and _stands_alone(term.stem, folded, whole=False) else 0.0
+    is_inflected = term.stem and term.stem in folded and _stands_alone(term.stem, folded, whole=False)
+    return _STEM_CREDIT if is_inflected else 0.0
 
 
 def _stands_alone(word: str, folded: str, *, whole: bool) -> bool:
@@ -161,6 +162,11 @@ def _stands_alone(word: str, folded: str, *, whole: bool) -> bool:
 def folded_text(text: str) -> str:
     """``fold``, remembered: passages are looked at several times in one search and again in the next."""
     return fold(text)
+
+
+@lru_cache(maxsize=8192)
+def _folded_sentence(sentence: str) -> str:
+    return fold(sentence)
 
 
 @dataclass(frozen=True)
@@ -227,7 +233,7 @@ def best_sentences(
         Per passage a sentence without surrounding white space; None for a text without letters or digits,
         or one that is judged by words alone and shares none.
     """
-    spans = [candidate_spans(passage.text, passage.language) for passage in passages]
+    spans = [_spans(passage.text, passage.language) for passage in passages]
     room = max_sentences if reader is not None else 0
     read = []  # (passage, span) of every sentence that is compared
     for row, candidates in enumerate(spans):
@@ -287,12 +293,10 @@ def _judge(
 ) -> list[Evidence]:
     text = passage.text
     here = present(terms, folded_text(text)) if terms else []
-    headings = [is_heading(text, span, passage.names) for span in spans]
-    if all(headings):
-        headings = [False] * len(spans)
+    headings = _headings(text, tuple(spans), passage.names)
     candidates = []
     for (start, end), cosine, is_title in zip(spans, cosines, headings, strict=True):
-        words = LEXICAL_SHARE * coverage(here, fold(text[start:end])) if here else 0.0
+        words = LEXICAL_SHARE * coverage(here, _folded_sentence(text[start:end])) if here else 0.0
         if is_title:
             words *= 0.9
         cost = HEADING_COST if is_title and cosine is not None else 0.0
@@ -328,6 +332,18 @@ def is_heading(text: str, span: tuple[int, int], names: Sequence[str] = ()) -> b
     before, after = text[:start].rstrip(" \t"), text[end:].lstrip(" \t")
     stands_alone = (not before or before[-1] in "\r\n") and after[:1] in ("\r", "\n")
     return stands_alone and len(line) <= longest and not _SENTENCE_END.search(line)
+
+
+@lru_cache(maxsize=2048)
+def _headings(text: str, spans: tuple[tuple[int, int], ...], names: tuple[str, ...]) -> tuple[bool, ...]:
+    """Which sentences are headings; none where all are."""
+    headings = tuple(is_heading(text, span, names) for span in spans)
+    return (False,) * len(spans) if all(headings) else headings
+
+
+@lru_cache(maxsize=2048)
+def _spans(text: str, language: str) -> tuple[tuple[int, int], ...]:
+    return tuple(candidate_spans(text, language))
 
 
 def candidate_spans(text: str, language: str) -> list[tuple[int, int]]:

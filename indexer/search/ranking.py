@@ -10,7 +10,7 @@ that score best for their language.
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
-from functools import cache, partial
+from functools import cache, lru_cache, partial
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -29,6 +29,7 @@ from indexer.search.evidence import (
 )
 from indexer.search.fairness import AS_THEY_ARE, FairScores
 from indexer.search.lexical import fold
+from indexer.search.sentences import SentenceVectors
 from indexer.store.protocol import RRF_K
 from indexer.text.file_names import with_file_name
 from indexer.types import ChunkInfo, Fusion, Origin, ScoredPoint, SearchMode, SparseVector, Where
@@ -53,6 +54,9 @@ _QUICK_SENTENCES = 16_000  # of a thousand hits
 
 SENTENCE_WEIGHT = 0.5
 """What the best sentence counts beside the passage in a verdict (docs/neutral.md)."""
+
+
+sentence_vectors = SentenceVectors()
 
 
 @dataclass(frozen=True)
@@ -143,8 +147,12 @@ def lexical_share(query: Query, info: ChunkInfo) -> float:
     """The share of the query's informative words in a passage, its title or its file's name, 0..1."""
     if not query.terms:
         return 0.0
-    names = with_file_name(info.title, info.document)
-    return coverage(query.terms, f"{fold(names)}\n{folded_text(info.chunk.text)}")
+    return coverage(query.terms, f"{_names(info.title, info.document)}\n{folded_text(info.chunk.text)}")
+
+
+@lru_cache(maxsize=4096)
+def _names(title: str, path: str) -> str:
+    return fold(with_file_name(title, path))
 
 
 def likeness(corpus: Corpus, query: Query, found: Found) -> float | None:
@@ -174,7 +182,7 @@ def with_evidence(
     if corpus.encoder is not None and query.vector is not None:
         own = Reader(query.vector, partial(corpus.encoder.encode, role=Role.PASSAGE))
         if corpus.reads_sentences:
-            reader = own
+            reader = replace(own, encode=sentence_vectors.of(corpus.encoder))
         else:
             reader, closer = _quick_reader(query.text), own if closely else None
             sentences = _QUICK_SENTENCES
@@ -186,7 +194,7 @@ def with_evidence(
 
 def _quick_reader(question: str) -> Reader:
     fast = _fast_model()
-    return Reader(fast.encode([question])[0], partial(fast.encode, role=Role.PASSAGE))
+    return Reader(fast.encode([question])[0], sentence_vectors.of(fast))
 
 
 @cache
@@ -314,8 +322,14 @@ def _widened(
     return candidates
 
 
-def _look_up(corpus: Corpus, chosen: Sequence[tuple[Ranked, int]]) -> list[Found]:
-    known = {info.id: info for info in corpus.catalog.chunks_by_id([one.id for one, _ in chosen])}
+def _look_up(
+    corpus: Corpus, chosen: Sequence[tuple[Ranked, int]], *, known: Mapping[str, ChunkInfo] | None = None
+) -> list[Found]:
+    """The passages behind the ranks; ``known`` are those that were looked up a moment ago."""
+    known = dict(known or {})
+    missing = [one.id for one, _ in chosen if one.id not in known]
+    if missing:
+        known |= {info.id: info for info in corpus.catalog.chunks_by_id(missing)}
     return [Found(known[one.id], one.score, one.cosine, more) for one, more in chosen if one.id in known]
 
 
@@ -335,7 +349,8 @@ def _sharpened(corpus: Corpus, query: Query, candidates: Candidates, top_k: int)
     rest = [one for one in ranked if one.id not in evidence]
     order += _below(rest, scored[-1].score if scored else 0.0)
     chosen = Candidates(order, candidates.owners).first_of_each()[:top_k]
-    return [replace(one, evidence=evidence.get(one.info.id)) for one in _look_up(corpus, chosen)]
+    known = {found.info.id: found.info for found in leading}
+    return [replace(one, evidence=evidence.get(one.info.id)) for one in _look_up(corpus, chosen, known=known)]
 
 
 def _below(ranked: Sequence[Ranked], score: float) -> list[Ranked]:

@@ -111,10 +111,17 @@ def wire_offer(services: Services, frame: Frame, tab: LibraryTab, selected: gr.T
 
 def draw_table(services: Services, collection: str, words: str, order: tuple[str, bool]) -> str:
     """The rows that fit the filter, in the chosen order."""
-    documents = services.documents(collection)
-    key = cast(markup.SortKey, order[0])
-    chosen = markup.select_documents(documents, words or "", key, descending=order[1])
-    return markup.table(chosen, len(documents), key, descending=order[1])
+    info = services.collection(collection)
+    if info is None or not info.documents:
+        return markup.table([], 0)
+    key, descending = cast(markup.SortKey, order[0]), order[1]
+    page = services.document_page(
+        collection,
+        markup.filter_words(words or "", info.languages),
+        markup.order_of(key, descending=descending),
+        limit=markup.PAGE_ROWS,
+    )
+    return markup.page_table(page, info.documents, key, descending=descending)
 
 
 def wire_uploads(

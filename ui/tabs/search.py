@@ -8,7 +8,7 @@ from typing import Any
 
 import gradio as gr
 
-from indexer.types import DocumentInfo, SearchResult
+from indexer.types import SearchResult
 from ui import formatting as fmt
 from ui import markup_search as markup
 from ui.exports import ExportFormat
@@ -292,23 +292,10 @@ def _many_questions(services: Services, frame: Frame, filters: list[Any]) -> Non
     _wire_exports(services, frame, buttons, many, "many")
 
 
-def collection_facets(documents: Sequence[DocumentInfo]) -> Facets:
-    """Passages by language, file type and folder, as a search without filters would count them."""
-    languages: Counter[str] = Counter()
-    types: Counter[str] = Counter()
-    folders: Counter[str] = Counter()
-    for document in documents:
-        if document.chunks:
-            languages.update(document.languages)
-            types[document.file_type] += document.chunks
-            folders[str(Path(document.path).parent)] += document.chunks
-    return {"language": languages, "file_type": types, "folder": folders}
-
-
 def filter_choices(facets: Facets) -> tuple[gr.Dropdown, ...]:
     """Choices of the filters with their counts, as updates for languages, file types and folders."""
     languages, types, folders = (Counter(facets.get(key, {})) for key in ("language", "file_type", "folder"))
-    folders.pop(".", None)
+    folders.pop("", None)
     return (
         gr.Dropdown(choices=[(_label(language_name(code), n), code) for code, n in languages.most_common()]),
         gr.Dropdown(choices=[(_label(name, n), name) for name, n in types.most_common()]),

@@ -1,6 +1,7 @@
 """A small library in memory: documents in several scripts, scripted jobs, word search. For the page's unit tests."""
 
 from collections import Counter
+from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 from pathlib import Path
@@ -9,6 +10,7 @@ from typing import Any
 
 import pytest
 
+from indexer.catalog.listing import Order, Word
 from indexer.errors import CollectionError
 from indexer.library.encoders import KnownModel
 from indexer.library.offers import ModelOffer
@@ -17,6 +19,7 @@ from indexer.types import (
     ChunkInfo,
     CollectionInfo,
     DocumentInfo,
+    DocumentPage,
     Hit,
     JobInfo,
     SearchResult,
@@ -124,6 +127,23 @@ class FakeLibrary:
             for n, p in enumerate(self.passages)
             if p.document_id not in self.jobs.removed
         ]  # fmt: skip
+
+    def document_page(
+        self, collection: str, words: Sequence[Word], order: Order, *, limit: int
+    ) -> DocumentPage:
+        """Filters by title and path; sorting is the catalog's, which has tests of its own."""
+        found = [
+            one
+            for one in self.documents(collection)
+            if all(word.text in f"{one.title} {one.path}".casefold() for word in words)
+        ]
+        return DocumentPage(tuple(found[:limit]), len(found), 0)
+
+    def documents_at(self, collection: str, sources: Sequence[str]) -> list[DocumentInfo]:
+        return [one for one in self.documents(collection) if one.stored_path in sources]
+
+    def facets(self, collection: str) -> dict[str, dict[str, int]]:
+        return {"language": dict(Counter(p.chunk.language for p in self.passages))}
 
     def documents_by_id(self, ids: list[str]) -> list[DocumentInfo]:
         return [document for document in self.documents("library") if document.id in ids]

@@ -409,3 +409,23 @@ def test_documents_with_warnings_are_counted(library: Library, documents: Path) 
     (warning,) = by_name(library)["records.jsonl"].warnings
     assert "not JSON" in warning
     assert library.add([documents]).warned == 0  # nothing was read
+
+
+def test_unchanged_documents_are_not_written_again(
+    library: Library, documents: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    library.add([documents])
+    written: list[str] = []
+    original = library.catalog.put_documents
+
+    def put(records: Any) -> None:
+        written.extend(record.path for record in records)
+        original(records)
+
+    monkeypatch.setattr(library.catalog, "put_documents", put)
+    assert library.add([documents]).unchanged == 3
+    assert written == []
+    touched = documents / "harbour.txt"
+    os.utime(touched, ns=(1, 1))
+    assert library.add([documents]).unchanged == 3
+    assert written == [str(touched)]  # so that the next look at it is quick again

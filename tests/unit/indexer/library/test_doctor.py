@@ -4,6 +4,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from sqlalchemy import text
 
 from indexer.library.doctor import Finding
 from indexer.library.library import Library
@@ -44,6 +45,18 @@ def test_unknown_points_are_a_warning(library: Library, documents: Path, fake_st
     assert finding.level == "warn"
     problems(library, "vectors", repair=True)
     assert "00000000-0000-5000-8000-000000000000" not in points
+
+
+def test_wrong_counters_are_counted_again(library: Library, documents: Path) -> None:
+    library.add([documents])
+    right = library.collections()
+    with library.catalog.write() as connection:
+        connection.execute(text("UPDATE collections SET row_count = row_count + 5, document_count = 0"))
+    (finding,) = problems(library, "counts")
+    assert "document_count: 0 instead of 3" in finding.message and "--repair" in finding.advice
+    (mended,) = problems(library, "counts", repair=True)
+    assert mended.repaired and library.collections() == right
+    assert problems(library, "counts") == []
 
 
 def test_failed_documents_are_listed_with_their_reason(library: Library, documents: Path) -> None:
