@@ -28,8 +28,10 @@ from weakref import WeakKeyDictionary
 import numpy as np
 from numpy.typing import NDArray
 
-from indexer.search.evidence import Term, candidate_spans, query_terms
+from indexer.search.evidence import candidate_spans
 from indexer.search.fairness import AS_THEY_ARE, FairScores, fair_scores
+from indexer.search.terms import Term, is_inside, query_terms
+from indexer.text.folding import fold
 from indexer.types import Confidence
 from me5.prefixes import Role
 
@@ -52,6 +54,10 @@ _CHECKED_PASSAGES = 32
 _COMPARED = 240  # passages, as many as a search compares
 _CHECK_SHARE = 0.8  # of the checked passages that must be found more likely than not
 _MIN_SENTENCE = 20  # characters
+_MANY_PASSAGES, _FEW_PASSAGES = (
+    0.1,
+    5,
+)  # of a sample, inside whose words a word may stand and still mean itself
 _BACKGROUND_FILE = Path(__file__).parent / "data" / "background.jsonl"
 
 
@@ -117,10 +123,11 @@ class Calibration:
 
 @dataclass(frozen=True)
 class TermStatistics:
-    """In how many passages of a sample a term occurs."""
+    """In how many passages of a sample a term occurs, and the sample, folded."""
 
     size: int
     frequencies: Mapping[str, int]
+    folded: Sequence[str] = ()
 
     def idf(self, terms: Sequence[Term]) -> dict[str, float]:
         """Inverse document frequency of each term in the sample, from 0 (everywhere) to 1 (nowhere)."""
@@ -128,6 +135,15 @@ class TermStatistics:
         return {
             term.text: float(np.log(size / (self.frequencies.get(term.text, 0) + 1.0)) / np.log(size))
             for term in terms
+        }
+
+    def common_parts(self, terms: Sequence[Term]) -> set[str]:
+        """The terms whose letters stand inside words of many passages, and so say nothing there."""
+        limit = max(_FEW_PASSAGES, _MANY_PASSAGES * self.size)
+        return {
+            term.text
+            for term in terms
+            if not term.unspaced and sum(is_inside(term.text, text) for text in self.folded) > limit
         }
 
 
@@ -231,7 +247,7 @@ def count_terms(corpus: Corpus) -> TermStatistics:
     texts = [info.chunk.text for info in corpus.catalog.chunks_by_id(sample)]
     texts += [row["passage"] for row in _fixed_background()]
     frequencies = Counter(term.text for text in texts for term in query_terms(text))
-    return TermStatistics(len(texts), frequencies)
+    return TermStatistics(len(texts), frequencies, [fold(text) for text in texts])
 
 
 def _load(corpus: Corpus) -> Calibration | None:
