@@ -291,6 +291,10 @@ _FEW_COMPOUNDS_CODES = "an ast ca co cy en eo es fr ga gd gl ht it la lij mt oc 
 _PREFIXING_CODES = "am fil id jv lg mg ms ny rn rw sn so st su sw ti tl tn ts xh zu"
 _FEW_COMPOUNDS = frozenset(_FEW_COMPOUNDS_CODES.split())
 _PREFIXING = frozenset(_PREFIXING_CODES.split())
+_MALAY = frozenset(["id", "ms"])
+_MALAY_PREFIX = (
+    "(?:(?:mem|di)per|me(?:m|n|ng|ny)?|di|ber?|bel|ter?|pe(?:m|n|ng|ny|r)?|ke|se)"  # membaca: baca
+)
 _VOWEL = regex.compile("[aeiouyаеиоуыэюяіαεηιουω]")
 _HAS_VOWELS = regex.compile(r"[\p{Latin}\p{Cyrillic}\p{Greek}]")
 _SYLLABLES = regex.compile(r"\p{Ethiopic}")
@@ -307,6 +311,8 @@ def part_credit(word: str, text: str, language: str) -> float:
     Nothing for short words, and for all but the longest in languages that hardly write words together.
     """
     primary = language.split("-", 1)[0]
+    if primary in _MALAY and len(word) >= _SHORT_PART and _with_malay_prefix(word).search(text):
+        return _PART_CREDIT
     if primary in _FEW_COMPOUNDS or primary == "und":
         least = short = _MIN_PART_ELSEWHERE
     elif _SYLLABLES.match(word):
@@ -322,6 +328,11 @@ def part_credit(word: str, text: str, language: str) -> float:
     if short <= len(word) < least and _is_part(word, text, before, 0):
         return _SHORT_PART_CREDIT
     return 0.0
+
+
+@lru_cache(maxsize=256)
+def _with_malay_prefix(word: str) -> "regex.Pattern[str]":
+    return regex.compile(rf"(?<![{LETTERS}]){_MALAY_PREFIX}{regex.escape(word)}")
 
 
 def is_inside(word: str, text: str) -> bool:
