@@ -54,6 +54,7 @@ _CHECKED_PASSAGES = 32
 _COMPARED = 240  # passages, as many as a search compares
 _CHECK_SHARE = 0.8  # of the checked passages that must be found more likely than not
 _MIN_SENTENCE = 20  # characters
+_EVERY = 4  # one sampled passage in so many is searched for parts of words
 _MANY_PASSAGES, _FEW_PASSAGES = (
     0.1,
     5,
@@ -139,11 +140,11 @@ class TermStatistics:
 
     def common_parts(self, terms: Sequence[Term]) -> set[str]:
         """The terms whose letters stand inside words of many passages, and so say nothing there."""
-        limit = max(_FEW_PASSAGES, _MANY_PASSAGES * self.size)
+        limit = max(_FEW_PASSAGES, _MANY_PASSAGES * len(self.folded))
         return {
             term.text
             for term in terms
-            if not term.unspaced and sum(is_inside(term.text, text) for text in self.folded) > limit
+            if term.may_be_part and sum(is_inside(term.text, text) for text in self.folded) > limit
         }
 
 
@@ -247,7 +248,7 @@ def count_terms(corpus: Corpus) -> TermStatistics:
     texts = [info.chunk.text for info in corpus.catalog.chunks_by_id(sample)]
     texts += [row["passage"] for row in _fixed_background()]
     frequencies = Counter(term.text for text in texts for term in query_terms(text))
-    return TermStatistics(len(texts), frequencies, [fold(text) for text in texts])
+    return TermStatistics(len(texts), frequencies, [fold(text) for text in texts[::_EVERY]])
 
 
 def _load(corpus: Corpus) -> Calibration | None:

@@ -74,6 +74,13 @@ class Term:
     is_specific: bool = False
     is_common_part: bool = False
 
+    @property
+    def may_be_part(self) -> bool:
+        """Whether it is looked for inside longer words at all."""
+        is_word = not self.unspaced and self.pattern is None
+        least = 2 if hangul.is_hangul(self.text) else _MIN_SYLLABLES
+        return is_word and len(self.text) >= least
+
 
 def query_terms(query: str) -> list[Term]:
     """The distinct terms of a query: words, codes, or pairs of characters where no spaces separate words.
@@ -337,7 +344,12 @@ def _with_malay_prefix(word: str) -> "regex.Pattern[str]":
 
 def is_inside(word: str, text: str) -> bool:
     """Whether a word stands inside a longer one of a text, not at its beginning."""
-    return _is_part(word, text, 1)
+    start = text.find(word)
+    while start >= 0:
+        if start > 0 and _IN_WORD.match(text, start - 1):
+            return True
+        start = text.find(word, start + 1)
+    return False
 
 
 def _is_part(word: str, text: str, min_before: int, max_after: int | None = None) -> bool:
@@ -347,7 +359,7 @@ def _is_part(word: str, text: str, min_before: int, max_after: int | None = None
             lead = _START_OF_WORD.search(text, max(0, start - 40), start)
             before = lead.group() if lead else ""
             after = _letters_after(text, start + len(word), max_after)
-            can_be_word = min_before == 1 or not _HAS_VOWELS.match(before) or _VOWEL.search(before)
+            can_be_word = not _HAS_VOWELS.match(before) or _VOWEL.search(before)
             if len(before) >= min_before and can_be_word and after:
                 return True
         start = text.find(word, start + 1)
