@@ -53,8 +53,8 @@ def add_verbs(verbs: "argparse._SubParsersAction[argparse.ArgumentParser]") -> N
         "--language",
         action="append",
         default=[],
-        metavar="CODE",
-        help="only hits in this language; repeatable",
+        metavar="LANGUAGE",
+        help="only hits in this language, as a code or a name: de, pt-BR, zh-TW, German, 日本語; repeatable",
     )
     search.add_argument("--top-k", type=_positive, default=10, metavar="N", help="hits, default: %(default)s")
     search.add_argument(

@@ -12,6 +12,7 @@ import time
 from collections import defaultdict
 from collections.abc import Iterable, Sequence
 from contextlib import ExitStack
+from dataclasses import replace
 from pathlib import Path
 from types import TracebackType
 from typing import Any, Self
@@ -44,6 +45,7 @@ from indexer.store import DEFAULT_RESERVE_BYTES, open_store
 from indexer.store.lock import OwnerLock
 from indexer.store.protocol import VectorStore
 from indexer.text.chunking import ChunkSettings
+from indexer.text.language.names import is_plain, languages_named
 from indexer.types import (
     ChunkInfo,
     CollectionInfo,
@@ -594,13 +596,18 @@ class Library:
     ) -> SearchResult:
         """Ranked passages; see ``indexer.search.search.search``.
 
+        Languages of ``where`` may be codes or names (``DE``, ``pt-BR``, ``German``, ``日本語``).
+
         Raises:
             CollectionError: no such collection, or one whose model cannot be opened.
-            QueryError: the query cannot be answered.
+            QueryError: the query cannot be answered, or a language of ``where`` is unknown.
         """
         from indexer.search.search import search
 
         record = self.catalog.collection(collection)
+        if not all(is_plain(word) for word in where.languages):
+            there = self.catalog.facets(record.id, Where()).get("language", {})
+            where = replace(where, languages=languages_named(where.languages, tuple(there)))
         return search(
             self.catalog,
             self.store,

@@ -33,9 +33,11 @@ from indexer.search.confidence import (
     tells,
 )
 from indexer.search.corpus import Corpus
-from indexer.search.evidence import candidate_spans, query_terms
+from indexer.search.evidence import candidate_spans
 from indexer.search.lexical import sparse_query
 from indexer.search.ranking import Options, Query, best_passages, likeness, with_evidence
+from indexer.search.terms import query_terms
+from indexer.text.folding import fold
 from indexer.types import Where
 from me5.prefixes import Role
 
@@ -49,6 +51,7 @@ _SETTING = "confidence"
 _CHECKED_PASSAGES = 32
 _SHOWN = 10  # hits of a question, of which the best counts
 _MIN_SENTENCE = 20  # characters
+_EVERY = 4  # one sampled passage in so many is searched for parts of words
 _BACKGROUND_FILE = Path(__file__).parent / "data" / "background.jsonl"
 _NO_WORDS = sparse_query("")
 
@@ -136,7 +139,7 @@ def count_terms(corpus: Corpus) -> TermStatistics:
     texts = [info.chunk.text for info in corpus.catalog.chunks_by_id(sample)]
     texts += [row["passage"] for row in _fixed_background()]
     frequencies = Counter(term.text for text in texts for term in query_terms(text))
-    return TermStatistics(len(texts), frequencies)
+    return TermStatistics(len(texts), frequencies, [fold(text) for text in texts[::_EVERY]])
 
 
 def _load(corpus: Corpus) -> Calibration | None:

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from indexer.search.evidence import Term
+from indexer.search.terms import Term, is_inside
 from indexer.types import Confidence
 
 GROWTH = 1.25
@@ -22,6 +22,8 @@ VERSION = 4
 _WEAK, _LIKELY = 0.5, 0.75  # quantiles of what unrelated questions reach
 _MIN_SPREAD = 0.02  # cosine
 _CHECK_SHARE = 0.8  # of the checked passages that must be found more likely than not
+_MANY_PASSAGES, _FEW_PASSAGES = 0.1, 5
+"""Of a sample, inside whose words a word may stand and still mean itself."""
 
 
 @dataclass(frozen=True)
@@ -62,10 +64,11 @@ class Calibration:
 
 @dataclass(frozen=True)
 class TermStatistics:
-    """In how many passages of a sample a term occurs."""
+    """In how many passages of a sample a term occurs, and the sample, folded."""
 
     size: int
     frequencies: Mapping[str, int]
+    folded: Sequence[str] = ()
 
     def idf(self, terms: Sequence[Term]) -> dict[str, float]:
         """Inverse document frequency of each term in the sample, from 0 (everywhere) to 1 (nowhere)."""
@@ -73,6 +76,15 @@ class TermStatistics:
         return {
             term.text: float(np.log(size / (self.frequencies.get(term.text, 0) + 1.0)) / np.log(size))
             for term in terms
+        }
+
+    def common_parts(self, terms: Sequence[Term]) -> set[str]:
+        """The terms whose letters stand inside words of many passages, and so say nothing there."""
+        limit = max(_FEW_PASSAGES, _MANY_PASSAGES * len(self.folded))
+        return {
+            term.text
+            for term in terms
+            if term.may_be_part and sum(is_inside(term.text, text) for text in self.folded) > limit
         }
 
 

@@ -4,8 +4,7 @@ The sentence is chosen by meaning (query and sentence vectors), so it is found a
 that occur verbatim only tip the balance. Ranking is left to ``search``, sentence limits to ``segmentation``.
 """
 
-import re
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from functools import lru_cache
 
@@ -13,9 +12,8 @@ import numpy as np
 import regex
 from numpy.typing import NDArray
 
-from indexer.search.lexical import fold
-from indexer.text import clitics
-from indexer.text.clitics import LETTERS
+from indexer.search.terms import UNSPACED, WORD, Term, coverage, present, searchable_text
+from indexer.text.folding import fold, searchable
 from indexer.text.segmentation import sentence_spans
 
 MAX_SENTENCES_PER_PASSAGE = 16
@@ -32,141 +30,7 @@ _MAX_HEADING = 80  # characters; half of it where a character is a syllable or w
 _HEADING_MARK = regex.compile(r"#{1,6}\s|={2,6}\s")
 _SENTENCE_END = regex.compile(r"[\p{Sentence_Terminal}…‥:;,、，；：।॥།።][\p{Pe}\p{Pf}\p{Po}]*$")
 
-_WORD = regex.compile(rf"[{LETTERS}]+")
-_UNSPACED_SCRIPTS = r"\u0e00-\u0eff\u1000-\u109f\u1780-\u17ff\u3040-\u30ff\u3400-\u9fff\uf900-\ufaff"
-_UNSPACED = re.compile(rf"[{_UNSPACED_SCRIPTS}]+")
-_INSIDE_WORD = regex.compile(rf"(?V1)[[{LETTERS}]--[{_UNSPACED_SCRIPTS}]]")
-_MIN_PREFIX = 4  # an inflected form matches by its stem when the stem has at least so many letters
-_STEM_CREDIT = 0.7
-
 Encode = Callable[[Sequence[str]], NDArray[np.float32]]
-
-
-@dataclass(frozen=True)
-class Term:
-    """A word of the query as it is looked up.
-
-    Attributes:
-        text: the folded word, or two characters of a script without spaces.
-        weight: how much of the query it carries, 0..1.
-        stem: the beginning that inflected forms share; empty when only the whole word counts (numbers, short
-            words, scripts without spaces).
-        unspaced: whether it counts anywhere rather than as a whole word.
-        core: the word without its article, in scripts that write articles and prepositions on to words.
-    """
-
-    text: str
-    weight: float
-    stem: str
-    unspaced: bool
-    core: str = ""
-
-
-def query_terms(query: str) -> list[Term]:
-    """The distinct terms of a query: words, or pairs of characters where no spaces separate words.
-
-    Longer words weigh more (short ones are mostly function words); the weights sum to 1.
-    """
-    weights: dict[tuple[str, bool], float] = {}
-    for match in _WORD.finditer(fold(query)):
-        word = match.group()
-        position = 0
-        for run in _UNSPACED.finditer(word):
-            _add_word(weights, word[position : run.start()])
-            characters = run.group()
-            pairs = [characters[i : i + 2] for i in range(max(1, len(characters) - 1))]
-            for pair in pairs:
-                weights[(pair, True)] = 3.0
-            position = run.end()
-        _add_word(weights, word[position:])
-    total = sum(weights.values())
-    return [
-        Term(
-            text,
-            weight / total,
-            "" if unspaced else _stem(text),
-            unspaced,
-            "" if unspaced else clitics.core(text),
-        )
-        for (text, unspaced), weight in weights.items()
-    ]
-
-
-def _stem(word: str) -> str:
-    stem = word[: max(_MIN_PREFIX, (3 * len(word) + 3) // 4)]
-    return "" if len(stem) < _MIN_PREFIX or any(character.isdigit() for character in word) else stem
-
-
-def _add_word(weights: dict[tuple[str, bool], float], word: str) -> None:
-    if word:
-        has_digit = any(character.isdigit() for character in word)
-        weights[(word, False)] = 6.0 if has_digit and len(word) > 1 else float(min(len(word), 8))
-
-
-def reweighted(terms: Sequence[Term], idf: Mapping[str, float]) -> list[Term]:
-    """The terms with weights multiplied by ``idf`` (1 where missing), again summing to 1."""
-    weights = [term.weight * idf.get(term.text, 1.0) for term in terms]
-    total = sum(weights) or 1.0
-    return [replace(term, weight=weight / total) for term, weight in zip(terms, weights, strict=True)]
-
-
-def present(terms: Sequence[Term], folded: str) -> list[Term]:
-    """The terms that may occur in a folded text: a quick look before ``coverage`` of its parts."""
-    return [term for term in terms if _least(term) in folded]
-
-
-def _least(term: Term) -> str:
-    """What every text has in which the term is found."""
-    if term.core:
-        return _stem(term.core) or term.core
-    return term.stem or term.text
-
-
-def coverage(terms: Sequence[Term], folded: str) -> float:
-    """Share of the terms' weight that occurs in a folded text, 0..1; inflected forms count in part."""
-    return sum(term.weight * _found(term, folded) for term in terms)
-
-
-def contains(term: Term, folded: str) -> bool:
-    """Whether the term occurs verbatim, as a whole word where words are separated."""
-    if term.unspaced:
-        return term.text in folded
-    return _stands_alone(term.text, folded, whole=True)
-
-
-def _found(term: Term, folded: str) -> float:
-    if term.text in folded and contains(term, folded):  # most are not there at all
-        return 1.0
-    if term.core:
-        if clitics.stands_in(term.core, folded, whole=True):
-            return 1.0
-        stem = _stem(term.core)
-        return _STEM_CREDIT if stem and clitics.stands_in(stem, folded, whole=False) else 0.0
-    is_inflected = term.stem and term.stem in folded and _stands_alone(term.stem, folded, whole=False)
-    return _STEM_CREDIT if is_inflected else 0.0
-
-
-def _stands_alone(word: str, folded: str, *, whole: bool) -> bool:
-    """Whether a word begins (and, if ``whole``, ends) at the edge of a word."""
-    start = folded.find(word)
-    while start >= 0:
-        end = start + len(word)
-        begins = start == 0 or _INSIDE_WORD.match(folded, start - 1) is None
-        if begins and (not whole or _INSIDE_WORD.match(folded, end) is None):
-            return True
-        start = folded.find(word, start + 1)
-    return False
-
-
-@lru_cache(maxsize=2048)
-def folded_text(text: str) -> str:
-    """``fold``, remembered: passages are looked at several times in one search and again in the next."""
-    return fold(text)
-
-
-@lru_cache(maxsize=8192)
-def _folded_sentence(sentence: str) -> str:
-    return fold(sentence)
 
 
 @dataclass(frozen=True)
@@ -285,6 +149,11 @@ def _read_closely(
     return [*anew, *judged[len(anew) :]]
 
 
+@lru_cache(maxsize=8192)
+def _searchable_sentence(sentence: str) -> str:
+    return searchable(sentence)
+
+
 def _judge(
     passage: Readable,
     spans: Sequence[tuple[int, int]],
@@ -292,11 +161,13 @@ def _judge(
     cosines: Sequence[float | None],
 ) -> list[Evidence]:
     text = passage.text
-    here = present(terms, folded_text(text)) if terms else []
+    here = present(terms, searchable_text(text)) if terms else []
     headings = _headings(text, tuple(spans), passage.names)
     candidates = []
     for (start, end), cosine, is_title in zip(spans, cosines, headings, strict=True):
-        words = LEXICAL_SHARE * coverage(here, _folded_sentence(text[start:end])) if here else 0.0
+        words = 0.0
+        if here:
+            words = LEXICAL_SHARE * coverage(here, _searchable_sentence(text[start:end]), passage.language)
         if is_title:
             words *= 0.9
         cost = HEADING_COST if is_title and cosine is not None else 0.0
@@ -326,9 +197,9 @@ def is_heading(text: str, span: tuple[int, int], names: Sequence[str] = ()) -> b
         return True
     if names:
         plain = fold(line.strip(" #*_="))
-        if any(plain == folded_text(part.strip()) for name in names for part in (name, *name.split("›"))):
+        if any(plain == fold(part.strip()) for name in names for part in (name, *name.split("›"))):
             return True
-    longest = _MAX_HEADING // 2 if _UNSPACED.search(line) else _MAX_HEADING
+    longest = _MAX_HEADING // 2 if UNSPACED.search(line) else _MAX_HEADING
     before, after = text[:start].rstrip(" \t"), text[end:].lstrip(" \t")
     stands_alone = (not before or before[-1] in "\r\n") and after[:1] in ("\r", "\n")
     return stands_alone and len(line) <= longest and not _SENTENCE_END.search(line)
@@ -353,6 +224,6 @@ def candidate_spans(text: str, language: str) -> list[tuple[int, int]]:
         piece = text[start:end]
         first = start + len(piece) - len(piece.lstrip())
         last = first + len(piece.strip())
-        if _WORD.search(text, first, last):
+        if WORD.search(text, first, last):
             spans.append((first, last))
     return spans[:MAX_SENTENCES_PER_PASSAGE]

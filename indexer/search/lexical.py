@@ -20,7 +20,6 @@ length), queries the weight of the class; the store multiplies with the inverse 
 """
 
 import re
-import unicodedata
 from collections import defaultdict
 from collections.abc import Iterable
 from functools import lru_cache
@@ -30,6 +29,8 @@ from zlib import crc32
 import numpy as np
 import regex
 
+from indexer.search.terms import NAME
+from indexer.text.folding import contracted, first_fold, fold, serbian_in_latin, spellings
 from indexer.types import SparseVector
 
 _K1 = 1.2
@@ -44,6 +45,8 @@ _MAX_WORD = 40  # characters of a word that are looked at
 
 _WORD, _CODE, _GRAM, _SINGLE, _PAIR, _TRIPLE = range(6)
 _QUERY_WEIGHT = {_WORD: 1.0, _CODE: 1.2, _GRAM: 0.6, _SINGLE: 0.5, _PAIR: 0.6, _TRIPLE: 0.6}
+_OTHER_SPELLING = 0.4  # of the weight of a spelling that was not typed
+_PART_OF_NAME = 0.3  # of the weight of a word: net in .net
 _THINNED_ABOVE = 6  # characters: longer words keep half of their inner grams
 
 _CJK = r"\p{Script=Han}\p{Script=Hiragana}\p{Script=Katakana}\p{Script=Bopomofo}\p{Script=Yi}ー々〆〇"
@@ -56,37 +59,14 @@ _TOKEN = regex.compile(
     rf"|(?P<word>[[\p{{L}}\p{{M}}\p{{N}}]--[{_CJK}{_SOUTH_EAST}]]+)"
 )
 _CLUSTER = regex.compile(r"\P{M}\p{M}*|\p{M}+")
-_CODE_TOKEN = re.compile(r"(?<!\w)(?:\w++(?:[-._@/:+#'’]\w++)+|[a-z]++ \d[\w.]*+)")
+_CODE_TOKEN = re.compile(r"(?<!\w)(?:\w++(?:(?:[-._@/:+#'’]|(?<=\d),(?=\d))\w++)+|[a-z]++ \d[\w.]*+)")
 _CODE_MARKS = re.compile(r"[\W_]+")
+_NUMBER_FIRST = re.compile(r"\d{2,}(?=[^\W\d_]+$)")
 _HAS_DIGIT = re.compile(r"\d")
 _SHORT_ROOTS = regex.compile(
     r"\p{Script=Arabic}|\p{Script=Hebrew}|\p{Script=Ethiopic}|\p{Script=Syriac}|\p{Script=Thaana}"
 )
 _HANGUL = regex.compile(r"\p{Script=Hangul}")
-# Latin, Greek and Cyrillic accents, Hebrew points, Arabic vowel signs, tatweel, joiners.
-_LOOSE_MARKS = re.compile(
-    "[\u0300-\u036f\u0591-\u05c7\u0610-\u061a\u064b-\u065f\u0670\u0640\u200b-\u200f\u2060\ufeff\u00ad]"
-)
-_VARIANTS = str.maketrans("ıłøđðςأإآٱىیکةۀہھךםןףץ’", "iloddσااااييكههههכמנפצ'") | {
-    ord("æ"): "ae",
-    ord("œ"): "oe",
-}
-_NON_ASCII_DIGIT = re.compile(r"[^\D0-9]")
-
-
-def fold(text: str) -> str:
-    """``text`` without the differences that a searcher does not type: case, width, accents, vowel points.
-
-    Marks of Indic and South-East Asian scripts stay, for they are vowels there. Digits become 0-9.
-    """
-    if text.isascii():
-        return text.lower()
-    folded = unicodedata.normalize("NFKC", text).casefold()
-    folded = unicodedata.normalize("NFC", _LOOSE_MARKS.sub("", unicodedata.normalize("NFD", folded)))
-    folded = folded.translate(_VARIANTS)
-    if _NON_ASCII_DIGIT.search(folded):
-        folded = _NON_ASCII_DIGIT.sub(lambda found: str(unicodedata.decimal(found.group())), folded)
-    return folded
 
 
 def sparse_passage(text: str, title: str = "") -> SparseVector:
@@ -110,19 +90,16 @@ def sparse_passage(text: str, title: str = "") -> SparseVector:
 def sparse_query(text: str) -> SparseVector:
     """Features of a query; only the strongest where there are many, whole words before their parts."""
     weights: defaultdict[int, float] = defaultdict(float)
-    folded = fold(text[:_MAX_QUERY_CHARS])
-    for found in _TOKEN.finditer(folded):
-        group, token = found.lastgroup, found.group()
-        if group == "word":
-            word, *grams = _word_features(token[:_MAX_WORD])
-            weights[word] += _QUERY_WEIGHT[_WORD] * min(1.0, 0.4 + len(token) / 10)
-            for gram in grams:
-                weights[gram] += _QUERY_WEIGHT[_GRAM] / len(grams)
-            continue
-        for kind, feature in _query_clusters(token, triples=group == "unspaced"):
-            weights[feature] += _QUERY_WEIGHT[kind]
-    for feature in _codes(folded):
-        weights[feature] += _QUERY_WEIGHT[_CODE]
+    asked = text[:_MAX_QUERY_CHARS]
+    folded, earlier = fold(asked), first_fold(asked)
+    _weigh(weights, folded, 1.0)
+    for other in spellings(asked).values():
+        _weigh(weights, other, _OTHER_SPELLING)
+    spelt_out = [word for word in folded.split() if contracted(word) != word]
+    _weigh(weights, contracted(" ".join(spelt_out)), _OTHER_SPELLING)
+    if earlier != folded:
+        unlike = set(earlier.split()) - set(folded.split())
+        _weigh(weights, " ".join(word for word in earlier.split() if word in unlike), 1.0)
     if not weights:
         return _empty()
     best = sorted(weights.items(), key=lambda item: (-item[1], item[0]))[:_MAX_QUERY_FEATURES]
@@ -131,6 +108,27 @@ def sparse_query(text: str) -> SparseVector:
         np.array([feature for feature, _ in best], dtype=np.uint32),
         np.array([weight for _, weight in best], dtype=np.float32),
     )
+
+
+def _weigh(weights: defaultdict[int, float], folded: str, share: float) -> None:
+    """Add the features of a folded query, or of another spelling of it."""
+    names = {found.group() for found in NAME.finditer(folded)}
+    for name in names:
+        weights[_hash(_WORD, name)] += share * _QUERY_WEIGHT[_CODE]
+    in_names = {found.group() for name in names for found in _TOKEN.finditer(name)}
+    for found in _TOKEN.finditer(folded):
+        group, token = found.lastgroup, found.group()
+        if group == "word":
+            word, *grams = _word_features(token[:_MAX_WORD])
+            part = _PART_OF_NAME if token in in_names else share
+            weights[word] += part * _QUERY_WEIGHT[_WORD] * min(1.0, 0.4 + len(token) / 10)
+            for gram in grams:
+                weights[gram] += part * _QUERY_WEIGHT[_GRAM] / len(grams)
+            continue
+        for kind, feature in _query_clusters(token, triples=group == "unspaced"):
+            weights[feature] += share * _QUERY_WEIGHT[kind]
+    for feature in _codes(folded):
+        weights[feature] += share * _QUERY_WEIGHT[_CODE]
 
 
 def _empty() -> SparseVector:
@@ -156,6 +154,9 @@ def _features(text: str) -> tuple[list[int], float]:
             ids.extend(_triples(parts))
         ids.extend(map(_pair, parts, parts[1:]))
     ids.extend(_codes(folded))
+    ids.extend(_hash(_WORD, found.group()) for found in NAME.finditer(folded))
+    for word in serbian_in_latin(text):
+        ids.extend(_word_features(word[:_MAX_WORD]))
     return ids, words + clusters / _CLUSTERS_PER_WORD
 
 
@@ -197,10 +198,11 @@ def _triple(first: str, second: str, third: str) -> int:
 
 @lru_cache(maxsize=1 << 17)
 def _word_features(word: str) -> tuple[int, ...]:
-    """The hash of ``word``, then those of its grams; a number has none."""
+    """The hash of ``word``, then those of its grams; a number has none, but what it is without its ending."""
     ids = [_hash(_WORD, word)]
     if _HAS_DIGIT.search(word):
-        return tuple(ids)
+        number = _NUMBER_FIRST.match(word)  # 1990 in 1990s, 2119 in 2119는
+        return (*ids, _hash(_WORD, number.group())) if number else tuple(ids)
     if _HANGUL.match(word):
         ids.append(_hash(_GRAM, "^" + word[0]))  # 물 in 물은
         size = 2

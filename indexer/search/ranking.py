@@ -22,16 +22,14 @@ from indexer.search.evidence import (
     Evidence,
     Readable,
     Reader,
-    Term,
     best_sentences,
-    coverage,
-    folded_text,
 )
 from indexer.search.fairness import AS_THEY_ARE, FairScores
-from indexer.search.lexical import fold
 from indexer.search.sentences import SentenceVectors
+from indexer.search.terms import Term, coverage, searchable_text
 from indexer.store.protocol import RRF_K
 from indexer.text.file_names import with_file_name
+from indexer.text.folding import searchable
 from indexer.types import ChunkInfo, Fusion, Origin, ScoredPoint, SearchMode, SparseVector, Where
 from me5.prefixes import Role
 
@@ -44,6 +42,11 @@ CANDIDATES = 80
 LEXICAL_EVIDENCE = 0.4
 """Share of the query's informative words below which shared words are chance."""
 
+EXACT = 0.85
+"""Share of the query's informative words with which a passage holds just what was asked for."""
+
+_EXACT_WITHIN = 3  # documents: the first of the lexical leg is among them where it is exact
+_MOSTLY = 0.5  # of a query's weight: so much in codes makes it a question for a code
 _LEXICAL_CANDIDATES = 12
 _DEEPER = 3  # times as many are compared across languages
 _FEW_DOCUMENTS = 256  # in scope: those that are still missing are asked for by name
@@ -93,11 +96,12 @@ class Ranked:
 class Candidates:
     """Passages in rank order, and the document of each (inside a document, each stands for itself).
 
-    ``owners`` may know more passages than are ranked.
+    ``owners`` may know more passages than are ranked; ``exact`` is the lexical leg's first, if exact.
     """
 
     ranked: list[Ranked]
     owners: Mapping[str, str]
+    exact: str | None = None
 
     def documents(self) -> set[str]:
         """The documents that the passages are of."""
@@ -115,7 +119,22 @@ class Candidates:
     def followed_by(self, others: "Candidates") -> "Candidates":
         """The others behind these."""
         floor = min((one.score for one in self.ranked), default=0.0)
-        return Candidates([*self.ranked, *_below(others.ranked, floor)], {**self.owners, **others.owners})
+        ranked = [*self.ranked, *_below(others.ranked, floor)]
+        return Candidates(ranked, {**self.owners, **others.owners}, self.exact)
+
+    def with_exact_among_first(self, within: int) -> "Candidates":
+        """The same with the document of the exact match among the first ``within``."""
+        if self.exact is None:
+            return self
+        firsts = [one for one, _ in self.first_of_each()[:within]]
+        document = self.owners[self.exact]
+        if len(firsts) < within or any(self.owners[one.id] == document for one in firsts):
+            return self
+        place = self.ranked.index(firsts[-1])
+        exact = next(one for one in self.ranked if one.id == self.exact)
+        raised = replace(exact, score=firsts[-1].score)
+        others = [one for one in self.ranked if one is not exact]
+        return replace(self, ranked=[*others[:place], raised, *others[place:]])
 
 
 @dataclass(frozen=True)
@@ -137,22 +156,34 @@ def best_passages(corpus: Corpus, query: Query, options: Options, top_k: int) ->
     if not is_inside and len(candidates.ranked) >= wanted:
         candidates = _widened(corpus, query, options, candidates, top_k)
     if is_inside:
-        candidates = Candidates(candidates.ranked, {one.id: one.id for one in candidates.ranked})
+        candidates = replace(candidates, owners={one.id: one.id for one in candidates.ranked})
     if corpus.reads_sentences and query.vector is not None:
         return _sharpened(corpus, query, candidates, top_k)
+    candidates = candidates.with_exact_among_first(_exact_within(query))
     return _look_up(corpus, candidates.first_of_each()[:top_k])
+
+
+def _exact_within(query: Query) -> int:
+    """How far down an exact match may come: who asks for a code wants nothing else first."""
+    in_codes = sum(term.weight for term in query.terms if term.pattern is not None)
+    return 1 if in_codes >= _MOSTLY else _EXACT_WITHIN
 
 
 def lexical_share(query: Query, info: ChunkInfo) -> float:
     """The share of the query's informative words in a passage, its title or its file's name, 0..1."""
     if not query.terms:
         return 0.0
-    return coverage(query.terms, f"{_names(info.title, info.document)}\n{folded_text(info.chunk.text)}")
+    return coverage(query.terms, searchable_passage(info), info.chunk.language)
+
+
+def searchable_passage(info: ChunkInfo) -> str:
+    """Title, file name and text of a passage, as words are looked up in them."""
+    return f"{_names(info.title, info.document)}\n{searchable_text(info.chunk.text)}"
 
 
 @lru_cache(maxsize=4096)
 def _names(title: str, path: str) -> str:
-    return fold(with_file_name(title, path))
+    return searchable(with_file_name(title, path))
 
 
 def likeness(corpus: Corpus, query: Query, found: Found) -> float | None:
@@ -210,12 +241,13 @@ def _fast_model() -> "Encoder":
 def _rank(corpus: Corpus, query: Query, options: Options, limit: int) -> Candidates:
     """Both legs as one ranking; passages that were removed a moment ago are left out."""
     name, where = corpus.collection.store_name, options.where
+    exact = None
     if options.mode == "lexical":
         meaning, words = [], corpus.store.query(name, sparse=query.sparse, limit=limit, where=where)
     else:
         deeper = limit * _DEEPER if query.fair else limit
         meaning = corpus.store.query(name, dense=query.vector, limit=deeper, where=where)
-        words = [] if options.mode == "dense" else _convincing(corpus, query, where)
+        words, exact = ([], None) if options.mode == "dense" else _convincing(corpus, query, where)
     origins = corpus.catalog.origins_of_chunks(list({point.id: None for point in (*meaning, *words)}))
     by_words = [Ranked(point.id, point.score, _cosine(point, query)) for point in words]
     if options.mode == "lexical":
@@ -223,7 +255,8 @@ def _rank(corpus: Corpus, query: Query, options: Options, limit: int) -> Candida
     else:
         ranked = fuse(_in_fair_order(meaning, origins, query.fair)[:limit], by_words, options.fusion)
     owners = {chunk_id: origin.document_id for chunk_id, origin in origins.items()}
-    return Candidates([one for one in ranked if one.id in owners], owners)
+    exact = exact if exact in owners else None
+    return Candidates([one for one in ranked if one.id in owners], owners, exact)
 
 
 def _in_fair_order(
@@ -238,14 +271,15 @@ def _in_fair_order(
     return sorted(ranked, key=lambda one: -one.score)
 
 
-def _convincing(corpus: Corpus, query: Query, where: Where) -> list[ScoredPoint]:
-    """The leading lexical candidates, down to the last one that holds a good share of the query's words.
+def _convincing(corpus: Corpus, query: Query, where: Where) -> tuple[list[ScoredPoint], str | None]:
+    """The leading lexical candidates, down to the last one that holds a good share of the query's words, and
+    the first of them where it holds nearly all.
 
     Asked in one language of documents in another, the lexical leg still returns passages: they share a
     function word or a few letters. Then none takes part.
     """
     if not len(query.sparse.indices):
-        return []
+        return [], None
     points = corpus.store.query(
         corpus.collection.store_name,
         sparse=query.sparse,
@@ -256,7 +290,7 @@ def _convincing(corpus: Corpus, query: Query, where: Where) -> list[ScoredPoint]
     known = {info.id: info for info in corpus.catalog.chunks_by_id([point.id for point in points])}
     shares = [lexical_share(query, known[point.id]) if point.id in known else 0.0 for point in points]
     last = max((rank for rank, share in enumerate(shares, 1) if share >= LEXICAL_EVIDENCE), default=0)
-    return points[:last]
+    return points[:last], points[0].id if shares and shares[0] >= EXACT else None
 
 
 def _cosine(point: ScoredPoint, query: Query) -> float | None:
@@ -348,7 +382,8 @@ def _sharpened(corpus: Corpus, query: Query, candidates: Candidates, top_k: int)
     order = [Ranked(found.info.id, found.score, found.cosine) for found in scored]
     rest = [one for one in ranked if one.id not in evidence]
     order += _below(rest, scored[-1].score if scored else 0.0)
-    chosen = Candidates(order, candidates.owners).first_of_each()[:top_k]
+    in_order = replace(candidates, ranked=order).with_exact_among_first(_exact_within(query))
+    chosen = in_order.first_of_each()[:top_k]
     known = {found.info.id: found.info for found in leading}
     return [replace(one, evidence=evidence.get(one.info.id)) for one in _look_up(corpus, chosen, known=known)]
 

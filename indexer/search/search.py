@@ -10,13 +10,16 @@ from dataclasses import replace
 from time import perf_counter
 from typing import TYPE_CHECKING, get_args
 
+import regex
+
 from indexer.errors import QueryError
 from indexer.search.calibration import Backgrounds
+from indexer.search.codes import lacks_a_code
 from indexer.search.confidence import Calibration, TermStatistics
 from indexer.search.corpus import Corpus
-from indexer.search.evidence import query_terms, reweighted
 from indexer.search.lexical import sparse_query
 from indexer.search.ranking import (
+    EXACT,
     LEXICAL_EVIDENCE,
     Found,
     Options,
@@ -26,6 +29,7 @@ from indexer.search.ranking import (
     likeness,
     with_evidence,
 )
+from indexer.search.terms import Term, query_terms, reweighted
 from indexer.text import language as languages
 from indexer.types import Confidence, Fusion, Hit, SearchMode, SearchResult, Where
 from me5.prefixes import Role
@@ -40,10 +44,11 @@ logger = logging.getLogger(__name__)
 MAX_TOP_K = 1_000
 
 _LIFT_TO_LIKELY = 0.6
-_LIFT_TO_STRONG = 0.85
 _MAX_QUERY_CHARACTERS = 2_000  # read by the lexical leg, by language detection and for evidence
 _EVIDENCE_HITS = 20
 _FIRST_QUERY = "coffee"  # so short that every detector of languages is asked
+
+_PICTURE = regex.compile(r"[\p{Extended_Pictographic}\p{Regional_Indicator}\p{So}]")
 
 _ORDER: tuple[Confidence, ...] = ("none", "weak", "likely", "strong")
 
@@ -98,7 +103,8 @@ def search(
         if asked.vector is not None:
             asked = replace(asked, fair=corpus.fair_scores(asked.vector))
         found = best_passages(corpus, asked, Options(mode, fusion, where), top_k)
-        hits = _to_hits(corpus, asked, found, calibration)
+        at_most: Confidence = "weak" if lacks_a_code(corpus, query_terms(shown), where, found) else "strong"
+        hits = _to_hits(corpus, asked, found, calibration, at_most)
         notices = asked.notices
         can_tell = calibration is None or calibration.can_tell
     facets = catalog.facets(collection.id, where)
@@ -131,10 +137,9 @@ def warm(
 
 
 def _check(query: str, mode: str, top_k: int, fusion: str) -> None:
-    if not any(character.isalnum() for character in query):
-        raise QueryError(
-            f"The query {query[:40]!r} holds no words; expected a question or keywords. Type one."
-        )
+    has_words = any(character.isalnum() for character in query)
+    if not has_words and (mode == "lexical" or not _PICTURE.search(query)):  # a picture has a meaning
+        raise QueryError(f"The query {query[:40]!r} holds no words. Enter at least one word.")
     if mode not in get_args(SearchMode):
         raise QueryError(f"Unknown mode {mode!r}; expected one of {', '.join(get_args(SearchMode))}.")
     if fusion not in get_args(Fusion):
@@ -164,18 +169,32 @@ def _prepare(text: str, mode: SearchMode, encoder: "Encoder | None", statistics:
         text=text,
         vector=vector,
         sparse=sparse_query(shown),
-        terms=reweighted(terms, statistics.idf(terms)),
+        terms=_informed(terms, statistics),
         notices=notices,
     )
 
 
-def _to_hits(corpus: Corpus, query: Query, found: list[Found], calibration: Calibration | None) -> list[Hit]:
+def _informed(terms: list[Term], statistics: TermStatistics) -> list[Term]:
+    """The terms with what a sample of the collection says of them."""
+    common = statistics.common_parts(terms)
+    known = [replace(term, is_common_part=term.text in common) for term in terms]
+    return reweighted(known, statistics.idf(terms))
+
+
+def _to_hits(
+    corpus: Corpus,
+    query: Query,
+    found: list[Found],
+    calibration: Calibration | None,
+    at_most: Confidence,
+) -> list[Hit]:
     read = found[:_EVIDENCE_HITS] if corpus.encoder is None or corpus.reads_sentences else found
     missing = [rank for rank, one in enumerate(read) if one.evidence is None]
     completed = with_evidence(corpus, query, [found[rank] for rank in missing])
     for rank, one in zip(missing, completed, strict=True):
         found[rank] = one
-    return [_to_hit(one, _confidence(corpus, query, one, calibration)) for one in found]
+    bands = [min(_confidence(corpus, query, one, calibration), at_most, key=_ORDER.index) for one in found]
+    return [_to_hit(one, band) for one, band in zip(found, bands, strict=True)]
 
 
 def _to_hit(found: Found, confidence: Confidence) -> Hit:
@@ -211,7 +230,7 @@ def _confidence(corpus: Corpus, query: Query, found: Found, calibration: Calibra
 
 
 def _lexical_confidence(share: float) -> Confidence:
-    if share >= _LIFT_TO_STRONG:
+    if share >= EXACT:
         return "strong"
     if share >= _LIFT_TO_LIKELY:
         return "likely"

@@ -9,6 +9,7 @@ the first text that needs them, and are then only read, so threads may share the
 
 import re
 import threading
+import unicodedata
 from collections.abc import Callable, Sequence
 from typing import Any, TypeVar, cast
 
@@ -16,6 +17,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from indexer.text.language import rules
+from indexer.text.language.romanised import is_romanised
 from indexer.text.language.words import WordEvidence
 from indexer.text.unicode_scripts import COMMON, script_counts
 from indexer.types import LanguageGuess
@@ -48,7 +50,10 @@ _LOADED: dict[str, object] = {}
 
 def detect(text: str) -> LanguageGuess:
     """The language of ``text`` as BCP-47 code with script and confidence; ``und`` when unsure."""
-    sample = _NOISE.sub(" ", text[:_SAMPLE] if text[:_SAMPLE].strip() else text.strip()[:_SAMPLE])
+    begin = text[:_SAMPLE] if text[:_SAMPLE].strip() else text.strip()[:_SAMPLE]
+    if not begin.isascii():  # presentation forms and full width are not what models were trained on
+        begin = unicodedata.normalize("NFKC", begin)
+    sample = _NOISE.sub(" ", begin)
     counts = script_counts(sample)
     if not counts:
         return LanguageGuess(UNKNOWN, COMMON, 0.0)
@@ -68,6 +73,8 @@ def detect(text: str) -> LanguageGuess:
         return LanguageGuess(rules.ethiopic_language(sample), script, round(0.9 * share, 4))
     if script == "Beng":
         return LanguageGuess(rules.bengali_language(sample), script, round(0.95 * share, 4))
+    if script == "Latn" and is_romanised(begin):
+        return LanguageGuess(UNKNOWN, script, 0.0)
     if script == "Latn" or script in rules.CANDIDATES:
         return _statistical(sample, script, counts)
     return LanguageGuess(UNKNOWN, script, 0.0)

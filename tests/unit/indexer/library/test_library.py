@@ -7,9 +7,10 @@ from typing import Any
 
 import pytest
 
-from indexer.errors import CatalogError, CollectionError, ReadError, StoreLockedError
+from indexer.errors import CatalogError, CollectionError, QueryError, ReadError, StoreLockedError
 from indexer.ingest.report import AddReport, summary
 from indexer.library.library import Library
+from indexer.types import Where
 
 OpenLibrary = Callable[..., Library]
 
@@ -46,6 +47,26 @@ def test_context_and_passages(library: Library, documents: Path) -> None:
     assert library.chunk(middle.id) == middle
     with pytest.raises(CatalogError, match="Search again"):
         library.chunk("gone")
+
+
+def test_languages_of_a_filter_are_codes_or_names(
+    library: Library, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    german, english = tmp_path / "de.txt", tmp_path / "en.txt"
+    german.write_text("Die Bibliothek öffnet am Montag um neun Uhr, und sie schließt am Abend.")
+    english.write_text("The library opens on Monday at nine, and it closes in the evening.")
+    library.add([german, english])
+    monkeypatch.setattr("indexer.search.search.search", lambda *_, where, **__: where.languages)
+
+    def asked(*languages: str) -> Any:
+        return library.search("library", where=Where(languages=languages))
+
+    assert asked("de") == asked("DE") == asked("de-AT") == asked("deutsch") == ("de",)
+    assert asked("German", "en-GB") == ("de", "en")
+    assert asked("fr") == ("fr",)
+    assert asked() == ()
+    with pytest.raises(QueryError, match=r"'xx'.*de \(German\), en \(English\)"):
+        asked("xx")
 
 
 def test_unknown_collections_are_named(library: Library) -> None:

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from indexer.search.confidence import Bands, Calibration, TermStatistics, bands_from_chance, tells
-from indexer.search.evidence import query_terms
+from indexer.search.terms import query_terms
 
 
 def test_a_band_begins_at_its_threshold() -> None:

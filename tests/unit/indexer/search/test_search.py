@@ -18,11 +18,12 @@ from numpy.typing import NDArray
 from indexer.errors import QueryError
 from indexer.search.calibration import Backgrounds
 from indexer.search.corpus import Corpus
-from indexer.search.evidence import query_terms
 from indexer.search.lexical import sparse_passage, sparse_query
-from indexer.search.ranking import Query, Ranked, fuse, lexical_share
+from indexer.search.ranking import Candidates, Query, Ranked, fuse, lexical_share
 from indexer.search.search import search, warm
+from indexer.search.terms import query_terms
 from indexer.store import open_store
+from indexer.text.folding import first_fold
 from indexer.types import Chunk, ChunkInfo, Origin, Point, SearchResult, Where
 from me5.prefixes import Role
 
@@ -159,6 +160,17 @@ class World:
             points.append(Point(chunk_id, vector, sparse_passage(text), payload))
         self.store.upsert(self.collection.store_name, points)
 
+    def add_text(self, text: str) -> None:
+        """A document of one passage."""
+        chunk_id = str(uuid.uuid5(uuid.NAMESPACE_URL, text))
+        chunk = Chunk(0, 0, len(text), text)
+        self.catalog.chunks[chunk_id] = ChunkInfo(chunk_id, chunk_id, "library", "text", "", "txt", chunk)
+        vector = self.encoder.encode([text])[0]
+        payload = {"language": "und", "file_type": "txt", "document_id": chunk_id, "added_at": 0.0}
+        self.store.upsert(
+            self.collection.store_name, [Point(chunk_id, vector, sparse_passage(text), payload)]
+        )
+
     def ask(self, query: str, **options: Any) -> SearchResult:
         return search(self.catalog, self.store, lambda: self.encoder, self.collection, query, **options)  # type: ignore[arg-type, return-value]
 
@@ -290,6 +302,124 @@ def test_words_that_the_model_does_not_know_are_found_verbatim(tmp_path: Path) -
         assert result.hits, query
         assert result.hits[0].chunk_id == chunk_id
     world.store.close()
+
+
+CODES = (
+    "Order QX-90417 of bread",
+    "Die Bestellung K7-B9-2 mit Brot",
+    "Water in 1957",
+    "1.250 Brote und Wasser",
+)
+
+
+@pytest.fixture(scope="module", params=["torch", "static"])
+def world_of_codes(
+    request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory
+) -> Iterator[World]:
+    made = World(tmp_path_factory.mktemp("codes"), request.param)
+    for text in CODES:
+        made.add_text(text)
+    yield made
+    made.store.close()
+
+
+@pytest.mark.parametrize("mode", ["hybrid", "dense", "lexical"])
+@pytest.mark.parametrize(
+    "query",
+    [
+        "QX-90418",
+        "order QX-90418 of bread",
+        "bread K7-B9-3",
+        "water in 1958",
+        "RFC 4471 bread",
+        "12,500 bread",
+    ],
+)
+def test_a_code_that_no_document_has_makes_nothing_likely(
+    world_of_codes: World, query: str, mode: str
+) -> None:
+    assert world_of_codes.ask(query, mode=mode).hits == ()
+
+
+@pytest.mark.parametrize(
+    ("query", "text"),
+    [
+        ("QX-90417", CODES[0]),
+        ("QX90417", CODES[0]),
+        ("qx 90417", CODES[0]),
+        ("k7-b9-2", CODES[1]),
+        ("1957", CODES[2]),
+        ("1250", CODES[3]),
+        ("1,250", CODES[3]),
+    ],
+)
+def test_a_code_is_found_first_however_its_parts_are_joined(
+    world_of_codes: World, query: str, text: str
+) -> None:
+    result = world_of_codes.ask(query)
+    assert [hit.text for hit in result.hits[:1]] == [text]
+
+
+def test_numbers_of_two_digits_are_no_codes(world_of_codes: World) -> None:
+    assert world_of_codes.ask("bread night 12").hits
+
+
+def test_an_exact_match_stays_among_the_first_whatever_meaning_says(world: World, tmp_path: Path) -> None:
+    """The encoder does not know its words with accents; the others hold most words, and are near in meaning."""
+    made = World(tmp_path, world.encoder.engine_name)
+    text = "Zebu quokka wáter bréad."
+    for one in (text, *(f"Zebu {number}, a water and bread." for number in range(12))):
+        made.add_text(one)
+    for top_k in (3, 10):
+        result = made.ask("zebu quokka water bread", top_k=top_k)
+        assert text in [hit.text for hit in result.hits[:3]]
+    with pytest.MonkeyPatch.context() as never_exact:
+        never_exact.setattr("indexer.search.ranking.EXACT", 2.0)
+        hits = made.ask("zebu quokka water bread", top_k=10).hits
+        is_first = text in [hit.text for hit in hits[:3]]
+        assert is_first == (made.encoder.engine_name == "static"), "fused ranks alone must go wrong here"
+    made.store.close()
+
+
+def test_the_exact_match_is_raised_and_the_rest_keeps_its_order() -> None:
+    owners = {name: name.upper() for name in "abcde"}
+    order = [Ranked(name, 1.0 - 0.1 * rank, 0.5) for rank, name in enumerate("abcde")]
+    raised = Candidates(order, owners, exact="e").with_exact_among_first(3).ranked
+    assert [one.id for one in raised] == ["a", "b", "e", "c", "d"]
+    assert [one.score for one in raised] == sorted((one.score for one in raised), reverse=True)
+    assert Candidates(order, owners, exact="b").with_exact_among_first(3).ranked == order
+    assert Candidates(order, owners, exact="e").with_exact_among_first(1).ranked[0].id == "e"
+    same = {**owners, "e": "A"}
+    assert Candidates(order, same, exact="e").with_exact_among_first(3).ranked == order
+
+
+def test_pictures_are_asked_by_meaning_and_not_by_words(world: World) -> None:
+    assert ranked(world.ask("🐝🍯"))
+    assert ranked(world.ask("🇯🇵", mode="dense"))
+    with pytest.raises(QueryError, match="no words"):
+        world.ask("🐝", mode="lexical")
+
+
+@pytest.mark.parametrize(
+    ("text", "query"),
+    [
+        ("क़ानून और बाज़ार", "कानून"),
+        ("圖書館在這裡", "圖書館"),
+        ("サーバーは動く", "サーバ"),
+        ("Müller wohnt hier", "Mueller"),
+        ("Prüfungsgebühr", "Pruefungsgebuehr"),
+    ],
+)
+def test_collections_with_features_of_the_first_folding_are_still_searched_by_words(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, text: str, query: str
+) -> None:
+    made = World(tmp_path)
+    with monkeypatch.context() as before:
+        before.setattr("indexer.search.lexical.fold", first_fold)
+        made.add_text(text)
+    for asked in (text, query):
+        assert [hit.text for hit in made.ask(asked, mode="lexical").hits[:1]] == [text], asked
+    made.store.close()
 
 
 @pytest.mark.parametrize(

@@ -164,3 +164,43 @@ def test_threads_that_come_first_together_load_once_and_agree() -> None:
         "assert sorted(loaded) == ['_load_identifier', '_load_langdetect'], loaded\n"
     )
     subprocess.run([sys.executable, "-c", code], cwd=ROOT, check=True, timeout=120)
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "aap kaise hain", "kya aap mujhe bata sakte hain", "tumhara naam kya hai", "main ghar ja raha hoon",
+        "marhaba kayfa haluk", "shukran jazilan ya akhi", "al-maktaba maftuha yawm al-ithnayn", "3arabi kteer 7elo",
+    ],
+)  # fmt: skip
+def test_hindi_and_arabic_in_latin_letters_are_nobody_elses(text: str) -> None:
+    assert detect(text).language == "und"
+
+
+@pytest.mark.parametrize(
+    ("text", "languages"),
+    [
+        ("ﻛﺘﺎﺏ", {"ar", "und"}),
+        ("ﻣﻜﺘﺒﺔ ﺍﻟﻤﺪﻳﻨﺔ", {"ar", "und"}),
+        ("Ｔｈｅ　ｌｉｂｒａｒｙ　ｏｐｅｎｓ　ａｔ　ｎｉｎｅ", {"en"}),
+        ("ＡＢＣ", {"und"}),
+        ("ﾄｼｮｶﾝ", {"ja"}),
+        ("שּׁלוֹם", {"he"}),
+    ],
+)
+def test_presentation_forms_and_full_width_are_read_as_what_they_stand_for(
+    text: str, languages: set[str]
+) -> None:
+    assert detect(text).language in languages
+
+
+@pytest.mark.parametrize(
+    ("text", "language"),
+    [
+        ("Mera peremees läks koju ja magab nüüd", "et"),
+        ("Chakula hiki ni kizuri sana, asante mama", "sw"),
+        ("Der Kar ist mein, und wir haben ihn gern", "de"),
+    ],
+)
+def test_languages_that_share_words_with_romanised_ones_stay(text: str, language: str) -> None:
+    assert detect(text).language == language

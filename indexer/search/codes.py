@@ -1,0 +1,35 @@
+"""Codes and numbers that a question names and no document has: then nothing near in meaning is an answer."""
+
+from collections.abc import Sequence
+
+from indexer.search.corpus import Corpus
+from indexer.search.lexical import sparse_query
+from indexer.search.ranking import Found, searchable_passage
+from indexer.search.terms import Term, contains
+from indexer.types import Where
+
+_CANDIDATES = 12
+
+
+def lacks_a_code(corpus: Corpus, terms: Sequence[Term], where: Where, found: Sequence[Found]) -> bool:
+    """Whether a question names a code or number that stands in no document of its scope.
+
+    Args:
+        corpus: what is searched.
+        terms: of the question.
+        where: its scope.
+        found: the passages that are shown; the store is asked only for codes that none of them has.
+    """
+    shown = [searchable_passage(one.info) for one in found]
+    return any(
+        not any(contains(term, text) for text in shown) and not _is_anywhere(corpus, term, where)
+        for term in terms
+        if term.is_specific
+    )
+
+
+def _is_anywhere(corpus: Corpus, term: Term, where: Where) -> bool:
+    sparse = sparse_query(" ".join((term.text, *term.parts)))
+    points = corpus.store.query(corpus.collection.store_name, sparse=sparse, limit=_CANDIDATES, where=where)
+    infos = corpus.catalog.chunks_by_id([point.id for point in points])
+    return any(contains(term, searchable_passage(info)) for info in infos)
