@@ -276,8 +276,8 @@ def test_after_a_job_the_first_search_has_nothing_left_to_prepare(
     def never(*_: Any) -> None:
         raise AssertionError("calibrated during a search")
 
-    monkeypatch.setattr("indexer.search.confidence.calibrate", never)
-    monkeypatch.setattr("indexer.search.confidence._load", never)
+    monkeypatch.setattr("indexer.search.calibration.calibrate", never)
+    monkeypatch.setattr("indexer.search.calibration._load", never)
     result = library.search("river", collection="papers", mode="dense")
     assert result.hits or result.weak_hits
 
