@@ -20,6 +20,14 @@ from me5.errors import ModelFormatError, ShapeError
 Floats = NDArray[np.float32]
 
 
+def group_means(vectors_ND: Floats, groups: Sequence[str]) -> tuple[tuple[str, ...], NDArray[np.float64]]:
+    """The names of the groups, sorted, and the mean vector of each [G, D]."""
+    names, members = np.unique(np.asarray(groups), return_inverse=True)
+    sums_GD = np.zeros((len(names), vectors_ND.shape[1]))
+    np.add.at(sums_GD, members, vectors_ND.astype(np.float64))
+    return tuple(names.tolist()), sums_GD / np.bincount(members)[:, None]
+
+
 @dataclass(frozen=True, eq=False)
 class LanguageMeans:
     """Means [L, D] of neutral passage vectors by language, less their own mean."""
@@ -37,11 +45,8 @@ class LanguageMeans:
     @classmethod
     def of(cls, vectors_ND: Floats, languages: Sequence[str]) -> "LanguageMeans":
         """From unit vectors of passages and the language of each; each language counts the same."""
-        names, members = np.unique(np.asarray(languages), return_inverse=True)
-        sums_LD = np.zeros((len(names), vectors_ND.shape[1]))
-        np.add.at(sums_LD, members, vectors_ND.astype(np.float64))
-        means_LD = sums_LD / np.bincount(members)[:, None]
-        return cls(tuple(names.tolist()), (means_LD - means_LD.mean(axis=0)).astype(np.float32))
+        names, means_LD = group_means(vectors_ND, languages)
+        return cls(names, (means_LD - means_LD.mean(axis=0)).astype(np.float32))
 
     def leanings(self, query_vector: Floats) -> dict[str, float]:
         """How much more a passage of each language scores for a question [D] because of its language."""

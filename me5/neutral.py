@@ -16,7 +16,7 @@ import numpy as np
 from me5.cache import cache_folder
 from me5.encoder import Encoder
 from me5.errors import ShapeError
-from me5.language_means import LanguageMeans
+from me5.language_means import LanguageMeans, group_means
 from me5.neutral_map import Floats, NeutralMap
 from me5.pooling import l2_normalize
 from me5.prefixes import Role
@@ -46,15 +46,13 @@ def fit(
     Raises:
         ShapeError: vectors and groups differ in number, or there are too few groups.
     """
-    names, members = np.unique(np.asarray(groups), return_inverse=True)
-    if len(members) != len(vectors_ND) or not 0 <= directions < min(len(names), vectors_ND.shape[1]):
+    number = len(set(groups))
+    if len(groups) != len(vectors_ND) or not 0 <= directions < min(number, vectors_ND.shape[1]):
         raise ShapeError(
-            f"{len(vectors_ND)} vectors in {len(names)} groups cannot give {directions} directions. Expected "
+            f"{len(vectors_ND)} vectors in {number} groups cannot give {directions} directions. Expected "
             "a group for each vector, more groups than directions and more dimensions than directions."
         )
-    sums_GD = np.zeros((len(names), vectors_ND.shape[1]))
-    np.add.at(sums_GD, members, vectors_ND.astype(np.float64))
-    means_GD = sums_GD / np.bincount(members)[:, None]
+    _, means_GD = group_means(vectors_ND, groups)
     centre_D = means_GD.mean(axis=0)
     _, _, right_DD = np.linalg.svd(means_GD - centre_D, full_matrices=False)
     return NeutralMap(right_DD[:directions].astype(np.float32), centre_D.astype(np.float32), share)

@@ -9,7 +9,7 @@ host, or have it fetch models and data sets.
 import os
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Literal
+from typing import TYPE_CHECKING, Literal, get_args
 
 from indexer.library.encoders import ModelFolder
 from indexer.types import SearchMode
@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 Kind = Literal["model", "task", "upload", "folder"]
 
 EXAMPLES = Path(__file__).resolve().parent.parent / "examples"
-SEARCH_MODES: tuple[SearchMode, ...] = ("hybrid", "dense", "lexical")
+SEARCH_MODES: tuple[SearchMode, ...] = get_args(SearchMode)
 
 
 class NotOfferedError(UiError):

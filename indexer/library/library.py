@@ -385,16 +385,6 @@ class Library:
                     self.store.drop(store_name)
             self._release(sources)
 
-    def usable_collection(self, name: str) -> CollectionRecord:
-        """A collection whose model can be opened.
-
-        Raises:
-            CollectionError: there is none of that name, or its model is gone.
-        """
-        record = self.catalog.collection(name)
-        self.encoders.of(record)
-        return record
-
     def require_model(self, name: str) -> None:
         """Refuse a collection, if there is one of that name, that the default model has not made.
 

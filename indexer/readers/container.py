@@ -14,6 +14,7 @@ from functools import lru_cache
 from typing import IO, TYPE_CHECKING
 from urllib.parse import unquote
 
+from indexer.errors import ReadError
 from indexer.readers.pieces import MEGABYTE, Source, refusal
 from indexer.readers.stated_title import real_title
 
@@ -174,12 +175,17 @@ def parse_xml(source: Source, archive: Container, member: str) -> "_Element":
 def refuse_entities(source: Source, element: "_Element") -> None:
     dtd = element.getroottree().docinfo.internalDTD
     if dtd is not None and any(True for _ in dtd.iterentities()):
-        raise refusal(
-            source.name,
-            "declares XML entities, as entity-expansion attacks do",
-            "none in this format",
-            "Save it again from the program that made it",
-        )
+        raise entities_refused(source.name)
+
+
+def entities_refused(name: str) -> ReadError:
+    """The error about a file that declares XML entities."""
+    return refusal(
+        name,
+        "declares XML entities, as entity-expansion attacks do",
+        "none in this format",
+        "Save it again from the program that made it",
+    )
 
 
 @lru_cache(maxsize=4096)  # tags of hostile files are without number
@@ -188,6 +194,7 @@ def _local(tag: str) -> str:
 
 
 def local_name(element: "_Element") -> str:
+    """The name of an element without its namespace; nothing for what is no element."""
     tag = element.tag
     return _local(tag) if isinstance(tag, str) else ""
 

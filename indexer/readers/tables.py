@@ -139,24 +139,6 @@ def labelled(cells: Sequence[str], names: Sequence[str] | None) -> str:
     return "".join(chain(*lines))
 
 
-def row_text(cells: Sequence[str], header: Sequence[str] | None) -> str:
-    """The text of a row, ending in a newline: named title and text columns, else all cells.
-
-    The header row itself (``header`` None) gives nothing when it names a text or title column.
-    """
-    names = [name.strip().lower() for name in (cells if header is None else header)]
-    chosen = [i for i, name in enumerate(names) if name in TITLE_NAMES]
-    texts = [i for i, name in enumerate(names) if name in TEXT_NAMES]
-    if header is None:
-        if texts or chosen:
-            return ""
-    elif texts:
-        picked = [cells[i].strip() for i in (*chosen, *texts) if i < len(cells)]
-        return "".join(part + "\n" for part in picked if part)
-    filled = [cell.strip() for cell in cells if cell.strip()]
-    return " | ".join(filled) + "\n" if filled else ""
-
-
 def _lines(start: str, stream: TextIO) -> Iterator[str]:
     """The lines of what was already read and of the rest; csv refuses NUL."""
     *whole, last = start.split("\n")

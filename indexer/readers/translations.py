@@ -7,8 +7,9 @@ import re
 from collections.abc import Iterator
 
 from indexer.readers import encoding
+from indexer.readers.container import local_name
 from indexer.readers.pieces import Facts, Piece, Reading, Source, refusal
-from indexer.readers.xml_units import Unit, flat_text, iter_units, local_name, open_units, words_of
+from indexer.readers.xml_units import Unit, flat_text, iter_units, open_units, words_of
 
 _SPACES = re.compile(r"\s+")
 _QUOTED = re.compile(r'"((?:[^"\\]|\\.)*)"')

@@ -11,14 +11,12 @@ from indexer.readers.container import local_name, parse_xml, relations
 from indexer.readers.drawings import paragraphs, read_parts
 from indexer.readers.flow import aside
 from indexer.readers.pieces import Facts, Piece, Reading, Source
+from indexer.readers.tables import MAX_NAME_CHARS, labelled
 from indexer.readers.workbook import Cell, Sheet, Workbook, open_workbook, unescaped
 
 if TYPE_CHECKING:
     from lxml.etree import _Element
 
-TITLE_NAMES = frozenset({"title", "heading"})
-TEXT_NAMES = frozenset({"text", "content", "body", "passage"})
-MAX_NAME_CHARS = 60
 SENTENCE_END = re.compile(r"[.!?。！？]$")
 THREAD = "tc="  # what the author of a comment begins with whose text stands in the part of its thread
 
@@ -37,7 +35,9 @@ def read(source: Source) -> Reading:
                 cells = [book.shown(cell) for cell in row]
                 if not any(cells):
                     continue
-                piece = Piece(row_text(cells, names or []), page=page, section=f"{sheet.title} row {number}")
+                piece = Piece(
+                    labelled(cells, names or None), page=page, section=f"{sheet.title} row {number}"
+                )
                 if names is None and sum(map(bool, cells)) > 1:  # lines above may say what the table is
                     names = _names(row, cells)
                     waiting = piece if names else None
@@ -65,23 +65,6 @@ def _names(row: Sequence[Cell], cells: Sequence[str]) -> list[str]:
     are_names = all(len(cell) <= MAX_NAME_CHARS and not SENTENCE_END.search(cell) for cell in filled)
     is_header = len(filled) > 1 and len(set(filled)) == len(filled) and are_texts and are_names
     return [" ".join(cell.split()) for cell in cells] if is_header else []
-
-
-def row_text(cells: Sequence[str], names: Sequence[str]) -> str:
-    """The text of a row: a line ``name: value`` for each filled cell, titles and texts first without name.
-
-    Without names the cells stand side by side.
-    """
-    filled = [(names[at] if at < len(names) else "", cell) for at, cell in enumerate(cells) if cell]
-    if not names:
-        return " | ".join(cell for _, cell in filled) + "\n"
-    bare = [[cell for name, cell in filled if name.lower() in known] for known in (TITLE_NAMES, TEXT_NAMES)]
-    rest = [
-        f"{name}: {cell}" if name else cell
-        for name, cell in filled
-        if name.lower() not in TITLE_NAMES | TEXT_NAMES
-    ]
-    return "".join(f"{line}\n" for line in (*bare[0], *bare[1], *rest))
 
 
 def _beside(book: Workbook, sheet: Sheet, page: int) -> Reading:

@@ -12,6 +12,7 @@ from html.entities import html5
 from typing import TYPE_CHECKING, TextIO
 
 from indexer.readers import encoding
+from indexer.readers.container import entities_refused, local_name
 from indexer.readers.pieces import Source, refusal
 
 if TYPE_CHECKING:
@@ -103,12 +104,6 @@ def _between(found: re.Match[str]) -> str:
     return " " if are_words else ""
 
 
-def local_name(element: "_Element") -> str:
-    """The name of an element without its namespace; nothing for what is no element."""
-    tag = element.tag
-    return tag.rpartition("}")[2] if isinstance(tag, str) else ""
-
-
 class _Scanner:
     def __init__(
         self, stream: TextIO, name: str, root: str, heads: tuple[str, ...], units: tuple[str, ...]
@@ -152,12 +147,7 @@ class _Scanner:
         before = _DECLARES.search(self._text)
         found = found and re.compile(rf"<{re.escape(found[1])}(?=[\s/>])").search(self._text)
         if before and (found is None or before.start() < found.start()):
-            raise refusal(
-                self._name,
-                "declares XML entities, as entity-expansion attacks do",
-                "none in this format",
-                "Save it again from the program that made it",
-            )
+            raise entities_refused(self._name)
         if found is None:
             raise refusal(
                 f"{self._name}, line 1",

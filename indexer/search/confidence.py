@@ -34,13 +34,13 @@ class Bands:
     likely: float
     strong: float
 
-    def name(self, cosine: float) -> Confidence:
+    def name(self, likeness: float) -> Confidence:
         """The band of a likeness (``ranking.likeness``)."""
-        if cosine >= self.strong:
+        if likeness >= self.strong:
             return "strong"
-        if cosine >= self.likely:
+        if likeness >= self.likely:
             return "likely"
-        return "weak" if cosine >= self.weak else "none"
+        return "weak" if likeness >= self.weak else "none"
 
 
 @dataclass(frozen=True)

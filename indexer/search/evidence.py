@@ -111,13 +111,12 @@ def best_sentences(
         for row, (passage, candidates) in enumerate(zip(passages, spans, strict=True))
     ]
     shown = [_best(candidates) for candidates in judged]
-    if closer is None:
-        return shown
-    anew = [_best(candidates) for candidates in _read_closely(closer, passages, terms, judged)]
-    return [
-        None if best is None or first is None else replace(best, cosine=first.cosine)
-        for best, first in zip(anew, shown, strict=True)
-    ]
+    if closer is not None:
+        for row, best in _read_closely(closer, passages, terms, judged).items():
+            first = shown[row]
+            if best is not None and first is not None:
+                shown[row] = replace(best, cosine=first.cosine)
+    return shown
 
 
 def _compare(
@@ -132,21 +131,18 @@ def _read_closely(
     passages: Sequence[Readable],
     terms: Sequence[Term],
     judged: Sequence[list[Evidence]],
-) -> list[list[Evidence]]:
-    """The best few sentences of the first passages alone, judged anew."""
+) -> dict[int, Evidence | None]:
+    """The best of the best few sentences of each of the first passages, where there are several."""
     few = [
         sorted((one.start, one.end) for one in sorted(candidates, key=lambda one: -one.score)[:keep])
         for keep, candidates in zip(_READ_CLOSELY, judged, strict=False)
     ]
-    read = [(row, span) for row, spans in enumerate(few) for span in spans if len(spans) > 1]
-    cosines = _compare(closer, passages, read)
-    anew = [
-        _judge(passages[row], spans, terms, [cosines[row, span] for span in spans])
-        if len(spans) > 1
-        else judged[row]
-        for row, spans in enumerate(few)
-    ]
-    return [*anew, *judged[len(anew) :]]
+    several = {row: spans for row, spans in enumerate(few) if len(spans) > 1}
+    cosines = _compare(closer, passages, [(row, span) for row, spans in several.items() for span in spans])
+    return {
+        row: _best(_judge(passages[row], spans, terms, [cosines[row, span] for span in spans]))
+        for row, spans in several.items()
+    }
 
 
 @lru_cache(maxsize=8192)

@@ -203,11 +203,14 @@ def likeness(corpus: Corpus, query: Query, found: Found) -> float | None:
 def with_evidence(
     corpus: Corpus, query: Query, found: Sequence[Found], *, closely: bool = True
 ) -> list[Found]:
-    """The same passages with their best sentences.
+    """The same passages with their best sentences; those that have one keep it.
 
     A transformer costs milliseconds a sentence: the fast model reads them all, and leaves to the transformer
     the best few of the first hits (``closely``).
     """
+    missing = [one for one in found if one.evidence is None]
+    if not missing:
+        return list(found)
     reader = closer = None
     sentences = _SHARPENED_SENTENCES
     if corpus.encoder is not None and query.vector is not None:
@@ -217,10 +220,16 @@ def with_evidence(
         else:
             reader, closer = _quick_reader(query.text), own if closely else None
             sentences = _QUICK_SENTENCES
-    evidence = best_sentences(
-        [_readable(one.info) for one in found], query.terms, reader, max_sentences=sentences, closer=closer
+    evidence = iter(
+        best_sentences(
+            [_readable(one.info) for one in missing],
+            query.terms,
+            reader,
+            max_sentences=sentences,
+            closer=closer,
+        )
     )
-    return [replace(one, evidence=best) for one, best in zip(found, evidence, strict=True)]
+    return [one if one.evidence is not None else replace(one, evidence=next(evidence)) for one in found]
 
 
 def _quick_reader(question: str) -> Reader:

@@ -17,6 +17,7 @@ from indexer.search.calibration import Backgrounds
 from indexer.search.codes import lacks_a_code
 from indexer.search.confidence import Calibration, TermStatistics
 from indexer.search.corpus import Corpus
+from indexer.search.fairness import AS_THEY_ARE
 from indexer.search.lexical import sparse_query
 from indexer.search.ranking import (
     EXACT,
@@ -99,11 +100,11 @@ def search(
     if chunks:
         corpus = Corpus(catalog, store, None if mode == "lexical" else open_encoder(), collection)
         calibration = None if corpus.encoder is None else _backgrounds.calibration(corpus, chunks)
-        asked = _prepare(text, mode, corpus.encoder, _backgrounds.terms(corpus, chunks))
-        if asked.vector is not None:
-            asked = replace(asked, fair=corpus.fair_scores(asked.vector))
+        terms = query_terms(shown)
+        informed = [] if mode == "dense" else _informed(terms, _backgrounds.terms(corpus, chunks))
+        asked = _prepare(corpus, text, informed)
         found = best_passages(corpus, asked, Options(mode, fusion, where), top_k)
-        at_most: Confidence = "weak" if lacks_a_code(corpus, query_terms(shown), where, found) else "strong"
+        at_most: Confidence = "weak" if lacks_a_code(corpus, terms, where, found) else "strong"
         hits = _to_hits(corpus, asked, found, calibration, at_most)
         notices = asked.notices
         can_tell = calibration is None or calibration.can_tell
@@ -150,12 +151,13 @@ def _check(query: str, mode: str, top_k: int, fusion: str) -> None:
         )
 
 
-def _prepare(text: str, mode: SearchMode, encoder: "Encoder | None", statistics: TermStatistics) -> Query:
-    shown = text[:_MAX_QUERY_CHARACTERS]
+def _prepare(corpus: Corpus, text: str, terms: list[Term]) -> Query:
+    encoder = corpus.encoder
     notices: tuple[str, ...] = ()
-    vector = None
+    vector, fair = None, AS_THEY_ARE
     if encoder is not None:
         vector = encoder.encode([text], Role.QUERY)[0]
+        fair = corpus.fair_scores(vector)
         # A token has at least one byte, so short texts need no counting.
         if len(text.encode()) + 16 > encoder.max_tokens:
             count = encoder.count_tokens([text], Role.QUERY)[0]
@@ -164,13 +166,13 @@ def _prepare(text: str, mode: SearchMode, encoder: "Encoder | None", statistics:
                     f"The query has {count} tokens; the model reads the first {encoder.max_tokens}. "
                     "Ask a shorter question to have all of it considered.",
                 )
-    terms = [] if mode == "dense" else query_terms(shown)
     return Query(
         text=text,
         vector=vector,
-        sparse=sparse_query(shown),
-        terms=_informed(terms, statistics),
+        sparse=sparse_query(text[:_MAX_QUERY_CHARACTERS]),
+        terms=terms,
         notices=notices,
+        fair=fair,
     )
 
 
@@ -188,11 +190,8 @@ def _to_hits(
     calibration: Calibration | None,
     at_most: Confidence,
 ) -> list[Hit]:
-    read = found[:_EVIDENCE_HITS] if corpus.encoder is None or corpus.reads_sentences else found
-    missing = [rank for rank, one in enumerate(read) if one.evidence is None]
-    completed = with_evidence(corpus, query, [found[rank] for rank in missing])
-    for rank, one in zip(missing, completed, strict=True):
-        found[rank] = one
+    read = _EVIDENCE_HITS if corpus.encoder is None or corpus.reads_sentences else len(found)
+    found = [*with_evidence(corpus, query, found[:read]), *found[read:]]
     bands = [min(_confidence(corpus, query, one, calibration), at_most, key=_ORDER.index) for one in found]
     return [_to_hit(one, band) for one, band in zip(found, bands, strict=True)]
 

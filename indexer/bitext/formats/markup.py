@@ -19,9 +19,9 @@ from indexer.bitext.formats.left_out import LeftOut
 from indexer.bitext.formats.lines import unreadable
 from indexer.errors import ExportError
 from indexer.readers import xml_units
+from indexer.readers.container import local_name as local
 from indexer.readers.pieces import Source
 from indexer.readers.xml_units import Unit, flat_text, open_units
-from indexer.readers.xml_units import local_name as local
 
 if TYPE_CHECKING:
     from lxml.etree import _Element

@@ -17,7 +17,7 @@ URLS = ["sqlite", *(["postgresql"] if "DATABASE_URL" in os.environ else [])]
 
 
 @pytest.fixture(params=URLS)
-def any_catalog(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Catalog]:
+def catalog(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Catalog]:
     if request.param == "sqlite":
         opened = Catalog(tmp_path / "catalog.sqlite3")
     else:
@@ -93,5 +93,5 @@ class Shelf:
 
 
 @pytest.fixture
-def shelf(any_catalog: Catalog) -> Shelf:
-    return Shelf(any_catalog)
+def shelf(catalog: Catalog) -> Shelf:
+    return Shelf(catalog)

@@ -1,8 +1,6 @@
 """The catalog: what goes in comes out, counts add up, schema and migrations agree."""
 
-import os
 import uuid
-from collections.abc import Iterator
 from dataclasses import replace
 from datetime import UTC, datetime
 from pathlib import Path
@@ -16,23 +14,6 @@ from indexer.catalog.documents import ancestor_folders, folder_of
 from indexer.catalog.tables import Base
 from indexer.errors import CatalogError, CollectionError
 from indexer.types import Chunk, Where
-
-URLS = ["sqlite", *(["postgresql"] if "DATABASE_URL" in os.environ else [])]
-
-
-@pytest.fixture(params=URLS)
-def catalog(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Catalog]:
-    if request.param == "sqlite":
-        opened = Catalog(tmp_path / "catalog.sqlite3")
-    else:
-        opened = Catalog(os.environ["DATABASE_URL"])
-        for one in opened.collection_records():
-            opened.drop_collection(one.id)
-        with opened.write() as connection:
-            connection.execute(text("DELETE FROM jobs"))
-            connection.execute(text("DELETE FROM settings"))
-    yield opened
-    opened.close()
 
 
 @pytest.fixture
