@@ -72,7 +72,7 @@ class Access:
         if kind == "model":
             raise NotOfferedError(
                 f"The model '{name}' is not offered on this page. Expected a model of the list. Whoever runs "
-                "the app can add it there: python app.py models --register FOLDER."
+                "the app can add it there: python app.py models --register FOLDER NAME."
             )
         if kind == "task":
             raise NotOfferedError(
