@@ -9,7 +9,7 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
-from urllib.parse import quote
+from urllib.parse import parse_qs, quote, urlsplit
 
 import pytest
 
@@ -20,6 +20,8 @@ CHROMIUM_ARGS = (
     "--disable-background-networking", "--disable-component-update", "--disable-sync",
 )  # fmt: skip
 START_SECONDS = 120
+TABS = ("library", "parallel", "train", "evaluate")
+"""Those that are not open at first."""
 
 DOCUMENTS = {
     "hafen.md": "# Hafenordnung\n\nJedes Schiff meldet sich beim Hafenmeister, bevor es anlegt. "
@@ -170,6 +172,14 @@ def contexts(browser: Any) -> Iterator[dict[tuple[int, int, bool], Any]]:
         context.close()
 
 
+def first_seen(url: str) -> str:
+    """The selector of what shows that the tab of an address is there: Search is only passed on the way to another."""
+    tab = parse_qs(urlsplit(url).query).get("tab", ["search"])[0]
+    if tab in TABS:
+        return f"#tab-{tab}:visible"
+    return "#query textarea:visible, #query input:visible, #try-samples:visible"
+
+
 @pytest.fixture
 def open_page(browser: Any, contexts: dict[tuple[int, int, bool], Any]) -> Iterator[Callable[..., Any]]:
     """Open a page; when the test ends, nothing may have left this machine and no script may have failed."""
@@ -198,7 +208,7 @@ def open_page(browser: Any, contexts: dict[tuple[int, int, bool], Any]) -> Itera
         page.set_default_timeout(90_000)  # child processes share the processor with the page
         page.on("pageerror", lambda error: broken.append(str(error)))
         page.goto(url)
-        page.wait_for_selector("#query textarea:visible, #query input:visible, #try-samples:visible")
+        page.wait_for_selector(first_seen(url))
         return page
 
     yield open_one
