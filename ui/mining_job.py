@@ -38,8 +38,8 @@ CURVE_POINTS = 200
 TOLD_EVERY_S = 0.3
 UNLIKE = 10
 """Sides whose numbers of sentences differ by this factor get a notice."""
-LEAST_ALIGNED = 0.3
-"""Where the line starts for aligned texts: chance blocks score about 0, equal vectors 1."""
+MIN_ALIGNED = 0.3
+"""The first threshold for aligned texts: chance blocks score about 0, equal vectors 1."""
 NO_SPACE = (
     "The disk is full. Expected free space for vectors and pairs. Make room, then resume: nothing is lost."
 )
@@ -121,7 +121,7 @@ def find(folder: Path, request: Request, model: str) -> dict[str, Any]:
 def _score(given: Sequence[Pair], encoder: Encoder, work: Path, told: _Told) -> Found:
     result = rescore(given, encoder, folder=work, progress=told)
     assert result.estimate is not None
-    return Found(result.pairs, result.languages, result.estimate.threshold, _told_of_scores(result))
+    return Found(result.pairs, result.languages, result.estimate.threshold, _score_details(result))
 
 
 def _mine(
@@ -136,11 +136,11 @@ def _mine(
         keep_below=True,
     )
     result = mine(sides[0], sides[1], encoder, settings, folder=work, progress=told)
-    details = {"dropped": result.dropped, "margin": request.margin} | _told_of_scores(result)
+    details = {"dropped": result.dropped, "margin": request.margin} | _score_details(result)
     return Found(result.pairs, result.languages, float(result.threshold), details)
 
 
-def _told_of_scores(result: MiningResult) -> dict[str, Any]:
+def _score_details(result: MiningResult) -> dict[str, Any]:
     cap = result.max_score if np.isfinite(result.max_score) else None
     return {"cap": cap, "chances": _curve(result.estimate)}
 
@@ -172,7 +172,7 @@ def _align(
         if not size
     )
     dropped = {f"{name} sentences without a translation": count for name, count in left_out.items()}
-    line = LEAST_ALIGNED if request.threshold is None else request.threshold
+    line = MIN_ALIGNED if request.threshold is None else request.threshold
     return Found(beads_to_pairs(beads, *sides), languages, line, {"dropped": dropped})
 
 
@@ -181,7 +181,7 @@ def _curve(estimate: Estimate | None) -> list[list[float]] | None:
     if estimate is None or estimate.method == "default" or not len(estimate.scores):
         return None
     places = np.unique(np.linspace(0, len(estimate.scores) - 1, CURVE_POINTS).astype(np.int64))[::-1]
-    points = zip(estimate.scores[places].tolist(), estimate.chances[places].tolist(), strict=True)
+    points = zip(estimate.scores[places].tolist(), estimate.probabilities[places].tolist(), strict=True)
     return [[round(score, 6), round(chance, 6)] for score, chance in points]
 
 

@@ -78,9 +78,9 @@ def align_files(
         if not sentences:
             raise MiningError(f"{path} is empty; expected sentences on both sides. Check the file.")
     work = _Work(encoder, settings, folder, _teller(progress), cancelled)
-    spoken = (side_language(sides[0]), side_language(sides[1]))
-    pairs = work.align(sides[0], sides[1], spoken, f"aligning {source.name}", (0.0, 1.0))
-    return _result(pairs, settings, spoken, (len(sides[0]), len(sides[1])), {})
+    languages = (side_language(sides[0]), side_language(sides[1]))
+    pairs = work.align(sides[0], sides[1], languages, f"aligning {source.name}", (0.0, 1.0))
+    return _result(pairs, settings, languages, (len(sides[0]), len(sides[1])), {})
 
 
 def align_folders(
@@ -130,17 +130,17 @@ def align_folders(
         if places:
             dropped[f"{name} document without partner"] = len(places)
     ours, theirs = (list(side.values()) for side in documents)
-    spoken = (_spoken(ours), _spoken(theirs))
+    languages = (_language_of(ours), _language_of(theirs))
     pairs: list[Pair] = []
     step = (1 - _PAIRING) / max(len(pairing.pairs), 1)
     for number, found in enumerate(pairing.pairs):
         begun = _PAIRING + number * step
         name = named[0][found.source].name
         pairs += work.align(
-            ours[found.source], theirs[found.target], spoken, f"aligning {name}", (begun, begun + step)
+            ours[found.source], theirs[found.target], languages, f"aligning {name}", (begun, begun + step)
         )
     counts = (sum(map(len, ours)), sum(map(len, theirs)))
-    return _result(pairs, settings, spoken, counts, dropped)
+    return _result(pairs, settings, languages, counts, dropped)
 
 
 class _Work:
@@ -164,7 +164,7 @@ class _Work:
         self,
         source: Sequence[Sentence],
         target: Sequence[Sentence],
-        spoken: tuple[str, str],
+        languages: tuple[str, str],
         message: str,
         part: tuple[float, float],
     ) -> list[Pair]:
@@ -179,7 +179,7 @@ class _Work:
         )
         ours, theirs = (
             [replace(one, language=language) if one.language == UNKNOWN_LANGUAGE else one for one in side]
-            for side, language in ((source, spoken[0]), (target, spoken[1]))
+            for side, language in ((source, languages[0]), (target, languages[1]))
         )
         return beads_to_pairs(beads, ours, theirs, min_score=self._settings.threshold)
 
@@ -204,7 +204,7 @@ def _documents(
     return found
 
 
-def _spoken(documents: Sequence[Sequence[Sentence]]) -> str:
+def _language_of(documents: Sequence[Sequence[Sentence]]) -> str:
     return side_language([sentence for document in documents for sentence in document])
 
 
@@ -219,7 +219,7 @@ def _teller(progress: Progress | None) -> Callable[[str, float], None]:
 def _result(
     pairs: list[Pair],
     settings: MiningSettings,
-    spoken: tuple[str, str],
+    languages: tuple[str, str],
     sentences: tuple[int, int],
     dropped: dict[str, int],
 ) -> MiningResult:
@@ -232,5 +232,5 @@ def _result(
         estimated_precision=float("nan"),
         dropped=dropped,
         sentences=sentences,
-        languages=spoken,
+        languages=languages,
     )

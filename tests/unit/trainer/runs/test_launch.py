@@ -58,7 +58,7 @@ def test_a_run_is_a_polite_process_of_its_own_session(start: Start) -> None:
     assert process.nice() >= min(19, psutil.Process().nice())
     assert process.nice() >= launch.POLITE
     assert os.getsid(run.pid) == run.pid
-    with pytest.raises(TrainingError, match="going on already"):
+    with pytest.raises(TrainingError, match="running already"):
         start(WAIT)
 
 
