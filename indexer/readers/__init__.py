@@ -10,9 +10,19 @@ from importlib import import_module
 from types import MappingProxyType
 from typing import Protocol, cast
 
-from indexer.readers.pieces import Facts, Piece, Reading, ReadLimits, Source
+from indexer.readers.pieces import Facts, Piece, Reading, ReadLimits, Source, suffix_of
 
-__all__ = ["ARCHIVE_SUFFIXES", "SUFFIXES", "Facts", "Piece", "ReadLimits", "Reading", "Source", "load_reader"]
+__all__ = [
+    "ARCHIVE_SUFFIXES",
+    "SUFFIXES",
+    "Facts",
+    "Piece",
+    "ReadLimits",
+    "Reading",
+    "Source",
+    "load_reader",
+    "suffix_of",
+]
 
 SUFFIXES: Mapping[str, str] = MappingProxyType(
     {
@@ -53,10 +63,21 @@ SUFFIXES: Mapping[str, str] = MappingProxyType(
         ".xliff": "xliff",
         ".po": "po",
         ".pot": "po",
+        ".msg": "msg",
         ".zip": "zip",
+        ".7z": "7z",
+        ".tar": "tar",
+        ".tar.gz": "tar",
+        ".tgz": "tar",
+        ".tar.bz2": "tar",
+        ".tbz": "tar",
+        ".tbz2": "tar",
+        ".tar.xz": "tar",
+        ".txz": "tar",
     }
 )
-ARCHIVE_SUFFIXES = frozenset({".zip"})
+"""By the end of a file's name, as ``suffix_of`` gives it."""
+ARCHIVE_SUFFIXES = frozenset(suffix for suffix, kind in SUFFIXES.items() if kind in ("zip", "7z", "tar"))
 
 _READERS = {
     "txt": "plain:read_text",
@@ -82,7 +103,10 @@ _READERS = {
     "tmx": "translations:read_tmx",
     "xliff": "translations:read_xliff",
     "po": "translations:read_po",
+    "msg": "outlook:read",
     "zip": "archive:read",
+    "7z": "archive:read",
+    "tar": "archive:read",
 }
 
 

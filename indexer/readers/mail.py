@@ -39,7 +39,7 @@ def read(source: Source) -> Reading:
     if not message.keys():
         raise refusal(source.name, "has no e-mail headers", "an RFC 822 message", "Rename it to .txt")
     yield Facts(title=header(message, "subject"))
-    yield from _read_message(source, message)
+    yield from read_message(source, message)
 
 
 def _read_box(source: Source) -> Reading:
@@ -54,7 +54,7 @@ def _read_box(source: Source) -> Reading:
             continue
         subject = header(message, "subject")[:200]
         section = f"message {number}: {subject}" if subject else f"message {number}"
-        for item in _read_message(source, message):
+        for item in read_message(source, message):
             if isinstance(item, Facts):
                 if item.warning:
                     yield Facts(warning=f"message {number}: {item.warning}")
@@ -88,7 +88,8 @@ def _parsed(data: bytes) -> EmailMessage:
     return message
 
 
-def _read_message(source: Source, message: EmailMessage) -> Reading:
+def read_message(source: Source, message: EmailMessage) -> Reading:
+    """The headers, texts and attachments of a message."""
     parts = list(parts_of(message))
     items = [item for part in parts if isinstance(part, Text) for item in part.items]
     attachments = [part for part in parts if isinstance(part, Attachment)]
@@ -121,7 +122,7 @@ def _read_attachment(source: Source, attachment: Attachment) -> Reading:
     try:
         if kind == "message/rfc822":
             messages = [one for one in part.iter_parts() if isinstance(one, EmailMessage)]
-            items: Reading = (item for one in messages for item in _read_message(inner, one))
+            items: Reading = (item for one in messages for item in read_message(inner, one))
         else:
             _, items = sniff.read(inner)
         for item in items:
