@@ -22,6 +22,7 @@ FOREIGN = (
     (b"II*\0", "a TIFF image"),
     (b"MM\0*", "a TIFF image"),
     (b"\0\0\1\0", "an icon"),
+    (b"\0\0\1\xba", "a film, or pictures of subtitles (VobSub)"),
     (b"ID3", "an MP3 recording"),
     (b"OggS", "an Ogg recording"),
     (b"fLaC", "a FLAC recording"),

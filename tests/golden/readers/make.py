@@ -376,6 +376,35 @@ def make_translations() -> None:
     )
 
 
+def make_captions() -> None:
+    first, rest = TEXTS["tr"].split(", ", 1)
+    lines = [f"{{1}}{{1}}25.000\n{{25}}{{50}}{{y:i}}{first},|{rest}\n", "{1750}{1800}- Evet|- Hayır\n"]
+    put(
+        "tr.sub",
+        "".join(lines).encode("cp1254"),
+        (f"{TEXTS['tr']}\n", None, "00:00:01"),
+        ("- Evet\n- Hayır\n", None, "00:01:10"),
+    )
+    put(
+        "pl.sbv",
+        f"0:00:01.000,0:00:04.000\n{TEXTS['pl']}\n\n0:00:05.000,0:00:06.000\n>> ADA: 2 < 3\n".encode(),
+        (f"{TEXTS['pl']}\n>> ADA: 2 < 3\n", None, "00:00:01"),
+    )
+    page = (
+        '<?xml version="1.0" encoding="utf-8"?><tt:tt xmlns:tt="http://www.w3.org/ns/ttml" '
+        'xmlns:m="http://www.w3.org/ns/ttml#metadata" xmlns:s="http://www.w3.org/ns/ttml#styling"><tt:head><tt:metadata>'
+        '<m:agent xml:id="a" type="person"><m:name type="full">明</m:name></m:agent></tt:metadata></tt:head><tt:body><tt:div>'
+        f'<tt:p begin="00:00:01.000" end="2s" m:agent="a">{TEXTS["ja"][:8]}<tt:br/>{TEXTS["ja"][8:]}</tt:p>'
+        f'<tt:p begin="1.5m" end="2m">{TEXTS["km"]} &lt;3</tt:p></tt:div></tt:body></tt:tt>'
+    )
+    put(
+        "ja-km.ttml",
+        page.encode(),
+        (f"明: {TEXTS['ja']}\n", None, "00:00:01"),
+        (f"{TEXTS['km']} <3\n", None, "00:01:30"),
+    )
+
+
 def make_archives() -> None:
     out = io.BytesIO()
     with tarfile.open(fileobj=out, mode="w:xz") as archive:
@@ -485,6 +514,7 @@ def main() -> None:
     make_tables()
     make_plain_formats()
     make_translations()
+    make_captions()
     make_archives()
     make_pdfs(sys.argv[1] if len(sys.argv) > 1 else "chromium")
     rows = [
