@@ -25,6 +25,7 @@ INVISIBLE = 3  # render mode
 PICTURE_SHARE = 0.5  # of the page, of all pictures together: a scan
 SMALL_MARK = 0.7  # of the character height
 FIRST_WIDE = 0x2000  # code of the first character that may stand upright in vertical writing
+MIN_STEP = 0.1  # of the character height, between the left sides of letters
 MIN_HEIGHT = 0.5  # points; smaller text is there for machines
 MAX_FORM_DEPTH = 4
 MAX_OBJECTS = 200_000
@@ -270,12 +271,9 @@ class _Places:
         if first is None or last is None or not first.is_level(last):
             return False
         height, wide = first[3] - first[1], last[0] - first[0]
-        if height < MIN_HEIGHT or not 0 < wide < height * (len(word) - 1):
+        if height < MIN_HEIGHT or not MIN_STEP * height < wide / (len(word) - 1) < height:
             return False
-        if first[1] != self._bottom:
-            self._turn, self._bottom = turn_of(self._get_angle(self._text, index)), first[1]
-        if self._turn:
-            return False
+        self._turn, self._bottom = 0.0, first[1]  # letters that are turned are not level in a row
         builder.add_word(word, first, last)
         return True
 
