@@ -60,6 +60,12 @@ def is_plain(word: str) -> bool:
                                and word not in _ONE_LANGUAGE and not word.startswith(_CHINESE))  # fmt: skip
 
 
+def is_language(code: str) -> bool:
+    """Whether a code or tag is one of a language that has a name here: ``de``, ``zh_Hant``, ``deu``."""
+    primary = code.lower().replace("_", "-").split("-", 1)[0]
+    return primary in _codes() or primary in _two_letters()
+
+
 def language_name(code: str) -> str:
     """The English name of a code; the code where there is none."""
     primary = code.split("-", 1)[0]
