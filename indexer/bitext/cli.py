@@ -42,7 +42,8 @@ def add_verb(verbs: "argparse._SubParsersAction[argparse.ArgumentParser]") -> No
         "target",
         metavar="TARGET",
         nargs="?",
-        help="the other side; without it, SOURCE is a file of pairs (.tmx .xlf .tsv …) to be scored again",
+        help="the other side; without it, SOURCE is a file of pairs (.tmx .xlf .tsv …) to be scored again, "
+        "or a folder of such files and of pairs such as corpus.de and corpus.en",
     )
     parser.add_argument(
         "--out",

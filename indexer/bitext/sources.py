@@ -5,23 +5,21 @@ first lines unless it is said. Everything else is cut into sentences by rules (`
 or by another segmenter. Offsets count characters of the extracted text.
 """
 
-import bz2
-import gzip
-import lzma
 import random
-import zlib
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, TypeVar
+from typing import TYPE_CHECKING, TypeVar
 
-from indexer.bitext.formats import read_pairs
+from indexer.bitext.formats import FORMATS, read_pairs
 from indexer.bitext.formats.left_out import LeftOut
-from indexer.bitext.formats.moses import is_side
+from indexer.bitext.formats.moses import is_side, prefixes_in
+from indexer.bitext.formats.packing import OPENERS, UNREADABLE, bare, open_bytes, packing_of
 from indexer.bitext.segmenters import Segmenter
 from indexer.bitext.values import UNKNOWN_LANGUAGE, Pair, Sentence
 from indexer.errors import ReadError
 from indexer.readers import SUFFIXES, Source, encoding
 from indexer.readers.worker import read_file
+from indexer.text.language.names import is_language
 from indexer.text.language.tags import language_tag
 from indexer.text.segmentation import sentence_spans
 
@@ -33,7 +31,9 @@ Item = TypeVar("Item")
 TEXT_SUFFIXES = frozenset({"", ".txt", ".text"})
 TWO_SIDED = frozenset({"tmx", "xliff", "po"})
 """Types of files that hold both sides, and so are no side."""
-PACKED = frozenset({".gz", ".xz", ".bz2"})
+PAIR_SUFFIXES = frozenset(
+    suffix for form in FORMATS.values() for suffix in form.suffixes if suffix != ".moses"
+)
 MAX_TEXT_BYTES = 4 * 1024**3
 _READ_BYTES = 1 << 20
 _SAMPLE_LINES = 400
@@ -68,15 +68,14 @@ def read_sentences(
     if not path.is_file():
         seen = "is a folder" if path.is_dir() else "is not there"
         raise ReadError(f"{path} {seen}; expected a file with sentences. Check the path.")
-    packing = path.suffix.lower() if path.suffix.lower() in PACKED else ""
-    inner = Path(path.stem).suffix.lower() if packing else path.suffix.lower()
-    if inner not in SUFFIXES and _is_side_of_two(path, packing):
+    packing, inner = packing_of(path), bare(path).suffix.lower()
+    if inner not in SUFFIXES and _is_named_by_language(path):
         named = language_tag(inner[1:]) or UNKNOWN_LANGUAGE  # corpus.de, as collections of corpora name it
         language, inner = named if language == UNKNOWN_LANGUAGE else language, ""
     if inner in TEXT_SUFFIXES:
-        return list(_plain(path, packing, language, lines, segment))
+        return list(_plain(path, language, lines, segment))
     if packing or inner not in SUFFIXES:
-        known = ", ".join(sorted({*SUFFIXES, *(f".txt{one}" for one in PACKED)}))
+        known = ", ".join(sorted({*SUFFIXES, *(f".txt{one}" for one in OPENERS)}))
         raise ReadError(f"{path.name} has no format that is read here; expected one of {known}. Convert it.")
     with read_file(path, cancelled=cancelled) as reading:
         return list(_segmented((block.text for block in reading), path.name, language, segment))
@@ -104,19 +103,47 @@ def collection_sentences(
 
 
 def read_sides(path: Path, left_out: LeftOut | None = None) -> list[Pair]:
-    """The pairs of a file that holds both sides, for scoring them again.
+    """The pairs of a file that holds both sides, for scoring them again; of a folder, those of all its files.
 
     Args:
-        path: the file, or the prefix of two.
-        left_out: counts units that are damaged or have an empty side.
+        path: the file, the prefix of two, or a folder; files there that differ in their language
+            (``corpus.de``, ``corpus.en``, also packed) are two sides.
+        left_out: counts units that are damaged or have an empty side, and files that cannot be read.
 
     Raises:
         ReadError: the file is missing, or nothing in it can be read.
     """
     left_out = LeftOut() if left_out is None else left_out
+    if path.is_dir():
+        return _pairs_below(path, left_out)
     pairs = list(read_pairs(path, left_out=left_out))
     if not pairs and left_out.reasons:
         raise ReadError(left_out.reasons[0])
+    return pairs
+
+
+def _pairs_below(folder: Path, left_out: LeftOut) -> list[Pair]:
+    """The pairs of a folder, at any depth, in the order of the names."""
+    pairs: list[Pair] = []
+    found = 0
+    folders = [folder, *sorted(path for path in folder.rglob("*") if path.is_dir())]
+    for place in folders:
+        files = [
+            path
+            for path in place.iterdir()
+            if bare(path).suffix.lower() in PAIR_SUFFIXES and path.is_file() and not path.name.startswith(".")
+        ]
+        for path in sorted([*files, *prefixes_in(place)]):
+            found += 1
+            try:
+                pairs += list(read_pairs(path, left_out=left_out, format=None if path in files else "moses"))
+            except ReadError as error:
+                left_out.add(error)
+    if not found or (not pairs and left_out.reasons):
+        seen = left_out.reasons[0] if left_out.reasons else f"{folder} holds no pairs"
+        raise ReadError(
+            seen if found else f"{seen}; expected two files such as corpus.de and corpus.en, or .tmx."
+        )
     return pairs
 
 
@@ -131,11 +158,9 @@ def files_below(folder: Path) -> list[Path]:
     """The files of a folder that sentences can be read from, at any depth, in the order of their paths."""
     found = []
     for path in sorted(folder.rglob("*")):
-        inner = Path(path.stem) if path.suffix.lower() in PACKED else path
-        suffix = inner.suffix.lower()
+        suffix = bare(path).suffix.lower()
         is_known = suffix in TEXT_SUFFIXES or SUFFIXES.get(suffix, "tmx") not in TWO_SIDED
-        is_known = is_known and not path.name.startswith(".")
-        if is_known and path.is_file():
+        if is_known and not path.name.startswith(".") and path.is_file():
             found.append(path)
     return found
 
@@ -154,22 +179,19 @@ def is_line_per_sentence(text: str) -> bool:
     return joined <= _JOINED_LINES * len(filled) and len(spans) + joined <= _SENTENCES_A_LINE * len(filled)
 
 
-def _is_side_of_two(path: Path, packing: str) -> bool:
-    """Whether a file is named by its language, with another of that kind beside it: corpus.de, corpus.en."""
-
-    def bare(other: Path) -> Path:
-        return Path(other.name.removesuffix(packing))
-
-    return is_side(bare(path)) and any(
-        other.name != path.name and bare(other).stem == bare(path).stem and is_side(bare(other))
-        for other in path.parent.iterdir()
+def _is_named_by_language(path: Path) -> bool:
+    """Whether a file is one side of a corpus, such as corpus.de: by its name, or by another one beside it."""
+    return is_side(path) and (
+        is_language(bare(path).suffix[1:])
+        or any(
+            bare(other).name != bare(path).name and bare(other).stem == bare(path).stem and is_side(other)
+            for other in path.parent.iterdir()
+        )
     )
 
 
-def _plain(
-    path: Path, packing: str, language: str, lines: bool | None, segment: Segmenter
-) -> Iterator[Sentence]:
-    data = _unpacked(path, packing)
+def _plain(path: Path, language: str, lines: bool | None, segment: Segmenter) -> Iterator[Sentence]:
+    data = _unpacked(path)
     if not data:
         return
     codec = encoding.detect_source(Source(path.name, data=data))
@@ -215,13 +237,12 @@ def _mostly_utf8(line: bytes) -> bool:
     return decoded.count("\ufffd") * 4 < sum(not char.isascii() for char in decoded)
 
 
-def _unpacked(path: Path, packing: str) -> bytes:
+def _unpacked(path: Path) -> bytes:
     """The bytes of a file, unpacked if needed, within the limit."""
-    openers: dict[str, Callable[..., Any]] = {".gz": gzip.open, ".xz": lzma.open, ".bz2": bz2.open}
     parts: list[bytes] = []
     size = 0
     try:
-        with openers.get(packing, open)(path, "rb") as stream:
+        with open_bytes(path) as stream:
             while part := stream.read(_READ_BYTES):
                 parts.append(part)
                 size += len(part)
@@ -230,7 +251,8 @@ def _unpacked(path: Path, packing: str) -> bytes:
                         f"{path.name} holds more than {MAX_TEXT_BYTES >> 30} GiB of text; expected a smaller "
                         "file. Split it."
                     )
-    except (OSError, EOFError, lzma.LZMAError, zlib.error) as error:
+    except UNREADABLE as error:
+        packing = packing_of(path)
         raise ReadError(
             f"{path.name} cannot be read ({error}); expected a readable{' ' + packing if packing else ''} "
             "file. Check it, or download it again."

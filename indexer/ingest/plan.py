@@ -8,7 +8,7 @@ from uuid import UUID, uuid5
 from indexer.catalog import Catalog, CollectionRecord, DocumentRecord
 from indexer.ingest.scan import FoundFile
 from indexer.library.blobs import hash_file
-from indexer.readers import SUFFIXES
+from indexer.readers import SUFFIXES, suffix_of
 from indexer.text.file_names import stem
 
 
@@ -168,7 +168,7 @@ class Planner:
             source=str(file.source),
             title=stem(path),
             file_type=SUFFIXES.get(
-                file.source.suffix.lower(), file.source.suffix.lower().lstrip(".") or "unknown"
+                suffix_of(file.source), file.source.suffix.lower().lstrip(".") or "unknown"
             ),
             size_bytes=file.size_bytes,
             mtime_ns=file.mtime_ns,

@@ -13,7 +13,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import BinaryIO
 
-from indexer.readers import SUFFIXES
+from indexer.readers import SUFFIXES, suffix_of
 
 
 @dataclass(frozen=True)
@@ -175,7 +175,7 @@ def _walk(folder: Path, leave_out: set[Path]) -> tuple[list[Path], list[tuple[st
         for name in sorted(names):
             if name.startswith((".", "~$")):
                 continue
-            if Path(name).suffix.lower() in SUFFIXES:
+            if suffix_of(name) in SUFFIXES:
                 files.append(here / name)
             else:
                 skipped += 1

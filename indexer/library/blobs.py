@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 
 from indexer.errors import Cancelled
 from indexer.ingest.scan import FoundFile, describe, open_regular
-from indexer.readers import ARCHIVE_SUFFIXES, ReadLimits
+from indexer.readers import ARCHIVE_SUFFIXES, ReadLimits, suffix_of
 from indexer.readers.archive import expand
 from indexer.store import DEFAULT_RESERVE_BYTES
 from indexer.store.disk import check_reserve
@@ -86,7 +86,7 @@ def needed_copies(catalog: "Catalog", *, except_job: str = "") -> set[str]:
 
 def is_archive(path: Path) -> bool:
     """Whether the file is a container of documents, to be unpacked."""
-    return path.suffix.lower() in ARCHIVE_SUFFIXES
+    return suffix_of(path) in ARCHIVE_SUFFIXES
 
 
 class BlobStore:
@@ -103,13 +103,13 @@ class BlobStore:
             DiskFullError: less free disk than the reserve.
             OSError: it cannot be read or written.
         """
-        target = self._place(hash_file(file.source), file.source.suffix.lower())
+        target = self._place(hash_file(file.source), suffix_of(file.source))
         if not target.exists():
             check_reserve(self.root, self._reserve_bytes, file.size_bytes)
             unfinished = self._unfinished()
             try:
                 digest = _copy(file.source, unfinished)
-                target = self._place(digest, target.suffix)  # the file may have changed meanwhile
+                target = self._place(digest, suffix_of(target))  # the file may have changed meanwhile
                 atomic.move_file(unfinished, target)
             finally:
                 unfinished.unlink(missing_ok=True)

@@ -10,9 +10,19 @@ from importlib import import_module
 from types import MappingProxyType
 from typing import Protocol, cast
 
-from indexer.readers.pieces import Facts, Piece, Reading, ReadLimits, Source
+from indexer.readers.pieces import Facts, Piece, Reading, ReadLimits, Source, suffix_of
 
-__all__ = ["ARCHIVE_SUFFIXES", "SUFFIXES", "Facts", "Piece", "ReadLimits", "Reading", "Source", "load_reader"]
+__all__ = [
+    "ARCHIVE_SUFFIXES",
+    "SUFFIXES",
+    "Facts",
+    "Piece",
+    "ReadLimits",
+    "Reading",
+    "Source",
+    "load_reader",
+    "suffix_of",
+]
 
 SUFFIXES: Mapping[str, str] = MappingProxyType(
     {
@@ -43,6 +53,11 @@ SUFFIXES: Mapping[str, str] = MappingProxyType(
         ".vtt": "vtt",
         ".ass": "ass",
         ".ssa": "ass",
+        ".sub": "sub",
+        ".sbv": "sbv",
+        ".ttml": "ttml",
+        ".dfxp": "ttml",
+        ".itt": "ttml",
         ".eml": "eml",
         ".mht": "eml",
         ".mhtml": "eml",
@@ -53,10 +68,21 @@ SUFFIXES: Mapping[str, str] = MappingProxyType(
         ".xliff": "xliff",
         ".po": "po",
         ".pot": "po",
+        ".msg": "msg",
         ".zip": "zip",
+        ".7z": "7z",
+        ".tar": "tar",
+        ".tar.gz": "tar",
+        ".tgz": "tar",
+        ".tar.bz2": "tar",
+        ".tbz": "tar",
+        ".tbz2": "tar",
+        ".tar.xz": "tar",
+        ".txz": "tar",
     }
 )
-ARCHIVE_SUFFIXES = frozenset({".zip"})
+"""By the end of a file's name, as ``suffix_of`` gives it."""
+ARCHIVE_SUFFIXES = frozenset(suffix for suffix, kind in SUFFIXES.items() if kind in ("zip", "7z", "tar"))
 
 _READERS = {
     "txt": "plain:read_text",
@@ -76,13 +102,19 @@ _READERS = {
     "srt": "subtitles:read",
     "vtt": "subtitles:read",
     "ass": "subtitles:read_ass",
+    "sub": "captions:read_sub",
+    "sbv": "captions:read_sub",
+    "ttml": "captions:read_ttml",
     "eml": "mail:read",
     "mbox": "mail:read",
     "ics": "invitations:read",
     "tmx": "translations:read_tmx",
     "xliff": "translations:read_xliff",
     "po": "translations:read_po",
+    "msg": "outlook:read",
     "zip": "archive:read",
+    "7z": "archive:read",
+    "tar": "archive:read",
 }
 
 

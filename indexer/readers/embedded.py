@@ -5,7 +5,7 @@ from collections.abc import Iterator
 from pathlib import PurePosixPath
 
 from indexer.errors import ReadError
-from indexer.readers import encoding, load_reader
+from indexer.readers import load_reader
 from indexer.readers.container import Container
 from indexer.readers.pieces import Facts, Piece, Reading, Source, refusal
 
@@ -38,7 +38,9 @@ def _read(source: Source, name: str, data: bytes) -> Iterator[Piece | Facts]:
     if start.startswith(b"PK\x03\x04"):
         return load_reader("docx")(inner)
     if MESSAGE.search(start) and not start.startswith(b"<"):
-        return _read_web_archive(inner)
+        from indexer.readers.mail import read_saved_page
+
+        return read_saved_page(inner)
     if (
         PAGE.search(start)
         or start.startswith((b"<?xml", b"<html"))
@@ -53,30 +55,3 @@ def _read(source: Source, name: str, data: bytes) -> Iterator[Piece | Facts]:
         "HTML, RTF, docx or MHT",
         "Open the document and save it again",
     )
-
-
-def _read_web_archive(source: Source) -> Iterator[Piece | Facts]:
-    """The page of an MHT file: its first part of HTML, else of plain text."""
-    import email
-    import email.policy
-    from email.message import EmailMessage
-
-    message = email.message_from_bytes(source.data, policy=email.policy.default)
-    parts = [part for part in message.walk() if not part.is_multipart()]
-    for kind in ("text/html", "application/xhtml+xml", "text/plain"):
-        for part in parts:
-            if part.get_content_type() == kind:
-                assert isinstance(part, EmailMessage)
-                payload = part.get_payload(decode=True)
-                data = payload if isinstance(payload, bytes) else b""
-                charset = part.get_content_charset()
-                if kind == "text/plain":
-                    yield Piece(encoding.decode(data, charset)[0])
-                    return
-                from indexer.readers.html import read_markup
-                from indexer.readers.pieces import Headings
-
-                text, _ = encoding.decode(data, charset or encoding.declared_charset(data))
-                yield from read_markup(text, Headings())
-                return
-    raise refusal(source.name, "holds no page", "one of HTML", "Save it as docx")

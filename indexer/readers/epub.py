@@ -28,7 +28,11 @@ def read(source: Source) -> Reading:
                 )
             data = archive.read(chapter)
             text, _ = encoding.decode(data, encoding.declared_charset(data))
-            yield from (piece for piece in read_markup(text, Headings()) if isinstance(piece, Piece))
+            for item in read_markup(text, Headings()):
+                if isinstance(item, Piece):
+                    yield item
+                elif item.warning:
+                    yield Facts(warning=f"chapter {chapter}: {item.warning}")
         if not found:
             raise refusal(
                 source.name,

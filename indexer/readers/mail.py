@@ -3,7 +3,7 @@
 import email
 import email.policy
 import re
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from email.message import EmailMessage
 
 from indexer.errors import ReadError
@@ -39,7 +39,23 @@ def read(source: Source) -> Reading:
     if not message.keys():
         raise refusal(source.name, "has no e-mail headers", "an RFC 822 message", "Rename it to .txt")
     yield Facts(title=header(message, "subject"))
-    yield from _read_message(source, message)
+    yield from read_message(source, message)
+
+
+def read_saved_page(source: Source) -> Reading:
+    """The text and attachments of a page saved as one file (MHT), without its headers.
+
+    Raises:
+        ReadError: it has no text.
+    """
+    with source.open() as stream:
+        message = _parsed(stream.read())
+    found = False
+    for item in _read_body(source, message):
+        found = found or isinstance(item, Piece)
+        yield item
+    if not found:
+        raise refusal(source.name, "holds no page", "one of HTML", "Save it as docx")
 
 
 def _read_box(source: Source) -> Reading:
@@ -54,7 +70,7 @@ def _read_box(source: Source) -> Reading:
             continue
         subject = header(message, "subject")[:200]
         section = f"message {number}: {subject}" if subject else f"message {number}"
-        for item in _read_message(source, message):
+        for item in read_message(source, message):
             if isinstance(item, Facts):
                 if item.warning:
                     yield Facts(warning=f"message {number}: {item.warning}")
@@ -88,14 +104,20 @@ def _parsed(data: bytes) -> EmailMessage:
     return message
 
 
-def _read_message(source: Source, message: EmailMessage) -> Reading:
+def read_message(source: Source, message: EmailMessage) -> Reading:
+    """The headers, texts and attachments of a message."""
+    words = headers(message)
+    yield from _read_body(source, message, [Piece(words + "\n", section="headers")] if words else [])
+
+
+def _read_body(source: Source, message: EmailMessage, head: Sequence[Piece] = ()) -> Reading:
+    """What was learned of the texts, then ``head``, a passage of its own, the texts and attachments."""
     parts = list(parts_of(message))
     items = [item for part in parts if isinstance(part, Text) for item in part.items]
-    attachments = [part for part in parts if isinstance(part, Attachment)]
     yield from (item for item in items if isinstance(item, Facts))
-    if words := headers(message):
-        yield Piece(words + "\n", section="headers")  # a passage of their own
+    yield from head
     yield from (item for item in items if isinstance(item, Piece))
+    attachments = [part for part in parts if isinstance(part, Attachment)]
     if attachments:
         yield Piece("".join(f"{one.name}\n" for one in attachments), section="attachments")
     for attachment in attachments[: source.limits.max_attachments]:
@@ -121,7 +143,7 @@ def _read_attachment(source: Source, attachment: Attachment) -> Reading:
     try:
         if kind == "message/rfc822":
             messages = [one for one in part.iter_parts() if isinstance(one, EmailMessage)]
-            items: Reading = (item for one in messages for item in _read_message(inner, one))
+            items: Reading = (item for one in messages for item in read_message(inner, one))
         else:
             _, items = sniff.read(inner)
         for item in items:

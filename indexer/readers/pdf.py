@@ -142,7 +142,7 @@ def _read_page(document: "PdfDocument", number: int, section: str | None) -> _Pa
     try:
         form = pdf_forms.form_of(document, page)
         raw = text_page.get_text_range()
-        stretches = stretches_of(page, text_page)
+        stretches = stretches_of(page, text_page, raw)
         rest = pdf_forms.place_fields(form.fields, stretches)
         text = pdf_layout.by_objects(raw, page, text_page)
         if text is None:

@@ -142,9 +142,11 @@ def place_fields(fields: list[Field], stretches: list[Stretch]) -> list[str]:
             named = (field.value, field.name) if is_tick else (field.name, field.value)
             rest.append(apart.join(part for part in named if part))
             continue
+        words = " ".join(field.value.split())
         value = replace(
             label,
-            glyphs=[(" ".join(field.value.split()), box.left, box.right)],
+            glyphs=[(words, box.left, box.right)],
+            text=words,
             left=box.left,
             right=box.right,
         )

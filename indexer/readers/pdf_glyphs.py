@@ -5,14 +5,18 @@ recognised text behind it. Text that is set at an angle is measured along its ow
 """
 
 import ctypes
+import re
 from collections.abc import Iterator
 from dataclasses import dataclass, field
+from itertools import repeat
 from math import cos, pi, sin
 from typing import Any, NamedTuple
 
 from indexer.readers.cjk import IDEOGRAPHIC
+from indexer.readers.pdf_calls import address, function
 
 SAME_LINE = 0.5  # of the character height, between baselines
+LEVEL = 0.05  # of the character height; boxes differ by that from letter to letter
 WIDE_GAP = 0.9  # of the character height: more is between columns or cells
 LARGE = 1.6  # times the height of what follows: an initial
 RAISED, RAISED_GAP = 0.85, 0.3  # of the height of the larger character
@@ -21,12 +25,19 @@ INVISIBLE = 3  # render mode
 PICTURE_SHARE = 0.5  # of the page, of all pictures together: a scan
 SMALL_MARK = 0.7  # of the character height
 FIRST_WIDE = 0x2000  # code of the first character that may stand upright in vertical writing
+MIN_STEP = 0.1  # of the character height, between the left sides of letters
 MIN_HEIGHT = 0.5  # points; smaller text is there for machines
 MAX_FORM_DEPTH = 4
 MAX_OBJECTS = 200_000
+TOKEN = re.compile(  # letters and signs of scripts without marks, a break, any other character
+    r"[!-~\u00a1-\u00ac\u00ae-\u02ff\u0370-\u0482\u048a-\u058f\u1e00-\u1fff]{2,}|[\r\n]+|.", re.DOTALL
+)
+CHARACTER = re.compile(".", re.DOTALL)
+RIGHT_TO_LEFT = re.compile("[\u0590-\u08ff\ufb1d-\ufdff\ufe70-\ufefc]")
+WIDE, REPLACED = re.compile("[\ud800-\udfff\U00010000-\U0010ffff]"), re.compile("[\ufffd-\uffff]")
+UNREAL = frozenset(["\0", *map(chr, range(0xD800, 0xE000))])
+BREAKS = frozenset("\r\n")
 HYPHEN = "\x02"  # what PDFium makes of a hyphen that ends a line
-
-SPACE, TAB, BREAKS = 0x20, 0x09, (0x0D, 0x0A)
 
 Glyph = tuple[str, float, float]
 """A character with its left and right side."""
@@ -45,10 +56,12 @@ class Stretch:
     is_vertical: bool = False
     top: float = 0.0
     bottom: float = 0.0
+    text: str = ""  # of the glyphs; filled by ``settle``
 
-    @property
-    def text(self) -> str:
-        return "".join(glyph[0] for glyph in self.glyphs)
+    def settle(self) -> str:
+        """The text, when no glyph will be added any more."""
+        self.text = "".join([glyph[0] for glyph in self.glyphs])
+        return self.text
 
     def add(self, char: str, box: "Box") -> None:
         self.glyphs.append((char, box.left, box.right))
@@ -65,6 +78,11 @@ class Box(NamedTuple):
     @property
     def height(self) -> float:
         return self.top - self.bottom
+
+    def is_level(self, other: "Box") -> bool:
+        """Whether both are about as high, and equally far up."""
+        slack = LEVEL * (self[3] - self[1])
+        return -slack <= self[1] - other[1] <= slack and -slack <= self[3] - other[3] <= slack
 
     def touches(self, other: "Box") -> bool:
         """Whether the middle of this box lies in another one."""
@@ -93,7 +111,7 @@ class _Builder:
     is_broken: bool = True
     has_space: bool = False
 
-    def extend(self, char: str, box: Box) -> bool:
+    def add_beside(self, char: str, box: Box) -> bool:
         """Add a character that stands right beside the last one, as most do; whether it does."""
         now, last = self.current, self.last
         if now is None or last is None or self.is_broken or self.has_space or len(now.glyphs) < 3:
@@ -105,6 +123,29 @@ class _Builder:
         now.right = max(now.right, box[2])
         self.last = box
         return True
+
+    def add_word(self, word: str, first: Box, last: Box) -> None:
+        """Add letters that stand in a row, from the first to the last; each is given the sides of all."""
+        now, before = self.current, self.last
+        if (
+            now is None
+            or before is None
+            or self.is_broken
+            or now.turn
+            or len(now.glyphs) < 3
+            or now.is_vertical
+            or not first.is_level(before)
+            or not -0.5 < (first[0] - before[2]) / (first[3] - first[1]) < WIDE_GAP
+        ):
+            self.add(word[0], first, 0.0)
+            word, now = word[1:], self.current
+            assert now is not None
+        elif self.has_space:
+            now.glyphs.append((" ", before[2] - 0.01, before[2] - 0.01))
+            self.has_space = False
+        now.glyphs += zip(word, repeat(first[0]), repeat(last[2]))
+        now.left, now.right = min(now.left, first[0]), max(now.right, last[2])
+        self.last = last
 
     def add(self, char: str, box: Box, turn: float) -> None:
         now = self.current
@@ -179,44 +220,92 @@ def _cell_below(now: Stretch, last: Box, char: str, box: Box) -> Box | None:
 
 def _ends_initial(now: Stretch, box: Box) -> bool:
     """Whether the large first letter of a chapter ends here."""
-    return len(now.glyphs) <= 2 and now.height > LARGE * box.height and now.text[-1:].isalpha()
+    return len(now.glyphs) <= 2 and now.height > LARGE * box.height and now.glyphs[-1][0].isalpha()
 
 
-def stretches_of(page: Any, text_page: Any) -> list[Stretch]:
-    """The visible stretches of a page, in the order of the file."""
+def stretches_of(page: Any, text_page: Any, raw: str) -> list[Stretch]:
+    """The visible stretches of a page, in the order of the file; ``raw`` is its text as PDFium gives it."""
+    bounds = bounds_of(page)
+    builder = _Places(text_page, hidden_objects(page)).build(_chars(text_page, raw))
+    return [one for one in builder.stretches if one.settle().strip() and _is_on_page(one, bounds)]
+
+
+class _Places:
+    """Asks PDFium where the characters of a page are: of a word, where the first and the last one are."""
+
+    def __init__(self, text_page: Any, hidden: set[int | None]) -> None:
+        import pypdfium2.raw as pdfium
+
+        self._rect, self._hidden, self._text = pdfium.FS_RECTF(), hidden, address(text_page)
+        self._place = ctypes.addressof(self._rect)
+        self._get_box = function("FPDFText_GetLooseCharBox")
+        self._get_angle = function("FPDFText_GetCharAngle")
+        self._turn, self._bottom = 0.0, float("nan")
+
+    def build(self, chars: str) -> _Builder:
+        builder, rect, get_box = _Builder(), self._rect, self._get_box
+        by_words = not self._hidden and not RIGHT_TO_LEFT.search(chars)
+        for found in (TOKEN if by_words else CHARACTER).finditer(chars):
+            token, at = found[0], found.start()
+            if token[0] in BREAKS:
+                builder.is_broken = builder.has_space = True
+                self._bottom = float("nan")
+            elif (
+                token == " " and get_box(self._text, at, self._place) and rect.top - rect.bottom < MIN_HEIGHT
+            ):
+                builder.has_space, self._bottom = True, float("nan")  # put in by PDFium
+            elif len(token) == 1 or not self._add_word(builder, token, at):
+                for place, char in enumerate(token, start=at):
+                    self._add(builder, char, place)
+        return builder
+
+    def _box(self, index: int) -> Box | None:
+        if not self._get_box(self._text, index, self._place):
+            return None
+        rect = self._rect
+        return Box(rect.left, rect.bottom, rect.right, rect.top)
+
+    def _add_word(self, builder: _Builder, word: str, index: int) -> bool:
+        """Add letters that stand in a row, as those of nearly all words do; whether they do."""
+        first, last = self._box(index), self._box(index + len(word) - 1)
+        if first is None or last is None or not first.is_level(last):
+            return False
+        height, wide = first[3] - first[1], last[0] - first[0]
+        if height < MIN_HEIGHT or not MIN_STEP * height < wide / (len(word) - 1) < height:
+            return False
+        self._turn, self._bottom = 0.0, first[1]  # letters that are turned are not level in a row
+        builder.add_word(word, first, last)
+        return True
+
+    def _add(self, builder: _Builder, char: str, index: int) -> None:
+        plain = None if char in UNREAL else self._box(index)
+        if plain is None:
+            return
+        if self._hidden and function("FPDFText_GetTextObject")(self._text, index) in self._hidden:
+            return
+        if plain.bottom != self._bottom:
+            self._turn, self._bottom = turn_of(self._get_angle(self._text, index)), plain.bottom
+        elif not self._turn and builder.add_beside(char, plain):
+            return
+        box = plain.turned(self._turn)
+        if box.top - box.bottom < MIN_HEIGHT:
+            size = function("FPDFText_GetFontSize")(self._text, index)
+            if size < MIN_HEIGHT:
+                return
+            box = Box(box.left, box.bottom, box.right, box.bottom + size)
+        builder.add(" " if char == "\t" else char, box, self._turn)
+
+
+def _chars(text_page: Any, raw: str) -> str:
+    """Each character of a page. Its text has the same ones, unless some were left out of that."""
     import pypdfium2.raw as pdfium
 
-    hidden, bounds = hidden_objects(page), bounds_of(page)
-    builder, rect = _Builder(), pdfium.FS_RECTF()
-    get_code, get_box = pdfium.FPDFText_GetUnicode, pdfium.FPDFText_GetLooseCharBox
-    turn, bottom = 0.0, float("nan")
-    for index in range(pdfium.FPDFText_CountChars(text_page)):
-        code = get_code(text_page, index)
-        if not code or 0xD800 <= code < 0xE000 or code > 0x10FFFF:
-            continue
-        has_box = get_box(text_page, index, rect)
-        if code in BREAKS or (code == SPACE and rect.top - rect.bottom < MIN_HEIGHT):  # put in by PDFium
-            builder.is_broken |= code in BREAKS
-            builder.has_space, bottom = True, float("nan")
-            continue
-        if not has_box:
-            continue
-        if hidden and _address(pdfium.FPDFText_GetTextObject(text_page, index)) in hidden:
-            continue
-        plain = Box(rect.left, rect.bottom, rect.right, rect.top)
-        if plain.bottom != bottom:
-            turn = turn_of(pdfium.FPDFText_GetCharAngle(text_page, index))
-            bottom = plain.bottom
-        elif not turn and builder.extend(chr(code), plain):
-            continue
-        box = plain.turned(turn)
-        if box.top - box.bottom < MIN_HEIGHT:
-            size = pdfium.FPDFText_GetFontSize(text_page, index)
-            if size < MIN_HEIGHT:
-                continue
-            box = Box(box.left, box.bottom, box.right, box.bottom + size)
-        builder.add(" " if code == TAB else chr(code), box, turn)
-    return [one for one in builder.stretches if one.text.strip() and _is_on_page(one, bounds)]
+    count, get_code = pdfium.FPDFText_CountChars(text_page), function("FPDFText_GetUnicode")
+    text = address(text_page)
+    if len(raw) != count or WIDE.search(raw):
+        codes = (get_code(text, index) for index in range(count))
+        return "".join(chr(code) if code <= 0x10FFFF else "\0" for code in codes)
+    return REPLACED.sub(lambda found: chr(get_code(text, found.start())), raw)
 
 
 def _is_on_page(stretch: Stretch, bounds: Box) -> bool:
@@ -225,10 +314,6 @@ def _is_on_page(stretch: Stretch, bounds: Box) -> bool:
     across = min(stretch.right, page.right) - max(stretch.left, page.left)
     up = min(stretch.top, page.top) - max(stretch.bottom, page.bottom)
     return across > edge and up > edge
-
-
-def _address(item: Any) -> int | None:
-    return ctypes.cast(item, ctypes.c_void_p).value
 
 
 def turn_of(angle: float) -> float:
@@ -255,40 +340,48 @@ def hidden_objects(page: Any) -> set[int | None]:
     hidden: set[int | None] = set()
     visible, pictures = 0, 0.0
     wide, high = page.get_size()
+    get_mode, get_type = function("FPDFTextObj_GetTextRenderMode"), function("FPDFPageObj_GetType")
     for item in _objects(page.raw):
-        kind = pdfium.FPDFPageObj_GetType(item)
-        if kind == pdfium.FPDF_PAGEOBJ_IMAGE:
+        mode = get_mode(item)
+        if mode == INVISIBLE:
+            hidden.add(item)
+        elif mode >= 0:
+            visible += 1
+        elif get_type(item) == pdfium.FPDF_PAGEOBJ_IMAGE:
             pictures += _area(item)
-        if kind == pdfium.FPDF_PAGEOBJ_TEXT:
-            if pdfium.FPDFTextObj_GetTextRenderMode(item) == INVISIBLE:
-                hidden.add(ctypes.cast(item, ctypes.c_void_p).value)
-            else:
-                visible += 1
     return hidden if visible and pictures < PICTURE_SHARE * wide * high else set()
 
 
-def _objects(page: Any) -> Iterator[Any]:
-    """The objects of a page and of the forms in it."""
+def _objects(page: Any) -> Iterator[int]:
+    """The addresses of the objects of a page and of the forms in it."""
     import pypdfium2.raw as pdfium
 
-    def inside(count: int, get: Any, holder: Any, depth: int) -> Iterator[Any]:
+    get_mode, get_type = function("FPDFTextObj_GetTextRenderMode"), function("FPDFPageObj_GetType")
+    in_form = function("FPDFFormObj_GetObject")
+
+    def inside(count: int, get: Any, holder: int | None, depth: int) -> Iterator[int]:
         for index in range(min(count, MAX_OBJECTS)):
             item = get(holder, index)
             if not item:
                 continue
             yield item
-            if depth < MAX_FORM_DEPTH and pdfium.FPDFPageObj_GetType(item) == pdfium.FPDF_PAGEOBJ_FORM:
-                yield from inside(
-                    pdfium.FPDFFormObj_CountObjects(item), pdfium.FPDFFormObj_GetObject, item, depth + 1
-                )
+            if depth < MAX_FORM_DEPTH and get_mode(item) < 0 and get_type(item) == pdfium.FPDF_PAGEOBJ_FORM:
+                held = pdfium.FPDFFormObj_CountObjects(_pointer(item))
+                yield from inside(held, in_form, item, depth + 1)
 
-    return inside(pdfium.FPDFPage_CountObjects(page), pdfium.FPDFPage_GetObject, page, 0)
+    return inside(pdfium.FPDFPage_CountObjects(page), function("FPDFPage_GetObject"), address(page), 0)
 
 
-def _area(item: Any) -> float:
+def _pointer(item: int) -> Any:
+    import pypdfium2.raw as pdfium
+
+    return ctypes.cast(item, pdfium.FPDF_PAGEOBJECT)
+
+
+def _area(item: int) -> float:
     import pypdfium2.raw as pdfium
 
     sides = [ctypes.c_float() for _ in range(4)]
-    pdfium.FPDFPageObj_GetBounds(item, *sides)
+    pdfium.FPDFPageObj_GetBounds(_pointer(item), *sides)
     left, bottom, right, top = (side.value for side in sides)
     return abs((right - left) * (top - bottom))

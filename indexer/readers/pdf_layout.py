@@ -14,10 +14,9 @@ from dataclasses import dataclass, replace
 from math import atan2, hypot
 from typing import Any
 
-from indexer.readers.pdf_glyphs import Box, bounds_of, hidden_objects, turn_of
+from indexer.readers.pdf_glyphs import RIGHT_TO_LEFT, Box, bounds_of, hidden_objects, turn_of
 from indexer.readers.pdf_order import Line
 
-RIGHT_TO_LEFT = re.compile("[\u0590-\u08ff\ufb1d-\ufdff\ufe70-\ufefc]")
 STACKED = re.compile("[\u0900-\u109f\u1780-\u17ff\u1900-\u1aaf]")
 SAME_LINE = 0.5  # of the font size, between baselines
 WORD_GAP, DIGIT_GAP, WIDE_GAP = (

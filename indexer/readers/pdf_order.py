@@ -11,7 +11,7 @@ from itertools import pairwise
 from statistics import median
 
 from indexer.readers.cjk import IDEOGRAPHIC
-from indexer.readers.pdf_glyphs import LARGE, SAME_LINE, Box, Stretch
+from indexer.readers.pdf_glyphs import LARGE, RIGHT_TO_LEFT, SAME_LINE, Box, Stretch
 
 GUTTER = 0.6  # of the character height
 MIN_LINES = 3  # of a column
@@ -25,7 +25,6 @@ WORD_GAP = 0.45  # of the character height
 SENTENCE_END = re.compile(r"[.!?:;…。！？｡؟۔।][\"'”’»)\]」』）]*$")
 WORD = re.compile(r"\w+")
 DOWNWARD = 3  # quarter circles
-RIGHT_TO_LEFT = re.compile("[\u0590-\u08ff\ufb1d-\ufdff\ufe70-\ufefc]")
 
 
 @dataclass
@@ -160,6 +159,7 @@ def _joined_initials(stretches: list[Stretch]) -> list[Stretch]:
         is_word = cap.text.strip() in ONE_LETTER_WORDS and word.left - cap.right > WORD_GAP * word.height
         space = [(" ", cap.right, cap.right)] if is_word else []
         word.glyphs = [glyph for glyph in cap.glyphs if glyph[0] != " "] + space + word.glyphs
+        word.settle()
         stretches = [one for one in stretches if one is not cap]
     return stretches
 

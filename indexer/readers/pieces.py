@@ -15,6 +15,15 @@ from indexer.errors import ReadError
 MEGABYTE = 1 << 20
 
 
+DOUBLE_SUFFIXES = (".tar.gz", ".tar.bz2", ".tar.xz")
+
+
+def suffix_of(name: str | Path) -> str:
+    """The end of a file name that says what the file is, in small letters: ``.txt``, ``.tar.gz``."""
+    name = Path(name).name.lower()
+    return next((suffix for suffix in DOUBLE_SUFFIXES if name.endswith(suffix)), Path(name).suffix)
+
+
 @dataclass(frozen=True)
 class ReadLimits:
     """What one file may cost. A file over a limit fails with a ReadError that names the limit.
@@ -67,7 +76,7 @@ class Source:
 
     @property
     def suffix(self) -> str:
-        return Path(self.name).suffix.lower()
+        return suffix_of(self.name)
 
     @property
     def size_bytes(self) -> int:

@@ -6,9 +6,12 @@ from contextlib import suppress
 
 from indexer.errors import ReadError
 from indexer.readers import SUFFIXES, load_reader
+from indexer.readers.compound import SIGNATURE as OLE
+from indexer.readers.compound import is_message
 from indexer.readers.container import Container, local_name, main_part, parse_xml
 from indexer.readers.encoding import refuse_binary
-from indexer.readers.pieces import Reading, Source, refusal
+from indexer.readers.packed import PACKINGS, SEVEN_ZIP, is_tar
+from indexer.readers.pieces import MEGABYTE, Reading, Source, refusal
 
 # formats that are recognised in order to say what the file is, not to read it
 FOREIGN = (
@@ -19,6 +22,7 @@ FOREIGN = (
     (b"II*\0", "a TIFF image"),
     (b"MM\0*", "a TIFF image"),
     (b"\0\0\1\0", "an icon"),
+    (b"\0\0\1\xba", "a film, or pictures of subtitles (VobSub)"),
     (b"ID3", "an MP3 recording"),
     (b"OggS", "an Ogg recording"),
     (b"fLaC", "a FLAC recording"),
@@ -28,7 +32,6 @@ FOREIGN = (
     (b"\x1f\x8b", "a gzip archive"),
     (b"BZh", "a bzip2 archive"),
     (b"\xfd7zXZ\0", "an xz archive"),
-    (b"7z\xbc\xaf\x27\x1c", "a 7-Zip archive"),
     (b"Rar!\x1a\x07", "a RAR archive"),
     (b"\x28\xb5\x2f\xfd", "a Zstandard archive"),
     (b"SQLite format 3\0", "an SQLite database"),
@@ -37,9 +40,16 @@ FOREIGN = (
     (b"AT&TFORM", "a DjVu document"),
 )
 BOX = re.compile(rb"From \S.*\d\d:\d\d.*\r?\n[\w-]+:")  # how a box of messages begins
-OLE = b"\xd0\xcf\x11\xe0\xa1\xb1\x1a\xe1"
+PACKED = tuple(magic for magic, _ in PACKINGS)
+MAX_OLE_BYTES = 256 * MEGABYTE
 ENCRYPTED_STREAM = "EncryptedPackage".encode("utf-16-le")
 ZIP_FORMATS = {"docx", "pptx", "xlsx", "odt", "epub", "zip"}
+STARTS = dict.fromkeys(ZIP_FORMATS, "PK (a zip container)") | {
+    "pdf": "%PDF",
+    "7z": "the signature of 7z",
+    "tar": "the header of a tar file, packed or not",
+    "msg": "the signature of Outlook's messages",
+}
 CONTENTS = (("word/document.xml", "docx"), ("ppt/presentation.xml", "pptx"), ("xl/workbook.xml", "xlsx"))
 MIMETYPES = {
     b"application/epub+zip": "epub",
@@ -72,12 +82,11 @@ def file_type_of(source: Source) -> str:
             f"one of: {known}",
             "Convert it to one of these",
         )
-    if named == "pdf" or named in ZIP_FORMATS:
-        start = "%PDF" if named == "pdf" else "PK (a zip container)"
+    if named in STARTS:
         raise refusal(
             source.name,
             f"is not a {named} file: it starts with {head[:8]!r}",
-            f"{start}",
+            STARTS[named],
             "It is damaged or has the wrong suffix; save it again from the program that made it",
         )
     return named
@@ -90,7 +99,8 @@ def read(source: Source) -> tuple[str, Reading]:
 
 
 def _by_magic(source: Source, head: bytes) -> str | None:
-    if b"%PDF-" in head[:1024] and SUFFIXES.get(source.suffix) in (None, "pdf", "txt"):
+    named = SUFFIXES.get(source.suffix)
+    if b"%PDF-" in head[:1024] and named in (None, "pdf", "txt"):
         return "pdf"
     if head.startswith(b"%PDF-"):
         return "pdf"
@@ -98,9 +108,22 @@ def _by_magic(source: Source, head: bytes) -> str | None:
         return "rtf"
     if head.startswith((b"PK\x03\x04", b"PK\x05\x06")):
         return _zip_type(source)
-    if SUFFIXES.get(source.suffix) in (None, "eml", "mbox") and BOX.match(head):
+    if named in (None, "eml", "mbox") and BOX.match(head):
         return "mbox"
-    return None
+    if head.startswith(SEVEN_ZIP):
+        return "7z"
+    if head.startswith(OLE) and _is_message(source):
+        return "msg"
+    is_packed = head.startswith(PACKED)
+    if named == "tar" and is_packed:
+        return "tar"  # though it be damaged
+    is_maybe_tar = is_packed or named == "tar" or head[257:262] == b"ustar"
+    return "tar" if is_maybe_tar and is_tar(source, head) else None
+
+
+def _is_message(source: Source) -> bool:
+    with source.open() as stream:
+        return is_message(stream.read(MAX_OLE_BYTES))
 
 
 def _zip_type(source: Source) -> str:
@@ -167,8 +190,8 @@ def _refuse_foreign(source: Source, head: bytes) -> None:
             )
         raise refusal(
             source.name,
-            "is an Office 97-2003 document (doc, xls, ppt, msg)",
-            "docx, xlsx, pptx or eml",
+            "is an Office 97-2003 document (doc, xls, ppt)",
+            "docx, xlsx or pptx",
             "Save it in the newer format and add it again",
         )
     for magic, kind in FOREIGN:

@@ -7,9 +7,11 @@ roll up, so that each line is shown again with the next, are read once. Each spe
 import html
 import re
 from collections.abc import Iterable, Iterator
+from itertools import pairwise
 from typing import NamedTuple
 
 from indexer.readers import encoding
+from indexer.readers.cjk import goes_on
 from indexer.readers.pieces import Facts, Piece, Reading, Source, refusal
 
 _CLOCK = r"(?:(\d{1,4}):)?(\d{1,3}):(\d{1,2})(?:[,.](\d{1,3}))?"
@@ -23,7 +25,7 @@ MARKUP = re.compile(
 BREAK = re.compile(r"<br\s*/?>|(?<=[^:\\/])\\N", re.IGNORECASE)
 STYLE = re.compile(r"\{\\[^{}]*\}")
 ENTITY = re.compile(r"&(?:#\d+|#x[\da-f]+|\w+);", re.IGNORECASE)
-DASH = re.compile(r"[-–—‐]\s*(?=\S)")
+DASH = re.compile(r"(?:[-–—‐]|>{2,3})\s*(?=\S)")  # how a line begins that another speaks
 DRAWING = re.compile(r"\{[^{}]*\\p[1-9][^{}]*\}.*?(?:\{[^{}]*\\p0[^{}]*\}|$)")
 COMMENT = re.compile(r"\{[^{}]*\}")
 NOTES = ("NOTE", "STYLE", "REGION")
@@ -46,7 +48,7 @@ def read(source: Source) -> Reading:
     with encoding.open_text(source, codec) as stream:
         start = stream.read(1000).lstrip("\ufeff\n ")
     with encoding.open_text(source, codec) as stream:
-        yield from _pieces(source, _vtt_cues(stream) if start.startswith("WEBVTT") else _srt_cues(stream))
+        yield from pieces(source, _vtt_cues(stream) if start.startswith("WEBVTT") else timed_cues(stream))
 
 
 def read_ass(source: Source) -> Reading:
@@ -54,10 +56,15 @@ def read_ass(source: Source) -> Reading:
     codec = encoding.detect_source(source)
     yield Facts(encoding=codec)
     with encoding.open_text(source, codec) as stream:
-        yield from _pieces(source, _ass_cues(stream))
+        yield from pieces(source, _ass_cues(stream))
 
 
-def _pieces(source: Source, cues: Iterable[Cue]) -> Reading:
+def pieces(source: Source, cues: Iterable[Cue]) -> Reading:
+    """The words of cues, joined to about a minute; of captions that roll up or grow, once.
+
+    Raises:
+        ReadError: there are none.
+    """
     lines: list[str] = []
     began: float | None = None
     for start_s, spoken in _once(cues):
@@ -108,17 +115,21 @@ def _grew(before: str, now: str) -> bool:
 
 
 def _by_speaker(lines: list[str]) -> list[str]:
-    """The lines of a cue on one line, or on one for each speaker."""
-    return [spoken for part in " ".join(lines).split("\n") if (spoken := part.strip())]
+    """The lines of a cue on one line, or on one for each speaker; in Chinese and Japanese without a space."""
+    text = lines[0]
+    for before, line in pairwise(lines):
+        is_one_word = not line.startswith("\n") and goes_on(before, line)
+        text += line if is_one_word else f" {line}"
+    return [spoken for part in text.split("\n") if (spoken := part.strip())]
 
 
-def _srt_cues(stream: Iterable[str]) -> Iterator[Cue]:
+def timed_cues(stream: Iterable[str], times_line: re.Pattern[str] = TIMES) -> Iterator[Cue]:
     """Cues that end where the next begins; the number before its times is no text."""
     times: tuple[float, float] | None = None
     lines: list[str] = []
     is_numbered = False
     for line in stream:
-        found = TIMES.match(line)
+        found = times_line.match(line)
         if not found:
             lines.append(line)
             continue
@@ -127,10 +138,10 @@ def _srt_cues(stream: Iterable[str]) -> Iterator[Cue]:
         elif is_numbered:
             _drop_number(lines)
         if times is not None:
-            yield Cue(*times, _spoken(lines))
+            yield Cue(*times, spoken(lines))
         times, lines = _times(found), []
     if times is not None:
-        yield Cue(*times, _spoken(lines))
+        yield Cue(*times, spoken(lines))
 
 
 def _drop_number(lines: list[str]) -> None:
@@ -159,7 +170,7 @@ def _vtt_cues(stream: Iterable[str]) -> Iterator[Cue]:
             elif len(block) > 1 and not block[0].startswith(NOTES):
                 lines += block[:-1]  # the last one names the cue
             if times is not None:
-                yield Cue(*times, _spoken(lines))
+                yield Cue(*times, spoken(lines))
             times, lines, block, after_gap = _times(found), [], [], False
         elif line.rstrip("\r\n"):
             block.append(line)
@@ -170,7 +181,7 @@ def _vtt_cues(stream: Iterable[str]) -> Iterator[Cue]:
     if times is not None:
         if not (after_gap and block and block[0].startswith(NOTES)):
             lines += block
-        yield Cue(*times, _spoken(lines))
+        yield Cue(*times, spoken(lines))
 
 
 def _ass_cues(stream: Iterable[str]) -> Iterator[Cue]:
@@ -196,10 +207,16 @@ def _ass_cues(stream: Iterable[str]) -> Iterator[Cue]:
     return iter(sorted(cues, key=lambda cue: cue.start_s))
 
 
-def _spoken(lines: Iterable[str]) -> list[str]:
-    """The lines of a cue without markup; one that starts with a line break is of another speaker."""
-    spoken: list[str] = []
+def spoken(lines: Iterable[str], *, is_markup: bool = True) -> list[str]:
+    """The lines of a cue without markup; one that starts with a line break is of another speaker.
+
+    ``is_markup``: whether the lines may hold any; else only what parts speakers is looked for.
+    """
+    shown: list[str] = []
     for line in lines:
+        if not is_markup:
+            shown.append("\n" + line if DASH.match(line) else line)
+            continue
         text = VOICE.sub(lambda voice: f"\n{voice[1].strip()}: ", READING.sub("", STYLE.sub("", line)))
         text = BREAK.sub(" ", MARKUP.sub("", text))
         text = (
@@ -207,8 +224,8 @@ def _spoken(lines: Iterable[str]) -> list[str]:
         )
         if DASH.match(text) or (VOICE.search(line) and VOICE.match(STYLE.sub("", line).strip())):
             text = "\n" + text
-        spoken.append(text)
-    return spoken
+        shown.append(text)
+    return shown
 
 
 def _times(found: re.Match[str]) -> tuple[float, float]:

@@ -21,7 +21,7 @@ from types import TracebackType
 from typing import Any, Self
 
 from indexer.errors import Cancelled, ReadError
-from indexer.readers import SUFFIXES, ReadLimits
+from indexer.readers import SUFFIXES, ReadLimits, suffix_of
 from indexer.readers.frames import FrameError, read_frame, write_frame
 from indexer.readers.pieces import MEGABYTE, refusal
 from indexer.types import Block, ReadInfo
@@ -68,7 +68,7 @@ class Reading:
         self.path = path
         self._limits, self._cancelled, self._process = limits, cancelled, process
         self._is_borrowed = process is None
-        self._facts: dict[str, Any] = {"file_type": SUFFIXES.get(path.suffix.lower(), "")}
+        self._facts: dict[str, Any] = {"file_type": SUFFIXES.get(suffix_of(path), "")}
         self._warnings: list[str] = []
         self._offset = 0
         self._early: list[Block] = []

@@ -9,7 +9,7 @@ import pytest
 
 from indexer.errors import ReadError
 from indexer.library.page_image import page_image
-from indexer.readers import SUFFIXES
+from indexer.readers import SUFFIXES, suffix_of
 from indexer.readers.archive import expand
 from indexer.readers.worker import ReaderProcess, read_file
 from indexer.types import Block
@@ -41,7 +41,8 @@ def test_golden_file(process: ReaderProcess, name: str) -> None:
 
 
 def test_golden_files_cover_every_format() -> None:
-    assert {SUFFIXES[Path(name).suffix] for name in READABLE} == set(SUFFIXES.values())
+    needs_a_package = {"7z"}
+    assert {SUFFIXES[suffix_of(name)] for name in READABLE} == set(SUFFIXES.values()) - needs_a_package
 
 
 @pytest.mark.parametrize(

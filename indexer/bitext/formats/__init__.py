@@ -15,6 +15,7 @@ from pathlib import Path
 from indexer.bitext.formats import csv, jsonl, moses, tmx, tsv, xliff, xlsx
 from indexer.bitext.formats.fields import prepared
 from indexer.bitext.formats.left_out import LeftOut, with_both_sides
+from indexer.bitext.formats.packing import bare
 from indexer.bitext.values import Pair
 from indexer.errors import ExportError, QueryError, ReadError
 from indexer.text.language.tags import language_tag
@@ -81,7 +82,7 @@ def read_pairs(
     """The pairs of a file, one after the other; trouble in the middle shows when it is reached.
 
     Args:
-        path: the file; for Moses the prefix, or the file of the source side.
+        path: the file, also packed (``.tsv.gz``); for Moses the prefix, or the file of the source side.
         format: a key of ``FORMATS``; None goes by the suffix.
         left_out: counts units that are damaged or have an empty side, and they are passed over; without it
             the former are errors, and the latter pairs.
@@ -91,7 +92,7 @@ def read_pairs(
         QueryError: it is in no format known here.
     """
     path = Path(path)
-    form = format_of(path, format)
+    form = format_of(bare(path), format)
     if form.name != "moses" and not path.is_file():
         seen = "is a folder" if path.is_dir() else "does not exist"
         raise ReadError(f"{path} {seen}; expected a file of pairs. Check the path.")

@@ -13,6 +13,7 @@ from pathlib import Path
 from indexer.bitext.formats.fields import COLUMNS
 from indexer.bitext.formats.left_out import LeftOut
 from indexer.bitext.formats.lines import codec_of, line_end, unreadable
+from indexer.bitext.formats.packing import UNREADABLE, open_lines
 from indexer.bitext.formats.saving import replacing
 from indexer.bitext.formats.table import cells_of, names_sides, pairs_of
 from indexer.bitext.values import Pair
@@ -26,9 +27,9 @@ def read(path: Path, left_out: LeftOut | None = None) -> Iterator[Pair]:
     """The pairs of a CSV file, whatever its separator: comma, semicolon, tab or bar."""
     codec = codec_of(path)
     try:
-        with path.open(encoding=codec, errors="replace", newline="") as file:
+        with open_lines(path, codec, "") as file:
             start = file.read(START_CHARS)
-    except OSError as error:
+    except UNREADABLE as error:
         raise unreadable(path, error) from error
     delimiter = delimiter_of(start, is_header=names_sides)
     rows = _rows(path, codec, delimiter, start)
@@ -60,10 +61,10 @@ def _rows(path: Path, codec: str, delimiter: str, start: str) -> Iterator[tuple[
     sample = (f"{line}\n" for line in start.split("\n")[:_SAMPLE_LINES])
     width = width_of(iter_rows(sample, delimiter, 0))
     try:
-        with path.open(encoding=codec, errors="replace", newline=line_end(start)) as file:
+        with open_lines(path, codec, line_end(start)) as file:
             if stated_delimiter(start) is not None:
                 file.readline()
             for row in iter_rows(file, delimiter, width):
                 yield row.number, row.cells
-    except OSError as error:
+    except UNREADABLE as error:
         raise unreadable(path, error) from error

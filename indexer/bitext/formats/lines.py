@@ -13,9 +13,9 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from indexer.bitext.formats.fields import read_error
+from indexer.bitext.formats.packing import UNREADABLE, PackedSource, open_bytes, open_lines
 from indexer.errors import ReadError
 from indexer.readers.encoding import MARKS, detect_source
-from indexer.readers.pieces import Source
 
 MAX_LINE_CHARS = 16 << 20
 _BREAK = re.compile("[\t\n\r\ufeff]")
@@ -47,7 +47,7 @@ def iter_lines(path: Path) -> Iterator[tuple[int, str]]:
     """
     codec, number = codec_of(path), 0
     try:
-        with path.open(encoding=codec, errors="replace", newline="\n") as file:
+        with open_lines(path, codec, "\n") as file:
             while line := file.readline(MAX_LINE_CHARS):
                 number += 1
                 if len(line) >= MAX_LINE_CHARS:
@@ -58,7 +58,7 @@ def iter_lines(path: Path) -> Iterator[tuple[int, str]]:
                         "Cut it into sentences",
                     )
                 yield number, line.removesuffix("\n").removesuffix("\r")
-    except OSError as error:
+    except UNREADABLE as error:
         raise unreadable(path, error) from error
 
 
@@ -74,7 +74,7 @@ def codec_of(path: Path) -> str:
         ReadError: it is no text.
     """
     try:
-        with path.open("rb") as file:
+        with open_bytes(path) as file:
             head = part = file.read(_BLOCK)
             mark = next((codec for mark, codec in MARKS if head.startswith(mark)), "utf-8")
             if mark not in ("utf-8", "utf-8-sig"):
@@ -85,17 +85,16 @@ def codec_of(path: Path) -> str:
                     decoder.decode(part)
                     part = file.read(_BLOCK)
             except UnicodeDecodeError:
-                return detect_source(Source(path.name, path))
-    except OSError as error:
+                return detect_source(PackedSource.of(path))
+    except UNREADABLE as error:
         raise unreadable(path, error) from error
-    return detect_source(Source(path.name, path)) if _has_zeros(head) else mark
+    return detect_source(PackedSource.of(path)) if _has_zeros(head) else mark
 
 
-def unreadable(path: Path, error: OSError) -> ReadError:
-    """The error for a file that the system does not give out."""
-    return ReadError(
-        f"{path} cannot be read ({error.strerror or error}); expected a file of pairs. Check the path."
-    )
+def unreadable(path: Path, error: Exception) -> ReadError:
+    """The error for a file that the system does not give out, or that cannot be unpacked."""
+    reason = getattr(error, "strerror", None) or error
+    return ReadError(f"{path} cannot be read ({reason}); expected a file of pairs. Check the path.")
 
 
 def _has_zeros(head: bytes) -> bool:

@@ -17,10 +17,10 @@ from typing import TYPE_CHECKING
 from indexer.bitext.formats.fields import quote, read_error
 from indexer.bitext.formats.left_out import LeftOut
 from indexer.bitext.formats.lines import unreadable
+from indexer.bitext.formats.packing import UNREADABLE, PackedSource
 from indexer.errors import ExportError
 from indexer.readers import xml_units
 from indexer.readers.container import local_name as local
-from indexer.readers.pieces import Source
 from indexer.readers.xml_units import Unit, flat_text, open_units
 
 if TYPE_CHECKING:
@@ -51,7 +51,7 @@ def iter_units(
             declares entities. What stands before the damage is given first.
     """
     try:
-        with open_units(Source(path.name, path)) as stream:
+        with open_units(PackedSource.of(path)) as stream:
             for unit in xml_units.iter_units(stream, path.name, root, heads, units):
                 if unit.is_head or not unit.problem:
                     yield unit
@@ -65,7 +65,7 @@ def iter_units(
                 if left_out is None:
                     raise error
                 left_out.add(error)
-    except OSError as error:
+    except UNREADABLE as error:
         raise unreadable(path, error) from error
 
 

@@ -14,12 +14,14 @@ from pathlib import Path
 from indexer.bitext.formats.fields import read_error
 from indexer.bitext.formats.left_out import LeftOut
 from indexer.bitext.formats.lines import as_given, iter_lines, on_one_line
+from indexer.bitext.formats.packing import bare
 from indexer.bitext.formats.saving import replacing
 from indexer.bitext.values import UNKNOWN_LANGUAGE, Pair
 from indexer.errors import ReadError
+from indexer.text.language.names import is_language
 from indexer.text.language.tags import language_tag
 
-__all__ = ["files_of", "is_side", "read", "write"]
+__all__ = ["files_of", "is_side", "prefixes_in", "read", "write"]
 
 UNKNOWN_SUFFIXES = ("src", "trg")
 _SUFFIX = re.compile(r"(?:[a-z]{2,3})(?:[-_][A-Za-z0-9]{2,8})*", re.ASCII)
@@ -60,34 +62,49 @@ def write(path: Path, pairs: Iterable[Pair], source_language: str, target_langua
 
 
 def files_of(path: Path) -> tuple[Path, Path]:
-    """The files of the source and of the target side.
+    """The files of the source and of the target side, packed or not.
+
+    Of more than two, those are meant that the prefix names (``news.fr-en``).
 
     Raises:
         ReadError: there are not exactly two.
     """
-    is_side = path.is_file() and _is_suffix(path.suffix[1:])
-    prefix = path.with_name(path.stem) if is_side else path
-    found = sorted(
-        other
-        for other in (path.parent.iterdir() if path.parent.is_dir() else ())
-        if other.name.startswith(f"{prefix.name}.")
-        and _is_suffix(other.name.removeprefix(f"{prefix.name}."))
-        and other.is_file()
-    )
+    is_one_side = path.is_file() and is_side(path)
+    prefix = bare(path).with_name(bare(path).stem) if is_one_side else path
+    known: dict[str, Path] = {}
+    for other in sorted(path.parent.iterdir() if path.parent.is_dir() else (), reverse=True):
+        suffix = bare(other).name.removeprefix(f"{prefix.name}.")
+        if other.name.startswith(f"{prefix.name}.") and _is_suffix(suffix) and other.is_file():
+            known[suffix] = other  # what is not packed comes last
+    found = sorted(known.values())
+    direction = _direction(prefix.name)
+    if len(found) > 2:
+        found = [other for other in found if _tag(other) in direction]
     if len(found) != 2:
-        seen = f"{len(found)} such files ({', '.join(p.name for p in found)})" if found else "no such file"
+        names = ", ".join(other.name for other in sorted(known.values()))
+        seen = f"{len(known)} such files ({names})" if known else "no such file"
         raise ReadError(
             f"{path} stands for {seen}; expected two, such as {prefix.name}.en and {prefix.name}.fr. "
             "Give a file of pairs, or the prefix of two files whose suffixes are languages."
         )
     first, second = found
-    swapped = second == path if is_side else _direction(prefix.name) == (_tag(second), _tag(first))
+    swapped = second == path if is_one_side else direction == (_tag(second), _tag(first))
     return (second, first) if swapped else (first, second)
 
 
+def prefixes_in(folder: Path) -> list[Path]:
+    """The prefixes of files in a folder that are named by different languages; ``files_of`` looks closer."""
+    sides: dict[str, set[str]] = {}
+    for file in folder.iterdir():
+        name = bare(file)
+        if is_side(file) and is_language(name.suffix[1:]) and not name.name.startswith("."):
+            sides.setdefault(name.stem, set()).add(name.suffix)
+    return [folder / stem for stem, suffixes in sorted(sides.items()) if len(suffixes) > 1]
+
+
 def is_side(path: Path) -> bool:
-    """Whether a file is named as one side of two: ``news.de``."""
-    return _is_suffix(path.suffix[1:])
+    """Whether a file is named as one side of two: ``news.de``, ``news.de.gz``."""
+    return _is_suffix(bare(path).suffix[1:])
 
 
 def _pairs(source: Path, target: Path) -> Iterator[Pair]:
@@ -124,7 +141,7 @@ def _is_suffix(suffix: str) -> bool:
 
 
 def _tag(path: Path) -> str:
-    suffix = path.suffix[1:]
+    suffix = bare(path).suffix[1:]
     return UNKNOWN_LANGUAGE if suffix in UNKNOWN_SUFFIXES else language_tag(suffix) or UNKNOWN_LANGUAGE
 
 

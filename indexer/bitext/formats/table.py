@@ -3,14 +3,15 @@
 A first row that names a source and a target column is a header; columns may then come in any order, and
 those without a known name are kept as meta. A first row of two different language codes is a header too.
 Without a header the columns are source, target and score; or score, source and target, as LASER writes
-them, when the first cell is a number and the third is none; or number, source, number and target, as
-Tatoeba writes them. A third column that is no number is kept as meta.
+them, where the first cells are numbers and the third are none; or number, source, number and target, as
+Tatoeba writes them. A third column without numbers is kept as meta. The first rows tell, for a sentence
+may be a number too.
 """
 
 import json
 import re
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from itertools import chain
+from itertools import chain, islice
 
 from indexer.bitext.formats.fields import (
     COLUMNS,
@@ -44,6 +45,8 @@ ALIASES = {
 }
 FIELDS = {name: field for field, names in ALIASES.items() for name in (field, *names.split())}
 """Column name -> field of the pair."""
+SAMPLE_ROWS = 50
+MOSTLY = 0.9  # of the cells of a column
 _CODE = re.compile(r"[a-z]{2,3}(?:[-_][A-Za-z]{2,4})?")
 _SPACE = re.compile(r"[\s-]+")
 
@@ -89,10 +92,11 @@ def pairs_of(
         ReadError: a row has too many or too few cells, or one that is not what its column says.
     """
     rows = ((number, cells) for number, cells in rows if any(cells))
-    first = next(rows, None)
-    if first is None:
+    sample = list(islice(rows, SAMPLE_ROWS))
+    if not sample:
         return
-    header = _Header(first[1])
+    header = _Header([cells for _, cells in sample])
+    rows = chain(sample[1:] if header.is_row else sample, rows)
 
     def parse(row: tuple[int, Sequence[str]]) -> Iterator[Pair]:
         number, cells = row
@@ -109,14 +113,14 @@ def pairs_of(
         bare = [restore(cell) for cell in cells] if header.is_ours else cells
         yield _pair(bare, header, where, decimal_comma)
 
-    yield from parsed(rows if header.is_row else chain([first], rows), parse, left_out)
+    yield from parsed(rows, parse, left_out)
 
 
 class _Header:
     """Which column holds what. ``is_row`` says whether the first row is a header, not a pair."""
 
-    def __init__(self, first: Sequence[str]) -> None:
-        self.names = [cell.strip() for cell in first]
+    def __init__(self, sample: Sequence[Sequence[str]]) -> None:
+        self.names = [cell.strip() for cell in sample[0]]
         self.is_row = True
         self.is_ours = tuple(self.names) == COLUMNS
         self.languages: tuple[str, str] | None = None
@@ -128,17 +132,18 @@ class _Header:
             self.places |= {"source": 0, "target": 1}
             return
         self.is_row = False
-        self.places = _usual_places(self.names)
+        self.places = _usual_places(sample)
 
 
-def _usual_places(cells: Sequence[str]) -> dict[str, int]:
-    """Where the fields are in a table without a header, told by its first row."""
-    numbers = [_is_number(cell) for cell in cells[:4]]
-    if numbers == [True, False, True, False]:
+def _usual_places(sample: Sequence[Sequence[str]]) -> dict[str, int]:
+    """Where the fields are in a table without a header, told by its first rows."""
+    filled = [[row[at] for row in sample if at < len(row) and row[at].strip()] for at in range(4)]
+    numbers = [sum(map(_is_number, cells)) / len(cells) if cells else 0.0 for cells in filled]
+    if min(numbers[0], numbers[2]) >= MOSTLY and filled[3] and max(numbers[1], numbers[3]) < MOSTLY:
         return {"source": 1, "target": 3}
-    if numbers[:3] == [True, False, False]:
+    if numbers[0] >= MOSTLY and filled[2] and max(numbers[1], numbers[2]) < MOSTLY:
         return {"score": 0, "source": 1, "target": 2}
-    has_score = len(cells) < 3 or numbers[2] or not cells[2].strip()
+    has_score = not filled[2] or numbers[2] >= MOSTLY
     return {"source": 0, "target": 1} | ({"score": 2} if has_score else {})
 
 

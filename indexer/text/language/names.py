@@ -73,6 +73,12 @@ def is_plain(word: str) -> bool:
                                and word not in _ONE_LANGUAGE and not word.startswith(_CHINESE))  # fmt: skip
 
 
+def is_language(code: str) -> bool:
+    """Whether a code or tag is one of a language that has a name here: ``de``, ``zh_Hant``, ``deu``."""
+    primary = code.lower().replace("_", "-").split("-", 1)[0]
+    return primary in _codes() or primary in _two_letters()
+
+
 def language_name(code: str) -> str:
     """The English name of a code; regional codes have that of their language, unknown ones stay."""
     primary = primary_language(code)

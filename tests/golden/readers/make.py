@@ -1,6 +1,6 @@
 """Writes the sample files of this folder and ``expected.json``, the text that was put into each.
 
-    python make.py [CHROMIUM]
+    PYTHONPATH=../../.. python make.py [CHROMIUM]
 
 Made with reportlab 5.1, pypdf 7.1 and openpyxl 3.1 (development tools only); the PDFs of single scripts are
 printed by headless Chromium with the Noto fonts. Texts: article 1 of the Universal Declaration of Human
@@ -11,10 +11,14 @@ import io
 import json
 import subprocess
 import sys
+import tarfile
 import tempfile
 import zipfile
+from datetime import UTC, datetime
 from email.message import EmailMessage
 from pathlib import Path
+
+from tests.support import outlook
 
 HERE = Path(__file__).parent
 TEXTS = {
@@ -372,6 +376,81 @@ def make_translations() -> None:
     )
 
 
+def make_captions() -> None:
+    first, rest = TEXTS["tr"].split(", ", 1)
+    lines = [f"{{1}}{{1}}25.000\n{{25}}{{50}}{{y:i}}{first},|{rest}\n", "{1750}{1800}- Evet|- Hayır\n"]
+    put(
+        "tr.sub",
+        "".join(lines).encode("cp1254"),
+        (f"{TEXTS['tr']}\n", None, "00:00:01"),
+        ("- Evet\n- Hayır\n", None, "00:01:10"),
+    )
+    put(
+        "pl.sbv",
+        f"0:00:01.000,0:00:04.000\n{TEXTS['pl']}\n\n0:00:05.000,0:00:06.000\n>> ADA: 2 < 3\n".encode(),
+        (f"{TEXTS['pl']}\n>> ADA: 2 < 3\n", None, "00:00:01"),
+    )
+    page = (
+        '<?xml version="1.0" encoding="utf-8"?><tt:tt xmlns:tt="http://www.w3.org/ns/ttml" '
+        'xmlns:m="http://www.w3.org/ns/ttml#metadata" xmlns:s="http://www.w3.org/ns/ttml#styling"><tt:head><tt:metadata>'
+        '<m:agent xml:id="a" type="person"><m:name type="full">明</m:name></m:agent></tt:metadata></tt:head><tt:body><tt:div>'
+        f'<tt:p begin="00:00:01.000" end="2s" m:agent="a">{TEXTS["ja"][:8]}<tt:br/>{TEXTS["ja"][8:]}</tt:p>'
+        f'<tt:p begin="1.5m" end="2m">{TEXTS["km"]} &lt;3</tt:p></tt:div></tt:body></tt:tt>'
+    )
+    put(
+        "ja-km.ttml",
+        page.encode(),
+        (f"明: {TEXTS['ja']}\n", None, "00:00:01"),
+        (f"{TEXTS['km']} <3\n", None, "00:01:30"),
+    )
+
+
+def make_archives() -> None:
+    out = io.BytesIO()
+    with tarfile.open(fileobj=out, mode="w:xz") as archive:
+        for name, codec, language in (("правда/ru.txt", "koi8-r", "ru"), ("el.txt", "utf-8", "el")):
+            info = tarfile.TarInfo(name)
+            data = f"{TEXTS[language]}\n".encode(codec)
+            info.size = len(data)
+            archive.addfile(info, io.BytesIO(data))
+        link = tarfile.TarInfo("link.txt")
+        link.type, link.linkname = tarfile.SYMTYPE, "/etc/passwd"
+        archive.addfile(link)
+    put(
+        "ru-el.tar.xz",
+        out.getvalue(),
+        (f"{TEXTS['ru']}\n", None, "правда/ru.txt"),
+        (f"{TEXTS['el']}\n", None, "el.txt"),
+    )
+    inner = outlook.message({0x37: "हिन्दी", 0x1000: TEXTS["hi"]}, is_inner=True)
+    tree = outlook.message(
+        {
+            0x37: "자유와 평등",
+            0x1000: TEXTS["ko"],
+            0x1013: f"<p>{TEXTS['ko']}</p>".encode(),
+            0x0C1A: "김영희",
+        },
+        {0x39: datetime(2026, 5, 4, 8, 30, tzinfo=UTC), 0x3FDE: 65001},
+        people=[(1, "Ola Berg", "ola@example.org")],
+        attachments=[("계획.csv", "text/csv", "이름,일\n김,글\n".encode()), ("inner.msg", "", inner)],
+    )
+    put(
+        "ko-hi.msg",
+        outlook.compound(tree),
+        (
+            "Subject: 자유와 평등\nFrom: 김영희\nTo: Ola Berg <ola@example.org>\n"
+            "Date: Mon, 04 May 2026 08:30:00 +0000\n\n",
+            None,
+            "headers",
+        ),
+        (f"{TEXTS['ko']}\n", None, None),
+        ("계획.csv\ninner.msg\n", None, "attachments"),
+        ("이름: 김\n일: 글\n", None, "attachment 계획.csv row 2"),
+        ("Subject: हिन्दी\n\n", None, "attachment inner.msg headers"),
+        (f"{TEXTS['hi']}\n", None, "attachment inner.msg"),
+    )
+
+
 def draw(pages: list[list[str]]) -> bytes:
     from reportlab.pdfgen.canvas import Canvas
 
@@ -435,6 +514,8 @@ def main() -> None:
     make_tables()
     make_plain_formats()
     make_translations()
+    make_captions()
+    make_archives()
     make_pdfs(sys.argv[1] if len(sys.argv) > 1 else "chromium")
     rows = [
         f"{json.dumps(name)}: {json.dumps(EXPECTED[name], ensure_ascii=False)}" for name in sorted(EXPECTED)

@@ -137,8 +137,10 @@ def test_files_named_by_their_languages_are_two_sides(tmp_path: Path, packing: s
         ("Halt!", "de"),
     ]
     (tmp_path / f"corpus.de-en.en{packing}").unlink()
+    assert len(read_sentences(tmp_path / f"corpus.de-en.de{packing}", lines=True)) == 2
+    (tmp_path / f"corpus.qqq{packing}").write_bytes(b"No language.")
     with pytest.raises(ReadError, match="expected"):
-        read_sentences(tmp_path / f"corpus.de-en.de{packing}")
+        read_sentences(tmp_path / f"corpus.qqq{packing}")
 
 
 @pytest.mark.parametrize("encoding", ["utf-8", "cp1252"])
@@ -163,3 +165,69 @@ def test_files_that_hold_both_sides_are_no_side(tmp_path: Path) -> None:
     for name in ("a.txt", "b.tmx", "c.xlf", "d.po"):
         (tmp_path / name).write_text("x")
     assert [path.name for path in files_below(tmp_path)] == ["a.txt"]
+
+
+def sides(path: Path, left_out: LeftOut | None = None) -> list[tuple[str, str, str, str]]:
+    pairs = read_sides(path, left_out)
+    return [(pair.source_language, pair.source, pair.target_language, pair.target) for pair in pairs]
+
+
+def put(path: Path, text: str, encoding: str = "utf-8") -> None:
+    packers = {".gz": gzip.compress, ".xz": lzma.compress, ".bz2": bz2.compress}
+    data = text.encode(encoding)
+    path.parent.mkdir(parents=True, exist_ok=True)
+    path.write_bytes(packers.get(path.suffix, bytes)(data))
+
+
+def test_the_files_of_a_folder_of_corpora_are_paired_by_their_names(tmp_path: Path) -> None:
+    put(tmp_path / "Books.de-en.de", "Das Rad läuft.\nHalt!\n", "cp1252")
+    put(tmp_path / "Books.de-en.en", "The wheel runs.\nStop!\n")
+    put(tmp_path / "Books.de-en.ids", "b/1\tb/2\ts1\ts1\n")
+    put(tmp_path / "LICENSE", "free")
+    put(tmp_path / "README", "words")
+    put(tmp_path / "deep" / "News.el.gz", "Ναι.\n")
+    put(tmp_path / "deep" / "News.uk.xz", "Так.\n")
+    put(tmp_path / "deep" / "de-fr.tmx.bz2", TMX)
+    put(tmp_path / "deep" / "more.tsv.gz", "Ja.\tYes.\n")
+    assert sides(tmp_path) == [
+        ("de", "Das Rad läuft.", "en", "The wheel runs."),
+        ("de", "Halt!", "en", "Stop!"),
+        ("el", "Ναι.", "uk", "Так."),
+        ("de", "Nein.", "fr", "Non."),
+        ("und", "Ja.", "und", "Yes."),
+    ]
+    assert sides(tmp_path / "deep" / "News.uk.xz") == [("uk", "Так.", "el", "Ναι.")]
+    assert sides(tmp_path / "deep" / "News") == [("el", "Ναι.", "uk", "Так.")]
+
+
+TMX = (
+    '<tmx version="1.4"><header srclang="de"/><body><tu><tuv xml:lang="de"><seg>Nein.</seg></tuv>'
+    '<tuv xml:lang="fr"><seg>Non.</seg></tuv></tu></body></tmx>'
+)
+
+
+def test_a_corpus_that_does_not_match_costs_itself(tmp_path: Path) -> None:
+    put(tmp_path / "a.de", "Eins.\nZwei.\n")
+    put(tmp_path / "a.en", "One.\n")
+    put(tmp_path / "b.de", "Ja.")
+    put(tmp_path / "b.en", "Yes.")
+    put(tmp_path / "b.fr", "Oui.")
+    put(tmp_path / "c.de-fr.de", "Ja.")
+    put(tmp_path / "c.de-fr.en", "Yes.")
+    put(tmp_path / "c.de-fr.fr", "Oui.")
+    put(tmp_path / "main.py", "x")
+    put(tmp_path / "main.sh", "x")
+    (tmp_path / "d.tsv.gz").write_bytes(b"no gzip")
+    left_out = LeftOut()
+    assert sides(tmp_path, left_out) == [("de", "Ja.", "fr", "Oui.")]
+    assert [reason.partition("; ")[0] for reason in left_out.reasons] == [
+        "a.de, line 2 has no partner in a.en",
+        f"{tmp_path / 'b'} stands for 3 such files (b.de, b.en, b.fr)",
+        f"{tmp_path / 'd.tsv.gz'} cannot be read (Not a gzipped file (b'no'))",
+    ]
+
+
+def test_a_folder_without_pairs_says_what_it_expects(tmp_path: Path) -> None:
+    put(tmp_path / "a.txt", "words")
+    with pytest.raises(ReadError, match=r"holds no pairs; expected two files such as corpus\.de"):
+        read_sides(tmp_path)

@@ -278,6 +278,20 @@ def test_inserted_documents_are_read_where_they_stand() -> None:
     ]
 
 
+def test_an_inserted_web_archive_is_read_as_mail_is() -> None:
+    """Every text part, the alternative that says all, and what is said of them."""
+    web = (
+        "MIME-Version: 1.0\nSubject: x\nContent-Type: multipart/mixed; boundary=x\n\n--x\n"
+        "Content-Type: multipart/alternative; boundary=y\n\n--y\nContent-Type: text/plain\n\nNo HTML here.\n--y\n"
+        "Content-Type: text/html; charset=koi8-r\n\n<frameset><frame src='f.html'></frameset><p>Мельница стоит у пруда, и вода бежит.</p>\n"
+        "--y--\n--x\nContent-Type: text/plain; charset=koi8-r\n\nВторая часть.\n--x\n"
+        "Content-Type: image/png; name=p.png\n\n\n--x--\n"
+    )
+    source = document('<w:altChunk r:id="r0"/>', related(("aFChunk", "m.mht")), m_mht=web.encode("koi8-r"))
+    assert text_of(read(source)) == "Мельница стоит у пруда, и вода бежит.\nВторая часть.\np.png\n"
+    assert [said.split(" ")[0] for said in warnings_of(read(source))] == ["the", "attachment"]
+
+
 def test_diagrams_are_read_and_objects_said() -> None:
     relids = '<w:r><w:drawing><a:graphic><dgm:relIds r:dm="r{}"/></a:graphic></w:drawing></w:r>'
     ole = "<w:r><w:object><o:OLEObject/></w:object></w:r>"

@@ -69,3 +69,12 @@ def test_a_book_without_any_of_its_chapters_does_not_hold_no_text() -> None:
 def test_readings_above_the_words_are_left_out() -> None:
     ruby = "<ruby>漢<rp>(</rp><rt>かん</rt><rp>)</rp>字<rt>じ</rt></ruby>と<ruby><rb>仮名</rb><rtc><rt>かな</rt></rtc></ruby>。"
     assert text_of(read(book(["a.xhtml"], {"O/a.xhtml": ruby}))) == "漢字と仮名。\n"
+
+
+def test_what_is_said_of_a_chapter_is_said_of_the_book() -> None:
+    source = book(["a.xhtml", "b.xhtml"], {"O/a.xhtml": "Here.", "O/b.xhtml": "<div>" * 3000 + "Deep"})
+    assert text_of(read(source)) == "Here.\n"
+    said = warnings_of(read(source))
+    assert said == [
+        "chapter O/b.xhtml: the page is nested too deeply: what stands deepest in it was not read"
+    ]

@@ -1,8 +1,13 @@
 """Lines of right-to-left text are put into logical order by position."""
 
+from pathlib import Path
+
 import pytest
 
+from indexer.readers import pdf_glyphs
 from indexer.readers.pdf_layout import Run, _in_file_order, _lines, _right_to_left, _right_to_left_runs
+from tests.support.pdfs import lines, pdf, show, turned
+from tests.support.reading import read, text_of
 
 
 def visual(text: str) -> list[Run]:
@@ -44,3 +49,20 @@ def test_lines_follow_the_baseline_and_small_shifts_stay_in_line() -> None:
     assert _in_file_order(runs, has_spaces=False) == "ก้\nข"
     assert _in_file_order([Run("a", 0, 5, 7, 10), Run("b", 9, 12, 7, 10)], has_spaces=False) == "a b"
     assert _in_file_order([Run("a", 0, 5, 7, 10), Run("b", 9, 12, 7, 10)], has_spaces=True) == "ab"
+
+
+@pytest.mark.parametrize("name", ["en-fr", "ru", "ja", "ar", "th", "made"])
+def test_words_are_placed_as_their_letters_are(name: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The places of whole words are asked for; letter by letter it is the same text."""
+    made = pdf(
+        "".join(lines(50, 700, ["Weir (a) H2O state-of-the-art", "x y zz Mill \u00e9t\u00e9"]))
+        + show(50, 600, "Wide", before="9 Tc") + show(50, 500, "Tall") + show(72, 503, "up", size=6)
+        + show(50, 400, "left") + show(300, 400, "right") + turned(500, 500, "Turned words", "0 1 -1 0")
+        + show(50, 300, "hidden", before="3 Tr")
+    )  # fmt: skip
+    golden = Path(__file__).parents[3] / "golden" / "readers"
+    data = made if name == "made" else (golden / f"{name}.pdf").read_bytes()
+    by_words = read("a.pdf", data)
+    monkeypatch.setattr(pdf_glyphs, "TOKEN", pdf_glyphs.CHARACTER)
+    assert read("a.pdf", data) == by_words
+    assert name != "made" or "left right" in text_of("a.pdf", data)

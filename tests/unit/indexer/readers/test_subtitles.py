@@ -87,3 +87,10 @@ def test_markup_goes_and_words_stay(cue: str, text: str) -> None:
 )
 def test_times_in_many_spellings(times: str) -> None:
     assert read("a.srt", f"1\n{times} X1:100 X2:200\nThe mill\n")[0] == [("The mill\n", "00:01:10")]
+
+
+def test_lines_of_chinese_and_japanese_are_joined_without_a_space() -> None:
+    assert text_of("a.srt", srt("水車小\n屋は休み。\nまた来る", "太郎は\n- はい", "水車\nWeir")) == (
+        "水車小屋は休み。 また来る\n太郎は\n- はい\n水車 Weir\n"
+    )
+    assert text_of("a.srt", srt("물레방앗간은\n쉽니다")) == "물레방앗간은 쉽니다\n"

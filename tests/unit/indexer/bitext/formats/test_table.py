@@ -117,6 +117,22 @@ def test_the_four_columns_of_tatoeba(tmp_path: Path) -> None:
     assert got[0].meta == (("column 1", "77"), ("column 3", "1276"))
 
 
+def test_sentences_that_are_numbers_hide_no_columns(tmp_path: Path) -> None:
+    tatoeba = "\ufeff1\t1984\t2\t1984\n" + "".join(f"{n}\tGo {n}!\t{n + 1}\tLos {n}!\n" for n in range(40))
+    assert sides(read(tmp_path, tatoeba))[:2] == [("1984", "1984"), ("Go 0!", "Los 0!")]
+    extra = "5\tHi.\t6\tHallo.\t2011-01-01\tada\n7\tGo!\t8\tLos!\t\t\n"
+    assert sides(read(tmp_path, extra)) == [("Hi.", "Hallo."), ("Go!", "Los!")]
+    laser = "1.2\t42\tzwei\n" + "1.1\tone\teins\n" * 9
+    assert [(pair.source, pair.score) for pair in read(tmp_path, laser)][:2] == [("42", 1.2), ("one", 1.1)]
+    years = "1984\tneunzehnhundert\n" + "one\teins\n" * 3
+    assert sides(read(tmp_path, years))[0] == ("1984", "neunzehnhundert")
+    only_numbers = "1984\t1984\t1.0\n1990\t1990\t1.5\n"
+    assert [(pair.source, pair.score) for pair in read(tmp_path, only_numbers)] == [
+        ("1984", 1.0),
+        ("1990", 1.5),
+    ]
+
+
 def test_a_third_column_of_words_is_no_score(tmp_path: Path) -> None:
     got = read(tmp_path, "Go!\tLos!\tCC-BY 2.0 (Ada)\nStop!\tHalt!\tCC-BY 2.0 (Ola)\n", "p.tsv")
     assert sides(got) == [("Go!", "Los!"), ("Stop!", "Halt!")]
