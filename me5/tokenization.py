@@ -4,8 +4,11 @@ One tokenizer serves encoding (truncated), counting and spans (not truncated): t
 because two tokenizers of 250,000 pieces would double the memory.
 """
 
+import json
+import logging
 from collections.abc import Sequence
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import numpy as np
 from numpy.typing import NDArray
@@ -13,18 +16,43 @@ from numpy.typing import NDArray
 from me5.errors import ModelFormatError
 from me5.storable import replace_surrogates
 
+if TYPE_CHECKING:
+    from tokenizers import Tokenizer
+
+logger = logging.getLogger(__name__)
+
 _CHARS_PER_TOKEN = 64
 """Longer than nearly every piece: text beyond max_tokens times this is looked at only when needed."""
 
 
 class Tokenization:
-    """The tokenizer of one model. Safe to use from several threads."""
+    """The tokenizer of one model. Safe to use from several threads.
 
-    def __init__(self, path: Path, max_tokens: int, pad_id: int) -> None:
+    Args:
+        path: a tokenizer.json; special tokens are added as its post-processor says.
+        max_tokens: of a text, with special tokens.
+        pad_id: stands for a text without any token.
+        end_token: added at the end where the post-processor adds none, and kept where a text is cut.
+        lower_case: whether texts are read in lower case.
+        is_static: no special tokens, and a text may have no token at all.
+        drops_unknown: whether tokens that are not in the vocabulary are left out.
+    """
+
+    def __init__(
+        self,
+        path: Path,
+        max_tokens: int,
+        pad_id: int,
+        *,
+        end_token: str | None = None,
+        lower_case: bool = False,
+        is_static: bool = False,
+        drops_unknown: bool = False,
+    ) -> None:
         from tokenizers import Tokenizer
 
         try:
-            self._tokenizer = Tokenizer.from_file(str(path))
+            self._tokenizer: Tokenizer = Tokenizer.from_file(str(path))
         except Exception as error:  # the binding raises plain Exception for every cause
             raise ModelFormatError(
                 f"Tokenizer {path} cannot be read ({error}). Expected a tokenizer.json of the "
@@ -34,11 +62,17 @@ class Tokenization:
         self._tokenizer.no_padding()
         self.max_tokens = max_tokens
         self.pad_id = pad_id
-        specials = self._tokenizer.encode("a").special_tokens_mask
+        self._lower_case, self._is_static = lower_case, is_static
+        self._unknown = _unknown_id(self._tokenizer) if drops_unknown else None
+        probe = self._tokenizer.encode("a", add_special_tokens=not is_static)
+        specials = probe.special_tokens_mask
         self._suffix = specials[::-1].index(0) if 0 in specials else 0
+        self._end = self._missing_end(end_token, probe.tokens)
+        self._suffix += self._end is not None
+        self.last_token = end_token if self._end is not None else _last_special(probe.tokens, specials)
 
     def encode(self, texts: Sequence[str]) -> list[list[int]]:
-        """Token ids with special tokens, at most ``max_tokens`` each, never empty."""
+        """Token ids with special tokens, at most ``max_tokens`` each; never empty but in a static model."""
         limit = self.max_tokens * _CHARS_PER_TOKEN
         cut = [text[:limit] for text in texts]
         ids = self._ids(cut)
@@ -62,9 +96,46 @@ class Tokenization:
         whole = [
             text if text.isascii() else text.replace("\u00ad", "") for text in map(replace_surrogates, texts)
         ]
-        return [encoding.ids for encoding in self._tokenizer.encode_batch_fast(whole)]
+        if self._lower_case:
+            whole = [text.lower() for text in whole]
+        encodings = self._tokenizer.encode_batch_fast(whole, add_special_tokens=not self._is_static)
+        if self._unknown is not None:
+            return [[one for one in encoding.ids if one != self._unknown] for encoding in encodings]
+        end = [] if self._end is None else [self._end]
+        return [encoding.ids + end for encoding in encodings]
+
+    def _missing_end(self, token: str | None, probe: Sequence[str]) -> int | None:
+        """The id of an end token that the post-processor does not add.
+
+        Raises:
+            ModelFormatError: the vocabulary lacks it.
+        """
+        if token is None or (probe and probe[-1] == token):
+            return None
+        number = self._tokenizer.token_to_id(token)
+        if number is None:
+            raise ModelFormatError(
+                f"The tokenizer has no token {token!r}, which the model reads at the end of a text. Copy "
+                "tokenizer.json from the original model again."
+            )
+        logger.info("the end token %s is added, which the tokenizer does not add", token)
+        return int(number)
 
     def _truncate(self, ids: list[int]) -> list[int]:
         if len(ids) > self.max_tokens:
             return ids[: self.max_tokens - self._suffix] + ids[len(ids) - self._suffix :]
-        return ids or [self.pad_id]
+        return ids if ids or self._is_static else [self.pad_id]
+
+
+def _last_special(tokens: Sequence[str], specials: Sequence[int]) -> str | None:
+    return tokens[-1] if tokens and specials[-1] else None
+
+
+def _unknown_id(tokenizer: "Tokenizer") -> int | None:
+    """The id of the token for what is not in the vocabulary; None where there is none."""
+    model = json.loads(tokenizer.to_str())["model"]
+    if model.get("unk_id") is not None:  # Unigram
+        return int(model["unk_id"])
+    token = model.get("unk_token")
+    number = None if token is None else tokenizer.token_to_id(token)
+    return None if number is None else int(number)

@@ -47,6 +47,14 @@ def add_data_options(parser: argparse.ArgumentParser, *, with_model: bool = True
             metavar="NAME",
             help="registry name, registered name, folder or hub id (default: builtin)",
         )
+        parser.add_argument(
+            "--dimension",
+            type=int,
+            default=None,
+            metavar="N",
+            help="shorter vectors, for models that were trained for it (see models --show NAME): the same as "
+            "--model NAME@N",
+        )
 
 
 def add_neutral_option(parser: argparse.ArgumentParser) -> None:
@@ -70,6 +78,8 @@ def add_store_options(parser: argparse.ArgumentParser) -> None:
 
 def run_safely(args: argparse.Namespace) -> int:
     """Run ``args.run``; our own errors become one line on stderr and exit code 1, an interrupt 130."""
+    if getattr(args, "dimension", None) is not None:
+        args.model = f"{args.model or 'builtin'}@{args.dimension}"
     try:
         return int(args.run(args))
     except (Me5Error, IndexerError) as error:
@@ -116,8 +126,7 @@ def model_location(args: argparse.Namespace, name: str) -> str:
     """
     from indexer.library.encoders import ModelFolder
 
-    folder = ModelFolder((args.data or default_data_dir()).expanduser() / "models").find(name)
-    return name if folder is None else str(folder)
+    return ModelFolder((args.data or default_data_dir()).expanduser() / "models").locate_registered(name)
 
 
 def locate_models(args: argparse.Namespace, name: str | None) -> str | None:
