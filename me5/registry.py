@@ -13,7 +13,7 @@ from functools import lru_cache
 from pathlib import Path
 
 from me5.errors import ModelFormatError, UnknownModelError
-from me5.folders import FolderFacts, content_hash, read_folder, stored_prompts
+from me5.folders import STATIC, FolderFacts, content_hash, read_folder, stored_prompts
 from me5.known_models import E5_PREFIXES, MODELS, SHIPPED, SPECS
 from me5.neutral_map import NeutralMap
 from me5.prefixes import Role
@@ -218,6 +218,8 @@ def _prefixes(
     e5 = E5_PREFIXES["query_prefix"], E5_PREFIXES["passage_prefix"]
     if any(_E5_WORD.search(name.lower()) for name in facts.names):
         return e5
+    if facts.model_type == STATIC:
+        return "", ""
     unused = [key for key in stored.unused if facts.prompts[key]]
     stores = f"the prompts {', '.join(unused)}, none for search" if unused else "no prompts"
     shape = facts.model_type, facts.vocabulary, facts.dimension, facts.layers
