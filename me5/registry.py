@@ -12,12 +12,13 @@ from dataclasses import replace
 from functools import lru_cache
 from pathlib import Path
 
+from me5.api.naming import api_spec, is_api
 from me5.errors import ModelFormatError, UnknownModelError
 from me5.folders import STATIC, FolderFacts, content_hash, read_folder, stored_prompts
 from me5.known_models import E5_PREFIXES, MODELS, SHIPPED, SPECS
 from me5.neutral_map import NeutralMap
 from me5.prefixes import Role
-from me5.prompts import StoredPrompts, adopt, find_prompts, title_template_of
+from me5.prompts import E5_WORD, StoredPrompts, adopt, find_prompts, title_template_of
 from me5.spec import ModelSpec
 
 logger = logging.getLogger(__name__)
@@ -27,7 +28,6 @@ _ME5_SHAPES = (  # architecture, pieces, dimension, layers
     ("xlm-roberta", 250_002, 768, 12),
     ("xlm-roberta", 250_002, 1024, 24),
 )
-_E5_WORD = re.compile("(?<![a-z0-9])m?e5(?![a-z0-9])")
 _HOW_TO_SAY = (
     "If it was trained with others, register it with them: models --register FOLDER NAME --prefix QUERY "
     "PASSAGE (in Python, prefixes=(QUERY, PASSAGE))."
@@ -37,7 +37,7 @@ _HUB_ID = re.compile(r"[A-Za-z0-9][\w.-]*/[A-Za-z0-9][\w.-]*")
 
 
 def resolve_spec(name: str, *, prefixes: tuple[str, str] | None = None) -> ModelSpec:
-    """The ModelSpec of a registry name, a folder, or a hub id, each perhaps with ``@DIMENSION`` behind it.
+    """The ModelSpec of a registry name, a folder, a hub id, or an API, perhaps with ``@DIMENSION`` behind it.
 
     Registered models cost nothing; a folder is read and hashed; an unregistered hub id is fetched first.
 
@@ -48,6 +48,7 @@ def resolve_spec(name: str, *, prefixes: tuple[str, str] | None = None) -> Model
 
     Raises:
         UnknownModelError: nothing has that name; the message lists what has.
+        ApiError: the address of an API cannot be used.
         ModelFormatError: the folder is not a model, or the model was not trained for that dimension.
         HubUnreachableError: a hub id must be fetched and the hub does not answer.
     """
@@ -58,6 +59,8 @@ def resolve_spec(name: str, *, prefixes: tuple[str, str] | None = None) -> Model
     if folder.is_dir():
         return spec_from_folder(folder, prefixes=prefixes)
     base, dimension = split_dimension(name)
+    if is_api(base):
+        return api_spec(base, dimension=dimension or 0, prefixes=prefixes).called(name)
     if dimension is not None:
         return resolve_spec(base, prefixes=prefixes).with_dimension(dimension)
     for spec in MODELS.values():
@@ -201,7 +204,7 @@ def _relative_of(facts: FolderFacts) -> ModelSpec | None:
     """
     hint = facts.name_hint.lower()
     named = [s for s in SPECS if s.name not in SHIPPED and s.model_id.split("/")[1].lower() in hint]
-    if any(_E5_WORD.search(name.lower()) and "instruct" in name.lower() for name in facts.names):
+    if any(E5_WORD.search(name.lower()) and "instruct" in name.lower() for name in facts.names):
         named.append(MODELS["large-instruct"])
     same_shape = [s for s in named if (s.dimension, s.layers) == (facts.dimension, facts.layers)]
     return max(same_shape, key=lambda spec: len(spec.model_id), default=None)
@@ -216,7 +219,7 @@ def _prefixes(
     if relative is not None:
         return relative.query_prefix, relative.passage_prefix
     e5 = E5_PREFIXES["query_prefix"], E5_PREFIXES["passage_prefix"]
-    if any(_E5_WORD.search(name.lower()) for name in facts.names):
+    if any(E5_WORD.search(name.lower()) for name in facts.names):
         return e5
     if facts.model_type == STATIC:
         return "", ""

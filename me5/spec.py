@@ -140,6 +140,10 @@ class ModelSpec:
             self, name=f"{self.name}@{dimension}", dimension=dimension, full_dimension=self.dimension
         )
 
+    def called(self, name: str) -> "ModelSpec":
+        """The same model under another name."""
+        return replace(self, name=name)
+
     def describe_dimensions(self) -> str:
         """The dimensions that may be chosen, in words."""
         if self.min_dimension is not None:

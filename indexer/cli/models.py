@@ -61,6 +61,7 @@ def add_verbs(verbs: "argparse._SubParsersAction[argparse.ArgumentParser]") -> N
     how.add_argument("--undo", action="store_true", help="return to the model before")
     how.add_argument("--discard", action="store_true", help="delete the vectors kept for --undo")
     cli.add_data_options(use, with_model=False)
+    cli.add_api_option(use)
     cli.add_store_options(use)
     cli.add_neutral_option(use)
     use.add_argument("--json", action="store_true", help="for machines")
