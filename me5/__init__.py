@@ -7,6 +7,7 @@ imported when first used, so that ``import me5`` stays quick.
 from typing import TYPE_CHECKING, Any
 
 from me5.errors import (
+    ApiError,
     ContractError,
     EngineError,
     ExportError,
@@ -46,6 +47,7 @@ _HOMES = {
 
 __all__ = [
     "MODELS",
+    "ApiError",
     "BlendedEncoder",
     "ContractError",
     "Encoder",

@@ -7,13 +7,17 @@ from typing import Any
 
 from me5.errors import ContractError
 
+_LEFT_OUT_WHERE_NONE = ("neutral", "title_template")
+
 
 @dataclass(frozen=True)
 class ModelContract:
     """Everything that decides a vector. Stored with every collection; see :meth:`require_same`.
 
-    ``neutral`` is the digest of the language-neutral map that is applied, None for vectors as published; it
-    is left out of the JSON then, so that contracts from before there were maps keep their digest.
+    ``neutral`` is the digest of the language-neutral map that is applied, None for vectors as published;
+    ``title_template`` says how a passage with a title begins, None for ``title text`` behind the prefix. Both
+    are left out of the JSON where they are None, so that contracts from before there were any keep their
+    digest.
     """
 
     model_id: str
@@ -26,6 +30,7 @@ class ModelContract:
     max_tokens: int
     dimension: int
     neutral: str | None = None
+    title_template: str | None = None
 
     @property
     def digest(self) -> str:
@@ -34,9 +39,11 @@ class ModelContract:
 
     def to_json(self) -> str:
         """One line of JSON with sorted keys, so that equal contracts give equal text."""
-        values = asdict(self)
-        if self.neutral is None:
-            del values["neutral"]
+        values = {
+            name: value
+            for name, value in asdict(self).items()
+            if value is not None or name not in _LEFT_OUT_WHERE_NONE
+        }
         return json.dumps(values, sort_keys=True, ensure_ascii=False)
 
     @classmethod
@@ -49,7 +56,7 @@ class ModelContract:
         names = {field.name for field in fields(cls)}
         try:
             values: Any = json.loads(text)
-            unexpected = names.symmetric_difference({*values, "neutral"})
+            unexpected = names.symmetric_difference({*values, *_LEFT_OUT_WHERE_NONE})
         except (ValueError, TypeError) as error:
             raise ContractError(
                 f"Stored model contract {text[:80]!r} is not JSON. Expected an object with {sorted(names)}. "

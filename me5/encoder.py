@@ -1,7 +1,7 @@
 """Encoder: texts and their role in, unit vectors out. Knows no files, stores or screens."""
 
 import copy
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import replace
 
 import numpy as np
@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 from me5.batching import plan_batches
 from me5.contract import ModelContract
 from me5.engines.engine import Engine
-from me5.errors import InstructionError, ShapeError
+from me5.errors import InstructionError, ModelFormatError, ShapeError
 from me5.heads import Head
 from me5.neutral_map import NeutralMap
 from me5.pooling import l2_normalize
@@ -76,6 +76,7 @@ class Encoder:
             ShapeError: texts is one string, or titles and texts differ in number.
             InstructionError: the model or the role takes no instruction.
         """
+        role = Role(role)
         prefix = self._prefix(role, instruction)
         _require_texts(texts, titles)
         vectors_ND = np.empty((len(texts), self.dimension), dtype=np.float32)
@@ -83,10 +84,8 @@ class Encoder:
         for start in range(0, len(texts), WINDOW_TEXTS):
             stop = min(start + WINDOW_TEXTS, len(texts))
             window_titles = None if titles is None else titles[start:stop]
-            ids = self._tokenization.encode(_inputs(prefix, texts[start:stop], window_titles))
-            plan = plan_batches([len(row) for row in ids], self._engine.policy)
-            results = self._engine.run([[ids[row] for row in batch] for batch in plan])
-            for batch, pooled_BH in zip(plan, results, strict=True):
+            inputs = self._inputs(prefix, role, texts[start:stop], window_titles)
+            for batch, pooled_BH in self._pooled(inputs, role):
                 vectors_ND[[start + row for row in batch]] = self._finish(pooled_BH)
                 done += len(batch)
                 if on_progress is not None:
@@ -100,6 +99,25 @@ class Encoder:
         twin.contract = replace(self.contract, neutral=neutral.digest if neutral else None)
         return twin
 
+    def with_unit_length(self) -> "Encoder":
+        """The same open model with vectors of length 1, which changes nothing of their cosine.
+
+        Raises:
+            ModelFormatError: the model compares vectors by their inner product, where the length counts.
+        """
+        if self.spec.normalize:
+            return self
+        if self.spec.similarity != "cosine":
+            raise ModelFormatError(
+                f"{self.spec.name!r} compares vectors by their inner product: their length has a meaning, "
+                "and vectors of length 1 would rank otherwise. A collection holds such vectors only. Use "
+                "another model; `evaluate` measures this one as it is."
+            )
+        twin = copy.copy(self)
+        twin.spec = replace(self.spec, normalize=True)
+        twin.contract = replace(self.contract, normalize=True)
+        return twin
+
     def token_spans(self, texts: Sequence[str]) -> list[NDArray[np.int32]]:
         """Character offsets [T, 2] of the tokens of each text, without prefix and special tokens."""
         _require_texts(texts, None)
@@ -107,15 +125,25 @@ class Encoder:
 
     def overhead_tokens(self, role: Role, title: str = "") -> int:
         """Tokens that prefix, title and special tokens take of ``max_tokens``."""
+        prefix = self._prefix(role, None)
+        if title and role is Role.PASSAGE and self.spec.title_template is not None:
+            return self._tokenization.count([self._inputs(prefix, role, [""], [title])[0]])[0]
         text = f"{title} " if title else ""
-        return self._tokenization.count([self._prefix(role, None) + text])[0]
+        return self._tokenization.count([prefix + text])[0]
 
     def count_tokens(
         self, texts: Sequence[str], role: Role = Role.PASSAGE, titles: Sequence[str] | None = None
     ) -> list[int]:
         """Tokens of each whole input, with prefix, title and special tokens, before truncation."""
         _require_texts(texts, titles)
-        return self._tokenization.count(_inputs(self._prefix(role, None), texts, titles))
+        return self._tokenization.count(self._inputs(self._prefix(role, None), role, texts, titles))
+
+    def _pooled(self, inputs: Sequence[str], role: Role) -> Iterator[tuple[list[int], NDArray[np.float32]]]:
+        """Rows of the inputs and their pooled vectors, batch by batch; an API is told the role."""
+        ids = self._tokenization.encode(inputs)
+        plan = plan_batches([len(row) for row in ids], self._engine.policy)
+        results = self._engine.run([[ids[row] for row in batch] for batch in plan])
+        return zip(plan, results, strict=True)
 
     def _prefix(self, role: Role, instruction: str | None) -> str:
         role = Role(role)
@@ -130,18 +158,27 @@ class Encoder:
             )
         return prefix_of(self.spec, role, instruction or self.spec.default_instruction)
 
+    def _inputs(
+        self, prefix: str, role: Role, texts: Sequence[str], titles: Sequence[str] | None
+    ) -> list[str]:
+        """What the model reads of each text."""
+        if titles is None:
+            return [prefix + text for text in texts]
+        template = self.spec.title_template if role is Role.PASSAGE else None
+        if template is None:
+            return [prefix + join_title(title, text) for title, text in zip(titles, texts, strict=True)]
+        befores = [
+            template.replace("{title}", title.strip()) if title.strip() else prefix for title in titles
+        ]
+        return [before + text for before, text in zip(befores, texts, strict=True)]
+
     def _finish(self, pooled_BH: NDArray[np.float32]) -> NDArray[np.float32]:
         for head in self._heads:
             pooled_BH = head(pooled_BH)
+        pooled_BH = pooled_BH[:, : self.dimension]
         if self.spec.normalize or self.neutral is not None:  # the map is one of unit vectors
             pooled_BH = l2_normalize(pooled_BH)
         return pooled_BH if self.neutral is None else self.neutral(pooled_BH)
-
-
-def _inputs(prefix: str, texts: Sequence[str], titles: Sequence[str] | None) -> list[str]:
-    if titles is None:
-        return [prefix + text for text in texts]
-    return [prefix + join_title(title, text) for title, text in zip(titles, texts, strict=True)]
 
 
 def _require_texts(texts: Sequence[str], titles: Sequence[str] | None) -> None:

@@ -9,6 +9,7 @@ Me5Error                 base: every error a user of ``me5`` may want to catch
 ├── EngineError          a requested engine, device or precision cannot be used on this machine
 ├── ShapeError           arrays whose shapes do not fit each other
 ├── InstructionError     an instruction was given where the model takes none
+├── ApiError             a model behind an API cannot be used
 ├── DiskSpaceError       a disk has no room for what long work keeps
 └── WorkCancelledError   long work was asked to stop before its end
 """
@@ -48,6 +49,10 @@ class ShapeError(Me5Error):
 
 class InstructionError(Me5Error):
     """Raised when an instruction is given where the model takes none."""
+
+
+class ApiError(Me5Error):
+    """Raised when a model behind an API does not answer, refuses, or answers with no usable vectors."""
 
 
 class DiskSpaceError(Me5Error):

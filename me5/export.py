@@ -15,8 +15,9 @@ from typing import Any
 
 from me5 import atomic
 from me5.errors import ExportError
-from me5.folders import NEUTRAL_MODULE, DenseLayer, FolderFacts, read_folder
+from me5.folders import NEUTRAL_MODULE, FolderFacts, read_folder
 from me5.loading import find_model, load_encoder
+from me5.modules import DenseLayer
 from me5.neutral import map_of
 from me5.neutral_map import FILE_NAME, NeutralMap
 from me5.packed import tokenizer_file

@@ -4,25 +4,21 @@ Reads json only. Weights are looked at for their hash, never unpickled.
 """
 
 import hashlib
-import json
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import lru_cache
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any
 
 from me5.errors import ModelFormatError
+from me5.modules import Module, Step, read_modules, read_object, read_pooling, read_steps
 from me5.neutral_map import FILE_NAME as NEUTRAL_FILE
 from me5.neutral_map import LANGUAGES_ENDING
 from me5.packed import TOKENIZER_FILE, is_packed
 from me5.pooling import Pooling
+from me5.prompts import StoredPrompts, find_prompts
+from me5.spec import Similarity
+from me5.weights import StoredTensors
 
-# Pooling flag of sentence-transformers' 1_Pooling/config.json -> our name (ST 6 writes pooling_mode instead).
-_POOLING_FLAGS: dict[str, Pooling] = {
-    "pooling_mode_mean_tokens": "mean",
-    "pooling_mode_cls_token": "cls",
-    "pooling_mode_lasttoken": "last",
-}
-_POOLING_NAMES: dict[str, Pooling] = {"mean": "mean", "cls": "cls", "lasttoken": "last", "last": "last"}
 NEUTRAL_MODULE = "Neutral"
 """How the Dense module is called that stands for the map beside it."""
 
@@ -35,16 +31,14 @@ _HASHED = (
 )
 
 
-@dataclass(frozen=True)
-class DenseLayer:
-    """A sentence-transformers Dense module that follows pooling."""
-
-    weights: Path
-    activation: str
-
-
-Step = DenseLayer | Literal["normalize"]
-"""What is done to a pooled vector."""
+STATIC = "static"
+"""The architecture of folders that are nothing but one row a piece: StaticEmbedding and model2vec."""
+STATIC_TABLES = ("embedding.weight", "embeddings")
+"""How sentence-transformers and model2vec name the rows."""
+NO_LIMIT = 1_000_000
+"""Tokens that are read of a text where nothing else limits them."""
+MODEL2VEC_TOKENS = 512
+"""The limit of model2vec's ``StaticModel.encode``."""
 
 
 @dataclass(frozen=True)
@@ -53,11 +47,17 @@ class FolderFacts:
 
     ``names`` is what the folder is called, here and where it came from; ``vocabulary`` the number of pieces.
 
+    ``body`` holds config, weights and tokenizer; it is the folder itself where modules.json names no other.
+
     ``steps`` follow the pooling, in the order of modules.json. ``neutral`` is the language-neutral map that
     belongs to the model, applied after them; a module that stands for the map in other programs is no step.
 
     ``instructions`` has the keys ``instruct_template`` and ``default_instruction`` of a folder that our
-    trainer wrote; it is empty where the folder says nothing.
+    trainer wrote; it is empty where the folder says nothing. ``default_prompt`` names one of ``prompts``.
+
+    ``drops_unknown`` says that pieces which are not in the vocabulary are left out, as model2vec does;
+    ``lower_case`` that texts are read in lower case; ``adds_end`` is the token that tokenizer_config.json
+    wants at the end of a text.
     """
 
     model_type: str
@@ -71,12 +71,23 @@ class FolderFacts:
     steps: tuple[Step, ...]
     prompts: dict[str, str]
     name_hint: str
+    body: Path = Path()
     names: tuple[str, ...] = ()
     vocabulary: int = 0
     activation: str = "gelu"
     is_packed: bool = False
     neutral: Path | None = None
     instructions: dict[str, str | None] = field(default_factory=dict)
+    default_prompt: str | None = None
+    similarity: Similarity = "cosine"
+    lower_case: bool = False
+    drops_unknown: bool = False
+    adds_end: str | None = None
+
+    @property
+    def is_static(self) -> bool:
+        """Whether no layer follows the rows of the pieces."""
+        return self.model_type == STATIC or (self.layers == 0 and self.model_type == "bert")
 
 
 def read_folder(folder: Path) -> FolderFacts:
@@ -85,48 +96,109 @@ def read_folder(folder: Path) -> FolderFacts:
     Raises:
         ModelFormatError: something needed is missing, damaged, or not supported.
     """
-    config = _read_json(folder / "config.json")
-    if not list(folder.glob("*.safetensors")):
-        pickled = ", ".join(sorted(p.name for p in folder.glob("*.bin"))) or "none"
-        raise ModelFormatError(
-            f"Model folder {folder} has no safetensors weights (pickled files: {pickled}, which are never "
-            "loaded). Expected model.safetensors. Save the model again with transformers `save_pretrained`."
-        )
-    if not any((folder / name).is_file() for name in ("tokenizer.json", TOKENIZER_FILE)):
-        raise ModelFormatError(
-            f"Model folder {folder} has no tokenizer.json. Expected one beside config.json. "
-            "Save a fast tokenizer there with transformers `save_pretrained`."
-        )
+    modules = read_modules(folder)
+    body = modules[0].folder if modules else folder
+    is_static = bool(modules) and modules[0].kind == "StaticEmbedding"
+    config = read_object(body / "config.json", optional=is_static)
+    is_static = is_static or _is_model2vec(config)
+    _require_files(body)
+    steps = _steps(folder, modules)
+    neutral = folder / NEUTRAL_FILE
+    common = FolderFacts(
+        model_type=STATIC if is_static else str(config.get("model_type", "")),
+        hidden_size=0,
+        layers=0,
+        pad_id=int(config.get("pad_token_id") or 0),
+        max_tokens=0,
+        pooling=read_pooling(modules),
+        normalize=steps[-1:] == ("normalize",),
+        dimension=0,
+        steps=steps,
+        name_hint=f"{folder.resolve()} {config.get('_name_or_path', '')}",
+        body=body,
+        names=_names(folder.resolve(), str(config.get("_name_or_path") or "")),
+        activation=str(config.get("hidden_act", "gelu")),
+        is_packed=is_packed(config),
+        neutral=neutral if neutral.is_file() else None,
+        **_settings(folder),
+    )
+    facts = _static(common, config, modules) if is_static else _transformer(common, config)
+    dense = [step.dimension for step in facts.steps if step != "normalize"]
+    return replace(facts, dimension=dense[-1] if dense else facts.hidden_size)
+
+
+def _transformer(common: FolderFacts, config: dict[str, Any]) -> FolderFacts:
     try:
         hidden, layers = int(config["hidden_size"]), int(config["num_hidden_layers"])
     except (KeyError, TypeError, ValueError) as error:
         raise ModelFormatError(
-            f"{folder / 'config.json'} lacks a usable {error}. Expected hidden_size and num_hidden_layers. "
-            "Copy the config of the original model."
+            f"{common.body / 'config.json'} lacks a usable {error}. Expected hidden_size and "
+            "num_hidden_layers. Copy the config of the original model."
         ) from error
-    modules = _modules(folder)
-    pooling = _pooling(folder, modules)
-    steps = _steps(folder, modules)
-    neutral = folder / NEUTRAL_FILE
-    return FolderFacts(
-        model_type=str(config.get("model_type", "")),
+    return replace(
+        common,
         hidden_size=hidden,
         layers=layers,
-        pad_id=int(config.get("pad_token_id") or 0),
-        max_tokens=_max_tokens(folder, config),
-        pooling=pooling,
-        normalize=steps[-1:] == ("normalize",),
-        dimension=_dense_dimension(folder, modules) or hidden,
-        steps=steps,
-        prompts=_prompts(folder),
-        name_hint=f"{folder.resolve()} {config.get('_name_or_path', '')}",
-        names=_names(folder.resolve(), str(config.get("_name_or_path") or "")),
+        max_tokens=_max_tokens(common.body, config),
         vocabulary=int(config.get("vocab_size") or 0),
-        activation=str(config.get("hidden_act", "gelu")),
-        is_packed=is_packed(config),
-        neutral=neutral if neutral.is_file() else None,
-        instructions=_instructions(folder),
+        lower_case=bool(_sentence_config(common.body).get("do_lower_case")),
+        adds_end=_adds_end(common.body),
     )
+
+
+def _static(common: FolderFacts, config: dict[str, Any], modules: list[Module]) -> FolderFacts:
+    """One row a piece, and no special tokens. A model2vec folder without modules.json says itself whether its
+    vectors have unit length.
+    """
+    tensors = StoredTensors(common.body)
+    name = static_table(tensors)
+    by_model2vec = _is_model2vec(config)
+    steps = common.steps
+    if not modules:
+        steps = ("normalize",) if config.get("normalize") else ()
+    rows, width = tensors.shape(name)
+    return replace(
+        common,
+        hidden_size=width,
+        vocabulary=rows,
+        max_tokens=MODEL2VEC_TOKENS if by_model2vec else NO_LIMIT,
+        drops_unknown=by_model2vec,
+        steps=steps,
+        normalize=steps[-1:] == ("normalize",),
+    )
+
+
+def static_table(tensors: StoredTensors) -> str:
+    """The name of the matrix of a static model.
+
+    Raises:
+        ModelFormatError: the folder has none.
+    """
+    for name in STATIC_TABLES:
+        if name in tensors and len(tensors.shape(name)) == 2:
+            return name
+    raise ModelFormatError(
+        f"The weights in {tensors.folder} hold no table of pieces. Expected a matrix called "
+        f"{' or '.join(STATIC_TABLES)}. Copy the folder from the original model again."
+    )
+
+
+def _is_model2vec(config: dict[str, Any]) -> bool:
+    return config.get("model_type") == "model2vec" or "StaticModel" in (config.get("architectures") or ())
+
+
+def _require_files(body: Path) -> None:
+    if not list(body.glob("*.safetensors")):
+        pickled = ", ".join(sorted(p.name for p in body.glob("*.bin"))) or "none"
+        raise ModelFormatError(
+            f"Model folder {body} has no safetensors weights (pickled files: {pickled}, which are never "
+            "loaded). Expected model.safetensors. Save the model again with transformers `save_pretrained`."
+        )
+    if not any((body / name).is_file() for name in ("tokenizer.json", TOKENIZER_FILE)):
+        raise ModelFormatError(
+            f"Model folder {body} has no tokenizer.json. Expected one beside the weights. "
+            "Save a fast tokenizer there with transformers `save_pretrained`."
+        )
 
 
 def _names(folder: Path, origin: str) -> tuple[str, ...]:
@@ -142,6 +214,7 @@ def content_hash(folder: Path) -> str:
     weights = [path for path in folder.glob("*.safetensors") if not path.name.endswith(LANGUAGES_ENDING)]
     files = [folder / name for name in _HASHED] + sorted(weights)
     files += sorted(folder.glob("[0-9]_*/config.json")) + sorted(folder.glob("[0-9]_*/*.safetensors"))
+    files += sorted(folder.glob("[0-9]_*/tokenizer.json"))
     for path in files:
         if path.is_file():
             stat = path.stat()
@@ -156,111 +229,61 @@ def _file_hash(path: Path, size: int, mtime_ns: int) -> bytes:  # the keys notic
         return hashlib.file_digest(stream, "sha256").digest()
 
 
-def _read_json(path: Path) -> Any:
-    try:
-        return json.loads(path.read_text(encoding="utf-8"))
-    except FileNotFoundError as error:
-        raise ModelFormatError(
-            f"{path.parent} has no {path.name}. Expected a Hugging Face model folder. "
-            "Give the folder that holds config.json, tokenizer.json and model.safetensors."
-        ) from error
-    except ValueError as error:
-        raise ModelFormatError(
-            f"{path} is damaged ({error}). Expected JSON. Copy the file from the original model again."
-        ) from error
-
-
-def _read_json_or(path: Path, default: Any) -> Any:
-    return _read_json(path) if path.is_file() else default
-
-
-def _modules(folder: Path) -> list[dict[str, str]]:
-    modules: list[dict[str, str]] = _read_json_or(folder / "modules.json", [])
-    known = ("Transformer", "Pooling", "Normalize", "Dense")
-    unknown = [m["type"] for m in modules if not m["type"].endswith(known)]
-    if unknown:
-        raise ModelFormatError(
-            f"{folder / 'modules.json'} names the modules {unknown}. Expected only {', '.join(known)}. "
-            "Use a model made of those."
-        )
-    return modules
-
-
-def _pooling(folder: Path, modules: list[dict[str, str]]) -> Pooling:
-    for module in modules:
-        if module["type"].endswith("Pooling"):
-            config = _read_json(folder / module["path"] / "config.json")
-            named = _POOLING_NAMES.get(str(config.get("pooling_mode")))
-            chosen = [named] if named else [n for flag, n in _POOLING_FLAGS.items() if config.get(flag)]
-            others = [f for f, on in config.items() if f.startswith("pooling_mode_") and on is True]
-            if len(chosen) != 1 or len(others) > 1:
-                raise ModelFormatError(
-                    f"{folder / module['path'] / 'config.json'} asks for the pooling "
-                    f"{config.get('pooling_mode') or others}. Expected exactly one of mean, cls, last. "
-                    "Use a model pooled so."
-                )
-            return chosen[0]
-    return "mean"
-
-
-def _steps(folder: Path, modules: list[dict[str, str]]) -> tuple[Step, ...]:
+def _steps(folder: Path, modules: list[Module]) -> tuple[Step, ...]:
     """What modules.json does after pooling; a folder without it is a transformer, normalised."""
     if not modules:
         return ("normalize",)
-    names = [module["type"].rsplit(".", 1)[-1] for module in modules]
-    start = names.index("Pooling") + 1 if "Pooling" in names else 1
     if (folder / NEUTRAL_FILE).is_file():
-        is_map = [module["path"].endswith(f"_{NEUTRAL_MODULE}") for module in modules]
-        stop = is_map.index(True) if True in is_map else len(modules)
-        modules, names = modules[:stop], names[:stop]
-    steps: list[Step] = []
-    for name, module in zip(names[start:], modules[start:], strict=True):
-        if name == "Dense":
-            steps.append(_dense(folder / module["path"]))
-        elif name == "Normalize":
-            steps.append("normalize")
-        else:
-            raise ModelFormatError(
-                f"{folder / 'modules.json'} has a {name} after the pooling. Expected only Dense and "
-                "Normalize there. Use another model."
-            )
-    return tuple(steps)
+        is_map = [module.folder.name.endswith(f"_{NEUTRAL_MODULE}") for module in modules]
+        modules = modules[: is_map.index(True)] if True in is_map else modules
+    return read_steps(modules)
 
 
-def _dense(folder: Path) -> DenseLayer:
-    config = _read_json(folder / "config.json")
-    activation = str(config.get("activation_function", "torch.nn.modules.activation.Tanh")).rsplit(".", 1)[-1]
-    weights = folder / "model.safetensors"
-    if activation not in ("Tanh", "Identity") or not weights.is_file():
-        raise ModelFormatError(
-            f"Dense module {folder} has activation {activation!r} and weights {weights.is_file()}. "
-            "Expected Tanh or Identity and model.safetensors. Use another model or convert this one."
-        )
-    return DenseLayer(weights, activation)
-
-
-def _dense_dimension(folder: Path, modules: list[dict[str, str]]) -> int | None:
-    dense = [m for m in modules if m["type"].endswith("Dense")]
-    return int(_read_json(folder / dense[-1]["path"] / "config.json")["out_features"]) if dense else None
-
-
-def _max_tokens(folder: Path, config: dict[str, Any]) -> int:
+def _max_tokens(body: Path, config: dict[str, Any]) -> int:
     """The sentence-transformers limit, never above the position table (XLM-R keeps two rows for padding)."""
     rows = int(config.get("max_position_embeddings", 512))
     if config.get("model_type") in ("xlm-roberta", "roberta"):
         rows -= int(config.get("pad_token_id") or 0) + 1
-    stated = _read_json_or(folder / "sentence_bert_config.json", {}).get("max_seq_length")
-    tokenizer_limit = _read_json_or(folder / "tokenizer_config.json", {}).get("model_max_length")
-    limits = [rows] + [int(n) for n in (stated or tokenizer_limit,) if n and n < 1_000_000]
+    stated = _sentence_config(body).get("max_seq_length")
+    tokenizer_limit = read_object(body / "tokenizer_config.json", optional=True).get("model_max_length")
+    limits = [rows] + [int(n) for n in (stated or tokenizer_limit,) if n and n < NO_LIMIT]
     return min(limits)
 
 
-def _prompts(folder: Path) -> dict[str, str]:
-    prompts = _read_json_or(folder / "config_sentence_transformers.json", {}).get("prompts") or {}
-    return {str(name): str(text) for name, text in prompts.items() if text is not None}
+def _sentence_config(body: Path) -> dict[str, Any]:
+    return read_object(body / "sentence_bert_config.json", optional=True)
 
 
-def _instructions(folder: Path) -> dict[str, str | None]:
-    config = _read_json_or(folder / "config_sentence_transformers.json", {})
+def _adds_end(body: Path) -> str | None:
+    """The end token that tokenizer_config.json wants added, whether or not tokenizer.json adds it."""
+    config = read_object(body / "tokenizer_config.json", optional=True)
+    token = config.get("eos_token")
+    if isinstance(token, dict):  # an AddedToken
+        token = token.get("content")
+    return str(token) if config.get("add_eos_token") is True and token else None
+
+
+def stored_prompts(folder: Path) -> StoredPrompts:
+    """The prompts that a folder stores, by role.
+
+    Raises:
+        ModelFormatError: config_sentence_transformers.json is damaged.
+    """
+    settings = _settings(folder)
+    return find_prompts(settings["prompts"], settings["default_prompt"])
+
+
+def _settings(folder: Path) -> dict[str, Any]:
+    """What config_sentence_transformers.json says: prompts, and what our trainer writes beside them."""
+    config = read_object(folder / "config_sentence_transformers.json", optional=True)
+    prompts = config.get("prompts") or {}
     names = ("instruct_template", "default_instruction")
-    return {name: None if config[name] is None else str(config[name]) for name in names if name in config}
+    default = config.get("default_prompt_name")
+    return {
+        "prompts": {str(name): str(text) for name, text in prompts.items() if text is not None},
+        "default_prompt": None if default is None else str(default),
+        "similarity": "dot" if config.get("similarity_fn_name") in ("dot", "dot_product") else "cosine",
+        "instructions": {
+            name: None if config[name] is None else str(config[name]) for name in names if name in config
+        },
+    }

@@ -7,7 +7,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from me5.errors import ModelFormatError
-from me5.folders import DenseLayer, Step
+from me5.modules import DenseLayer, Step
 from me5.pooling import l2_normalize
 
 Floats = NDArray[np.float32]

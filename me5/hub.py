@@ -3,11 +3,13 @@
 import logging
 from pathlib import Path
 
-from me5.errors import HubUnreachableError, UnknownModelError
+from me5.errors import HubUnreachableError, ModelFormatError, UnknownModelError
+from me5.modules import read_modules
 
 logger = logging.getLogger(__name__)
 
-_ALLOWED = ["*.json", "model*.safetensors"]
+_ALLOWED = ["*.json", "model*.safetensors", "[0-9]*_*/model*.safetensors"]
+"""Also the weights of modules: LaBSE's Dense layer, the table of a StaticEmbedding."""
 _IGNORED = ["onnx/*", "openvino/*", "*/onnx/*", "checkpoint*/*"]
 
 
@@ -28,7 +30,18 @@ def cached_model(model_id: str, revision: str | None) -> Path | None:
     except Exception as error:  # noqa: BLE001  # whatever the cache lacks, asking the hub decides
         logger.debug("%s is not in the cache: %s", model_id, error)
         return None
-    return folder if list(folder.glob("*.safetensors")) else None
+    return folder if _is_whole(folder) else None
+
+
+def _is_whole(folder: Path) -> bool:
+    """Whether the weights are there, also those of the modules that have some."""
+    try:
+        modules = read_modules(folder)
+    except ModelFormatError:
+        return bool(list(folder.rglob("*.safetensors")))  # what is wrong with it is said when it is opened
+    body = modules[0].folder if modules else folder
+    dense = [module.folder for module in modules if module.kind == "Dense"]
+    return all(list(place.glob("*.safetensors")) for place in (body, *dense))
 
 
 def fetch_model(model_id: str, revision: str | None) -> Path:

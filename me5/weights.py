@@ -14,6 +14,7 @@ Floats = NDArray[np.float32]
 
 WORDS = "embeddings.word_embeddings.weight"
 _TYPES = {"F64": "<f8", "F32": "<f4", "F16": "<f2", "BF16": "<u2", "F8_E4M3": "u1", "U8": "u1", "I8": "i1"}
+_INTEGERS = {"I64": "<i8", "I32": "<i4", "I16": "<i2", "U8": "u1"}
 
 
 class RowTable(Protocol):
@@ -52,6 +53,14 @@ class StoredTensors:
         """The number format of a tensor as safetensors names it, such as ``F32``."""
         return self._place(name)[1]
 
+    def shape(self, name: str) -> tuple[int, ...]:
+        """The shape of a tensor."""
+        return self._place(name)[2]
+
+    def names(self) -> list[str]:
+        """The names of all tensors."""
+        return list(self._places)
+
     def mapped(self, name: str) -> NDArray[Any]:
         """A tensor as it lies on disk: bfloat16 as uint16, 8-bit floats as their codes."""
         path, dtype, shape, offset = self._place(name)
@@ -67,6 +76,20 @@ class StoredTensors:
     def read(self, name: str) -> Floats:
         """A tensor in fp32."""
         return widen(self.mapped(name), self.stored_type(name))
+
+    def integers(self, name: str) -> NDArray[np.integer]:
+        """A tensor of whole numbers.
+
+        Raises:
+            ModelFormatError: it holds something else.
+        """
+        path, dtype, shape, offset = self._place(name)
+        if dtype not in _INTEGERS:
+            raise ModelFormatError(
+                f"{path} stores {name} as {dtype}. Expected one of {', '.join(_INTEGERS)}. Copy the folder "
+                "from the original model again."
+            )
+        return np.memmap(path, _INTEGERS[dtype], mode="r", offset=offset, shape=shape)
 
     def _place(self, name: str) -> tuple[Path, str, tuple[int, ...], int]:
         if name not in self._places:

@@ -107,6 +107,7 @@ class Services:
 
     def model_choices(self) -> list[ModelChoice]:
         """Models that a new collection can have without anything being fetched, the usual one first."""
+        from me5.api.naming import LEAVES, is_api
         from me5.registry import MODELS, SHIPPED
 
         choices = {name: ModelChoice(name, words) for name, words in SHIPPED_COSTS.items()}
@@ -118,7 +119,8 @@ class Services:
                 words = f"registered here, {layers} layers" if layers else "registered here, as quick as fast"
                 choices[known.name] = ModelChoice(known.name, words)
         usual = self.library.model
-        first = choices.pop(usual, ModelChoice(usual, "the model that the app was started with"))
+        words = f"an API: {LEAVES}" if is_api(usual) else "the model that the app was started with"
+        first = choices.pop(usual, ModelChoice(usual, words))
         return [replace(first, is_shipped=first.name in SHIPPED)] + [
             replace(one, is_shipped=one.name in SHIPPED) for one in choices.values()
         ]

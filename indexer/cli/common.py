@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, Any
 
 from indexer.errors import IndexerError
 from indexer.progress import LONG_S, SETTLED_S, TimeLeft, duration
+from me5.api.naming import BASE_VARIABLE as API_BASE
 from me5.errors import Me5Error
 
 if TYPE_CHECKING:
@@ -45,8 +46,29 @@ def add_data_options(parser: argparse.ArgumentParser, *, with_model: bool = True
             "--model",
             default=None,
             metavar="NAME",
-            help="registry name, registered name, folder or hub id (default: builtin)",
+            help="registry name, registered name, folder, hub id, or an API: openai:NAME, cohere:NAME "
+            "(default: builtin)",
         )
+        add_api_option(parser)
+        parser.add_argument(
+            "--dimension",
+            type=int,
+            default=None,
+            metavar="N",
+            help="shorter vectors, for models that were trained for it (see models --show NAME): the same as "
+            "--model NAME@N",
+        )
+
+
+def add_api_option(parser: argparse.ArgumentParser) -> None:
+    """Where a model behind an API is asked."""
+    parser.add_argument(
+        "--api-base",
+        default=None,
+        metavar="URL",
+        help="server of a model openai:NAME, as http://localhost:11434/v1; texts are sent there "
+        "(default: $ME5_API_BASE, else that of OpenAI or Cohere)",
+    )
 
 
 def add_neutral_option(parser: argparse.ArgumentParser) -> None:
@@ -70,6 +92,10 @@ def add_store_options(parser: argparse.ArgumentParser) -> None:
 
 def run_safely(args: argparse.Namespace) -> int:
     """Run ``args.run``; our own errors become one line on stderr and exit code 1, an interrupt 130."""
+    if getattr(args, "api_base", None) is not None:
+        os.environ[API_BASE] = args.api_base  # also for what is started from here
+    if getattr(args, "dimension", None) is not None:
+        args.model = f"{args.model or 'builtin'}@{args.dimension}"
     try:
         return int(args.run(args))
     except (Me5Error, IndexerError) as error:
@@ -116,8 +142,7 @@ def model_location(args: argparse.Namespace, name: str) -> str:
     """
     from indexer.library.encoders import ModelFolder
 
-    folder = ModelFolder((args.data or default_data_dir()).expanduser() / "models").find(name)
-    return name if folder is None else str(folder)
+    return ModelFolder((args.data or default_data_dir()).expanduser() / "models").locate_registered(name)
 
 
 def locate_models(args: argparse.Namespace, name: str | None) -> str | None:

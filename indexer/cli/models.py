@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 from indexer.cli import common as cli
 from indexer.errors import ModelError
 from indexer.library.training_pairs import ALL, KINDS
+from me5.model_table import SCORES_SOURCE, text_line
 
 if TYPE_CHECKING:
     from indexer.library.encoders import KnownModel, ModelFolder
@@ -29,6 +30,11 @@ def add_verbs(verbs: "argparse._SubParsersAction[argparse.ArgumentParser]") -> N
         nargs=2,
         metavar=("NAME", "FOLDER"),
         help="write a model to a new folder that transformers and sentence-transformers open",
+    )
+    what.add_argument(
+        "--show",
+        metavar="NAME",
+        help="everything that is known of a model, and where each fact is from; fetches nothing",
     )
     models.add_argument(
         "--prefix",
@@ -55,6 +61,7 @@ def add_verbs(verbs: "argparse._SubParsersAction[argparse.ArgumentParser]") -> N
     how.add_argument("--undo", action="store_true", help="return to the model before")
     how.add_argument("--discard", action="store_true", help="delete the vectors kept for --undo")
     cli.add_data_options(use, with_model=False)
+    cli.add_api_option(use)
     cli.add_store_options(use)
     cli.add_neutral_option(use)
     use.add_argument("--json", action="store_true", help="print JSON")
@@ -98,13 +105,17 @@ def run_models(args: argparse.Namespace) -> int:
             "Got --neutral without --export. Expected both, as in --export small FOLDER --neutral. Add "
             "--export, or leave --neutral out."
         )
+    if args.show:
+        return _show(args, folder)
     known = folder.known()
     if args.json:
         cli.print_json([_model_json(model) for model in known])
         return 0
-    print(f"{'name':<20}{'dim':>5}{'layers':>8}{'params':>9}  {'languages':<11}scores (percent, published)")
+    print(text_line())
     for model in known:
         _print_model(model)
+    print(f"\nScores in percent: {SCORES_SOURCE}.")
+    print("More of one: models --show NAME. How to choose: docs/models.md.")
     return 0
 
 
@@ -182,16 +193,27 @@ def _export(args: argparse.Namespace, models: "ModelFolder") -> int:
     return 0
 
 
+def _show(args: argparse.Namespace, models: "ModelFolder") -> int:
+    """Every fact of one model, with its source."""
+    from me5.describe import describe
+
+    facts = describe(models.locate(args.show))
+    if args.json:
+        cli.print_json([asdict(fact) for fact in facts])
+        return 0
+    for fact in facts:
+        source = f"  [{fact.source}]" if fact.source else ""
+        print(f"{fact.label:<29}{fact.value}{source}")
+    return 0
+
+
 def _print_model(model: "KnownModel") -> None:
     spec = model.spec
     if spec is None:
-        print(f"{model.name:<20}cannot be used: {model.problem}")
+        print(f"{model.name}  cannot be used: {model.problem}")
         return
-    params = f"{spec.parameters / 1e6:.0f}M" if spec.parameters else "-"
-    scores = ", ".join(f"{s.benchmark} {s.metric} {s.value:g}" for s in spec.published[:3]) or "-"
-    count = str(len(spec.languages)) if spec.languages else "-"
-    print(f"{model.name:<20}{spec.dimension:>5}{spec.layers:>8}{params:>9}  {count:<11}{scores}")
-    print(f"{'':<20}{spec.path or spec.model_id}{'  ' + spec.note if spec.note else ''}")
+    print(text_line(spec))
+    print(f"  {spec.path or spec.model_id}{'  ' + spec.note if spec.note else ''}")
 
 
 def _model_json(model: "KnownModel") -> dict[str, Any]:
@@ -208,6 +230,13 @@ def _model_json(model: "KnownModel") -> dict[str, Any]:
             "parameters": spec.parameters,
             "languages": list(spec.languages),
             "licence": spec.licence,
+            "non_commercial": spec.is_non_commercial,
+            "pooling": spec.pooling,
+            "dimensions": list(spec.dimensions),
+            "min_dimension": spec.min_dimension,
+            "raw_scores": None if spec.raw is None else asdict(spec.raw),
+            "opened_here": spec.was_opened,
+            "source": spec.source,
             "note": spec.note,
             "published": [asdict(score) for score in spec.published],
         }

@@ -34,7 +34,12 @@ _NAME = re.compile(r"[a-z0-9][a-z0-9._-]{0,63}")
 _RESERVED = ("bm25", "product", "model", "hub")
 _PICKLED = ("*.bin", "*.pt", "*.pth", "*.pkl", "*.ckpt", "*.h5", "*.msgpack")  # never loaded, so not copied
 _PROMPTS = "config_sentence_transformers.json"
-_PROMPT_FIELDS = {"query": "query_prefix", "passage": "passage_prefix", "bitext": "bitext_prefix"}
+_PROMPT_FIELDS = {
+    "query": "query_prefix",
+    "passage": "passage_prefix",
+    "bitext": "bitext_prefix",
+    "sts": "sts_prefix",
+}
 _INSTRUCTION_FIELDS = ("instruct_template", "default_instruction")
 
 
@@ -67,12 +72,25 @@ class ModelFolder:
 
     def locate(self, name: str) -> str:
         """What ``me5.load_encoder`` takes for ``name``: an absolute path for folders, else the name."""
-        from me5.registry import MODELS
+        from me5.registry import MODELS, split_dimension
 
         found = self.find(name)
         if found is None and name not in MODELS and (folder := Path(name).expanduser()).is_dir():
             found = folder.absolute()
-        return name if found is None else str(found)
+        if found is not None:
+            return str(found)
+        base, dimension = split_dimension(name)
+        return name if dimension is None else f"{self.locate(base)}@{dimension}"
+
+    def locate_registered(self, name: str) -> str:
+        """The path of a registered model, perhaps with ``@DIMENSION`` behind it; any other name as it is."""
+        from me5.registry import split_dimension
+
+        base, dimension = split_dimension(name)
+        found = self.find(name) or self.find(base)
+        if found is None or dimension is None or found.name == name:
+            return name if found is None else str(found)
+        return f"{found}@{dimension}"
 
     def known(self) -> list[KnownModel]:
         """The models of the registry, then the registered ones by name; nothing is loaded or fetched."""
@@ -191,7 +209,8 @@ class NeutralMaps:
         Raises:
             Me5Error: the map is neither the model's own nor kept here.
         """
-        digest = ModelContract.from_json(contract).neutral
+        stored = ModelContract.from_json(contract)
+        encoder, digest = _as_stored(encoder, stored), stored.neutral
         own = None if encoder.neutral is None else encoder.neutral.digest
         if digest == own:
             return encoder
@@ -204,10 +223,16 @@ class NeutralMaps:
     def may_fit(self, encoder: "Encoder", contract: str) -> bool:
         """Whether the contract is of this model, whatever its map; reads no file."""
         stored = ModelContract.from_json(contract)
-        return replace(stored, neutral=None) == replace(encoder.contract, neutral=None)
+        return replace(stored, neutral=None) == replace(_as_stored(encoder, stored).contract, neutral=None)
 
     def _path(self, digest: str) -> Path:
         return self.root / f"{digest}.safetensors"
+
+
+def _as_stored(encoder: "Encoder", stored: ModelContract) -> "Encoder":
+    """The encoder with vectors of length 1 where a collection was made with such."""
+    changes_nothing = encoder.contract.normalize or not stored.normalize
+    return encoder if changes_nothing or encoder.spec.similarity != "cosine" else encoder.with_unit_length()
 
 
 class Encoders:
@@ -257,13 +282,15 @@ class Encoders:
             progress: told how many sentences of the estimate are done.
 
         Raises:
-            Me5Error: there is no such model, or it cannot be opened.
+            Me5Error: there is no such model, it cannot be opened, or a collection cannot hold its vectors.
         """
         if name is None and self._given is not None:
             return self._given
         encoder = self.load(name or self._default)
+        if not encoder.spec.normalize:
+            encoder = encoder.with_unit_length()
         wanted = self._neutral if neutral is None else neutral
-        if not wanted or not encoder.spec.normalize or encoder.spec.layers == 0:
+        if not wanted or encoder.spec.layers == 0:
             return encoder
         return self._maps.apply(encoder, progress)
 
@@ -360,9 +387,10 @@ class Encoders:
 
     def _load(self, name: str) -> "Encoder":
         from me5.loading import load_encoder
+        from me5.registry import split_dimension
 
         encoder = load_encoder(self._folder.locate(name))
-        if self._folder.find(name) is not None:
+        if self._folder.find(split_dimension(name)[0]) is not None:
             encoder.spec = replace(encoder.spec, name=name)  # the data folder may move, the name stays
         return encoder
 
@@ -371,7 +399,7 @@ def _model_folder(folder: Path) -> Path:
     """``folder`` itself, or the model in the folder of a run."""
     folder = Path(folder).expanduser()
     for candidate in (folder, folder / "model"):
-        if (candidate / "config.json").is_file():
+        if any((candidate / name).is_file() for name in ("config.json", "modules.json")):
             return candidate
     raise ModelError(
         f"{folder} holds no model. Expected a folder with config.json, tokenizer.json and model.safetensors, "

@@ -33,7 +33,9 @@ class TorchEngine:
         dtype = {"fp32": torch.float32, "bf16": torch.bfloat16, "fp16": torch.float16}[choice.precision]
         self.precision = choice.precision
         self._device = torch.device(choice.device)
-        self._model = load_backbone(request.folder).to(device=self._device, dtype=dtype)
+        self._model: Any = load_backbone(request.folder).to(device=self._device, dtype=dtype)
+        if hasattr(self._model.config, "use_cache"):
+            self._model.config.use_cache = False  # no text is continued
         self._pad_id = request.facts.pad_id
         self._pooling = request.facts.pooling
         self.policy = BatchPolicy(4_096, 256) if choice.device == "cpu" else BatchPolicy(65_536, 2_048)

@@ -49,6 +49,7 @@ class Prefixes:
     instruct_template: str | None = None
     default_instruction: str | None = None
     bitext_prefix: str | None = None
+    sts_prefix: str | None = None
 
     def before(self, role: Role, instruction: str | None = None) -> str:
         """What stands before a text; a model without a template reads no instruction."""

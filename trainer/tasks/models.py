@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 
 from me5.loading import model_folder
 from me5.packed import tokenizer_file
-from me5.prefixes import BITEXT_INSTRUCTION, Role, prefix_of
+from me5.prefixes import BITEXT_INSTRUCTION, STS_INSTRUCTION, Role, prefix_of
 from trainer.errors import ConfigError
 from trainer.tasks.bm25 import NO_HIT, Bm25, Pieces, model_pieces, word_pieces
 
@@ -27,7 +27,7 @@ Prefix = Literal["query", "bitext"]
 INSTRUCTIONS = {
     "bitext": BITEXT_INSTRUCTION,
     "mining": BITEXT_INSTRUCTION,
-    "similarity": "Retrieve semantically similar text.",
+    "similarity": STS_INSTRUCTION,
     "classification": "Classify the given text.",
 }
 PAIRING = ("bitext", "mining")
@@ -120,13 +120,15 @@ class EncoderModel:
     def _role(self, kind: str) -> Role:
         if self._prefix is not None:
             return Role(self._prefix)
+        if kind == "similarity" and self.encoder.spec.sts_prefix is not None:
+            return Role.STS
         return Role.BITEXT if kind in PAIRING else Role.QUERY
 
     def _sentence(self, kind: str, role: Role) -> str | None:
-        """The instruction of a symmetric task; the words for bitext have one of their own."""
+        """The instruction of a symmetric task; the words for bitext and likeness have one of their own."""
         if self._instruction is not None or self.encoder.spec.instruct_template is None:
             return self._instruction
-        return None if role is Role.BITEXT else INSTRUCTIONS[kind]
+        return None if role in (Role.BITEXT, Role.STS) else INSTRUCTIONS[kind]
 
     def search(
         self, queries: Sequence[str], passages: Sequence[str], titles: Sequence[str] | None, k: int

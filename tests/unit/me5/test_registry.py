@@ -3,6 +3,7 @@ import logging
 import re
 import shutil
 from dataclasses import replace
+from fnmatch import fnmatch
 from pathlib import Path
 
 import numpy as np
@@ -83,7 +84,52 @@ def test_only_json_and_safetensors_are_fetched(monkeypatch: pytest.MonkeyPatch, 
     hub.fetch_model("intfloat/multilingual-e5-small", "abc")
     (arguments, options) = asked[0]
     assert arguments == ("intfloat/multilingual-e5-small",) and options["revision"] == "abc"
-    assert options["allow_patterns"] == ["*.json", "model*.safetensors"] and options["local_files_only"]
+    assert options["local_files_only"]
+    fetched = [
+        name
+        for name in (
+            "config.json",
+            "1_Pooling/config.json",
+            "model.safetensors",
+            "model-00001-of-00002.safetensors",
+            "2_Dense/model.safetensors",
+            "0_StaticEmbedding/model.safetensors",
+            "pytorch_model.bin",
+            "2_Dense/pytorch_model.bin",
+            "modeling.py",
+            "README.md",
+            "onnx/model.onnx",
+            "onnx/config.json",
+            "checkpoint-5/model.safetensors",
+        )
+        if any(fnmatch(name, one) for one in options["allow_patterns"])
+        and not any(fnmatch(name, one) for one in options["ignore_patterns"])
+    ]
+    assert fetched == [
+        "config.json",
+        "1_Pooling/config.json",
+        "model.safetensors",
+        "model-00001-of-00002.safetensors",
+        "2_Dense/model.safetensors",
+        "0_StaticEmbedding/model.safetensors",
+    ]
+
+
+def test_a_cached_model_without_the_weights_of_its_dense_layer_is_fetched_again(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    """LaBSE was once fetched so."""
+    import huggingface_hub
+
+    monkeypatch.setattr(huggingface_hub, "snapshot_download", lambda *a, **k: str(tmp_path))
+    kinds = {"": "Transformer", "1_Pooling": "Pooling", "2_Dense": "Dense"}
+    modules = [{"path": path, "type": f"sentence_transformers.models.{kind}"} for path, kind in kinds.items()]
+    (tmp_path / "modules.json").write_text(json.dumps(modules))
+    (tmp_path / "model.safetensors").touch()
+    assert hub.cached_model("sentence-transformers/LaBSE", "abc") is None
+    (tmp_path / "2_Dense").mkdir()
+    (tmp_path / "2_Dense" / "model.safetensors").touch()
+    assert hub.cached_model("sentence-transformers/LaBSE", "abc") == tmp_path
 
 
 def test_a_folder_describes_itself(tiny_model_dir: Path, tmp_path: Path) -> None:

@@ -77,3 +77,19 @@ def test_the_choice_and_its_reason_are_logged(facts: FolderFacts, caplog: pytest
 def test_what_cannot_run_is_refused(facts: FolderFacts, wishes: dict, message: str) -> None:
     with pytest.raises(EngineError, match=message):
         choose(facts, **wishes)
+
+
+@pytest.mark.parametrize("kind", ["gemma3_text", "gemma2", "t5gemma"])
+def test_gemma_is_never_computed_in_fp16(
+    facts: FolderFacts, monkeypatch: pytest.MonkeyPatch, kind: str
+) -> None:
+    import torch
+
+    monkeypatch.setattr(torch.cuda, "is_available", lambda: True)
+    gemma = replace(facts, model_type=kind)
+    for has_bf16, precision, other in ((True, "bf16", "bf16"), (False, "fp32", "fp16")):
+        monkeypatch.setattr(torch.cuda, "is_bf16_supported", lambda has=has_bf16: has)
+        assert choose(gemma, device="cuda") == ("torch", "cuda", precision)
+        assert choose(facts, device="cuda") == ("torch", "cuda", other)
+    with pytest.raises(EngineError, match="overflows in fp16"):
+        choose(gemma, device="cuda", precision="fp16")

@@ -133,6 +133,15 @@ def test_a_mark_after_a_compatibility_character_is_kept(text, opened, expected):
     assert expected.ids([text])[0] == expected.ids([text[0]])[0]
 
 
+def test_its_tokens_are_those_of_the_tokenizers_library(opened, expected):
+    assert opened.last_tokens() == expected.last_tokens() == ["</s>"]
+    assert opened.unknown_id() == expected.unknown_id() == 3
+    for token in ("<mask>", "▁the", "馆", "no such token"):
+        assert opened.token_id(token) == expected.token_id(token)
+    plain = opened.ids(["a library"], special_tokens=False)
+    assert plain == expected.ids(["a library"], special_tokens=False)
+
+
 def test_from_many_threads(opened):
     texts = [sentence for _, sentence in bundled_sample()][:2000]
     alone = opened.ids(texts)

@@ -14,7 +14,7 @@ from indexer.catalog import CollectionRecord
 from indexer.errors import CollectionError, DiskFullError, ModelError
 from indexer.library.encoders import Encoders, ModelFolder, NeutralMaps
 from me5.contract import ModelContract
-from me5.errors import UnknownModelError
+from me5.errors import ModelFormatError, UnknownModelError
 from me5.registry import MODELS, resolve_spec
 
 
@@ -266,3 +266,48 @@ def test_a_collection_of_the_former_built_in_model_opens_with_fast(tmp_path: Pat
     former = CollectionRecord("id", "papers", "builtin", fast.to_json(), fast.digest, 256, 1.0)
     found = encoders_of(tmp_path, Path("builtin")).of(former)
     assert (found.spec.name, found.contract.digest) == ("fast", fast.digest)
+
+
+# -- models whose vectors have no unit length, and shorter vectors -----------------------------------------
+
+
+def without_normalize(source: Path, folder: Path, similarity: str) -> Path:
+    """A copy whose modules end with the pooling."""
+    shutil.copytree(source, folder)
+    modules = json.loads((folder / "modules.json").read_text())
+    (folder / "modules.json").write_text(json.dumps(modules[:2]))
+    settings = json.loads((folder / "config_sentence_transformers.json").read_text())
+    settings["similarity_fn_name"] = similarity
+    (folder / "config_sentence_transformers.json").write_text(json.dumps(settings))
+    return folder
+
+
+def test_vectors_compared_by_cosine_get_unit_length_in_a_collection(
+    tiny_model_dir: Path, tmp_path: Path
+) -> None:
+    model = without_normalize(tiny_model_dir, tmp_path / "model", "cosine")
+    encoders = encoders_of(tmp_path, model, neutral=False)
+    published, stored = encoders.load(str(model)), encoders.for_new()
+    texts = ["river", "silt and sea"]
+    raw = published.encode(texts)
+    assert np.abs(np.linalg.norm(raw, axis=1) - 1).min() > 1e-3
+    np.testing.assert_allclose(
+        stored.encode(texts), raw / np.linalg.norm(raw, axis=1, keepdims=True), atol=1e-6
+    )
+    assert stored.contract.normalize and not published.contract.normalize
+    digest, text = stored.contract.digest, stored.contract.to_json()
+    record = CollectionRecord("id", "papers", str(model), text, digest, 32, 1.0)
+    assert encoders.of(record).contract == stored.contract
+    assert encoders_of(tmp_path, model, neutral=False).of(record).contract == stored.contract
+
+
+def test_vectors_compared_by_inner_product_are_refused_before_anything_is_encoded(
+    tiny_model_dir: Path, tmp_path: Path
+) -> None:
+    """mContriever and mDPR are such models."""
+    model = without_normalize(tiny_model_dir, tmp_path / "model", "dot")
+    with pytest.raises(ModelFormatError, match="inner product"):
+        encoders_of(tmp_path, model).for_new()
+    for name in ("mcontriever", "mdpr"):
+        assert MODELS[name].similarity == "dot"
+    assert all(spec.normalize or spec.similarity in ("dot", "cosine") for spec in MODELS.values())

@@ -11,10 +11,15 @@ import pytest
 class NotingEncoder:
     """Words are directions; ``calls`` holds (role, texts, titles, instruction)."""
 
-    def __init__(self, *, instruct=False, dictionary=None):
+    def __init__(self, *, instruct=False, dictionary=None, sts_prefix=None):
         template = "Instruct: {task}\nQuery: {text}" if instruct else None
         self.spec = SimpleNamespace(
-            instruct_template=template, model_id="local-1", revision="r", max_tokens=128, dimension=4096
+            instruct_template=template,
+            sts_prefix=sts_prefix,
+            model_id="local-1",
+            revision="r",
+            max_tokens=128,
+            dimension=4096,
         )
         self.calls = []
         self._dictionary = dictionary or {}

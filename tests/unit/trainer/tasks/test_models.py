@@ -34,6 +34,18 @@ def test_retrieval_has_two_roles_and_symmetric_tasks_one(noting):
     ]
 
 
+def test_a_model_with_words_of_its_own_for_likeness_reads_them(noting):
+    encoder = noting(instruct=True, sts_prefix="task: sentence similarity | query: ")
+    EncoderModel("m", encoder).vectors(["a"], "similarity")
+    EncoderModel("m", encoder, prefix="query").vectors(["a"], "similarity")
+    EncoderModel("m", encoder).vectors(["a"], "classification")
+    assert [(role, instruction) for role, _, _, instruction in encoder.calls] == [
+        ("sts", None),
+        ("query", INSTRUCTIONS["similarity"]),
+        ("query", INSTRUCTIONS["classification"]),
+    ]
+
+
 def test_instructions_go_before_queries_only(noting):
     encoder = noting(instruct=True)
     model = EncoderModel("m", encoder, instruction="Find it.")
