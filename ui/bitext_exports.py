@@ -21,12 +21,12 @@ if TYPE_CHECKING:
 
 SCOPES: Mapping[str, str] = {
     "accepted": "accepted pairs",
-    "above": "accepted pairs and all others above the line",
+    "above": "accepted pairs and all others above the threshold",
     "all": "all pairs",
 }
 REMEDIES: Mapping[str, str] = {
-    "accepted": "Accept pairs first, or choose all above the line.",
-    "above": "Move the line to the left.",
+    "accepted": "Accept pairs first, or choose all above the threshold.",
+    "above": "Lower the threshold.",
     "all": "Choose another parallel text.",
 }
 
@@ -92,7 +92,7 @@ def write_training_pairs(catalog: Catalog, bitext: Bitext, scope: str, place: Pa
 
 def pairs_of(catalog: Catalog, bitext: Bitext, scope: str) -> Iterator[Pair]:
     """Pairs in their order: accepted ones; those and what is above the line and not rejected; all."""
-    pairs = catalog.iter_bitext_pairs
+    pairs = catalog.bitexts.iter_pairs
     if scope == "accepted":
         return pairs(bitext.id, PairFilter(state="accepted"))
     if scope == "all":

@@ -41,7 +41,7 @@ UNLIKE = 10
 LEAST_ALIGNED = 0.3
 """Where the line starts for aligned texts: chance blocks score about 0, equal vectors 1."""
 NO_SPACE = (
-    "The disk is full. Expected free space for vectors and pairs. Make room, then go on: nothing is lost."
+    "The disk is full. Expected free space for vectors and pairs. Make room, then resume: nothing is lost."
 )
 NO_MEMORY = (
     "Memory ran out. Expected less text per side, or more memory. Close other programs, or divide the files."
@@ -158,7 +158,7 @@ def _align(
         )
     for name, side in zip(("first", "second"), sides, strict=True):
         if not side:
-            raise MiningError(f"The {name} side holds no sentence; expected some on both. Check the file.")
+            raise MiningError(f"The {name} side has no sentences. Check the file.")
     beads = align(
         [one.text for one in sides[0]],
         [one.text for one in sides[1]],

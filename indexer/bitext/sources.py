@@ -90,10 +90,10 @@ def collection_sentences(
     Raises:
         CollectionError: there is no such collection.
     """
-    known = catalog.collection(collection)
-    for document_id, path, _, generation in catalog.iter_titles(known.id):
+    known = catalog.collections.get(collection)
+    for document_id, path, _, generation in catalog.passages.iter_titles(known.id):
         reached = 0
-        for chunk in catalog.iter_document_chunks(document_id, generation):
+        for chunk in catalog.passages.iter_document(document_id, generation):
             if chunk.language != language:
                 continue
             for start, end in segment(chunk.text, language):
@@ -227,13 +227,12 @@ def _unpacked(path: Path, packing: str) -> bytes:
                 size += len(part)
                 if size > MAX_TEXT_BYTES:
                     raise ReadError(
-                        f"{path.name} holds more than {MAX_TEXT_BYTES >> 30} GiB of text; expected less. "
-                        "Split it."
+                        f"{path.name} holds more than {MAX_TEXT_BYTES >> 30} GiB of text. Split it."
                     )
     except (OSError, EOFError, lzma.LZMAError, zlib.error) as error:
         raise ReadError(
             f"{path.name} cannot be read ({error}); expected a readable{' ' + packing if packing else ''} "
-            "file. Check it, or get it anew."
+            "file. Check it, or download it again."
         ) from error
     return b"".join(parts)
 

@@ -82,7 +82,7 @@ def read_all(files: Sequence[FoundFile], planner: Planner, options: ReadOptions)
     """
     for file in files:
         if options.cancelled():
-            raise Cancelled(f"Indexing was cancelled before {file.path}. Start it again to go on.")
+            raise Cancelled(f"Indexing was cancelled before {file.path}. Start it again to resume.")
         try:
             decision = planner.decide(file)
         except OSError as error:

@@ -49,7 +49,7 @@ def hash_file(path: Path, *, cancelled: Callable[[], bool] | None = None) -> str
         if is_silent:
             raise OSError(errno.ETIMEDOUT, f"it has not answered for {SILENT_S:.0f} s", str(path))
         if hashing.is_unwanted:
-            raise Cancelled(f"Reading {path} was cancelled. Start it again to go on.")
+            raise Cancelled(f"Reading {path} was cancelled. Start it again to resume.")
     if hashing.error is not None:
         raise hashing.error
     return hashing.digest.hexdigest()
@@ -78,8 +78,10 @@ class _Hashing(threading.Thread):
 
 def needed_copies(catalog: "Catalog", *, except_job: str = "") -> set[str]:
     """The locations that documents were read from, and those that jobs, but for one, have still to read."""
-    waiting = catalog.active_job_params(except_job=except_job)
-    return catalog.sources() | {source for params in waiting for _, source in params.get("copies", ())}
+    waiting = catalog.jobs.active_params(except_job=except_job)
+    return catalog.documents.sources() | {
+        source for params in waiting for _, source in params.get("copies", ())
+    }
 
 
 def is_archive(path: Path) -> bool:

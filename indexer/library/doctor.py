@@ -29,7 +29,7 @@ class Finding:
         check: short name of the check, for machines.
         message: what is so, for people.
         advice: what to do; empty when nothing is to be done.
-        repaired: it has been mended by this call.
+        repaired: this call has repaired it.
     """
 
     level: Level
@@ -60,10 +60,10 @@ def diagnose(
         data_dir, catalog, store, files: what is checked.
         open_collection: opens the model of a collection, or raises CollectionError.
         reserve_bytes: free disk below which nothing is added.
-        repair: mend what can be mended without loss.
+        repair: repair what can be repaired without loss.
     """
     findings = [*_disk(data_dir, reserve_bytes), *_lock(data_dir, store), *_database(catalog)]
-    for collection in catalog.collection_records():
+    for collection in catalog.collections.records():
         findings.extend(_counts(catalog, collection, repair))
         try:
             try:
@@ -90,7 +90,7 @@ def _disk(data_dir: Path, reserve_bytes: int) -> Iterator[Finding]:
             "error", "disk", f"{message}; nothing is added below {reserve}", "Free some disk space."
         )
     elif free < 2 * reserve_bytes:
-        yield Finding("warn", "disk", f"{message}, which is not much", "Free some disk space soon.")
+        yield Finding("warn", "disk", f"{message}; disk space is running low", "Free some disk space soon.")
     else:
         yield Finding("ok", "disk", message)
 
@@ -100,8 +100,8 @@ def _lock(data_dir: Path, store: VectorStore) -> Iterator[Finding]:
 
 
 def _database(catalog: Catalog) -> Iterator[Finding]:
-    problems = catalog.integrity_problems()
-    where = catalog.describe()
+    problems = catalog.database.integrity_problems()
+    where = catalog.database.describe()
     if not problems:
         yield Finding("ok", "catalog", f"the catalog {where} is sound")
     for problem in problems[:_SHOWN]:
@@ -115,11 +115,11 @@ def _database(catalog: Catalog) -> Iterator[Finding]:
 
 def _counts(catalog: Catalog, collection: CollectionRecord, repair: bool) -> Iterator[Finding]:
     """Whether the counters kept with the collection agree with a full count: openings rely on them."""
-    problems = catalog.count_problems(collection.id)
+    problems = catalog.counts.problems(collection.id)
     if not problems:
         return
     if repair:
-        catalog.recount(collection.id)
+        catalog.counts.recount(collection.id)
     yield Finding(
         "warn",
         "counts",
@@ -147,7 +147,7 @@ def _collection(
         remove_leftovers(catalog, store, collection)
     difference = compare(catalog, store, collection)
     if not difference:
-        indexed, _ = catalog.chunk_states(collection.id)
+        indexed, _ = catalog.chunks.states(collection.id)
         yield Finding("ok", "vectors", f"{collection.name}: all {indexed} passages have their vectors")
         return
     if repair and opened is not None:
@@ -165,13 +165,11 @@ def _collection(
 def _other_models(catalog: Catalog, collection: CollectionRecord) -> Iterator[Finding]:
     known = remembered(catalog, collection)
     if known.coming is not None and not is_under_way(catalog, collection):
-        advice = (
-            f"Go on: use {known.coming.model} --collection {collection.name}; or give it up: use --discard."
-        )
+        advice = f"Resume: use {known.coming.model} --collection {collection.name}; or drop it: --discard."
         message = f"{collection.name}: the switch to {known.coming.model} was interrupted"
         yield Finding("warn", "model", message, advice)
     if known.previous is not None:
-        message = f"{collection.name}: the vectors of {known.previous.model} are kept for a way back"
+        message = f"{collection.name}: the vectors of {known.previous.model} are kept so that you can undo"
         yield Finding("ok", "model", message)
 
 
@@ -184,12 +182,12 @@ def _embed_anew(collection: OpenCollection) -> Finding:
 
 
 def _documents(catalog: Catalog, collection: CollectionRecord) -> Iterator[Finding]:
-    unfinished = catalog.unfinished_documents(collection.id)
+    unfinished = catalog.documents.unfinished(collection.id)
     if unfinished:
         names = _some([record.path for record in unfinished])
-        advice = "Add them again, or start the app, which goes on with them."
+        advice = "Add them again, or start the app, which resumes them."
         yield Finding("warn", "documents", f"{collection.name}: not finished: {names}", advice)
-    failed = [one for one in catalog.iter_document_records(collection.id) if one.state == "failed"]
+    failed = [one for one in catalog.documents.iter_records(collection.id) if one.state == "failed"]
     for record in sorted(failed, key=lambda one: one.path)[:_SHOWN]:
         yield Finding("warn", "documents", f"{collection.name}: {record.path}: {record.error}")
     if len(failed) > _SHOWN:

@@ -74,21 +74,21 @@ def _filters() -> tuple[gr.Dropdown, gr.Dropdown, gr.Dropdown, gr.Dropdown, gr.T
         )  # fmt: skip
         flag = gr.Dropdown([("any", "")], value="", label="Flag", min_width=120, elem_id="parallel-flag")
         side = gr.Dropdown(
-            [("All scores", ""), ("Above the line", "above"), ("Below the line", "below")],
+            [("All scores", ""), ("Above the threshold", "above"), ("Below the threshold", "below")],
             value="", label="Scores", min_width=120, elem_id="parallel-side",
         )  # fmt: skip
         sort = gr.Dropdown(
             [("Best first", "best"), ("Worst first", "worst"), ("In order", "text"), ("At random", "random")],
             value="best", label="Sort", min_width=120, elem_id="parallel-sort",
         )  # fmt: skip
-        words = gr.Textbox(label="With the words", min_width=140, max_lines=1, elem_id="parallel-words")
+        words = gr.Textbox(label="Contains", min_width=140, max_lines=1, elem_id="parallel-words")
     return state, flag, side, sort, words
 
 
 def _handing_on() -> tuple[gr.Dropdown, gr.Dropdown, gr.Button, gr.Button]:
     with gr.Row(elem_id="parallel-hand-on"):
         scope = gr.Dropdown(
-            [("Accepted", "accepted"), ("Above the line, without rejected", "above"), ("All", "all")],
+            [("Accepted", "accepted"), ("Above the threshold, without rejected", "above"), ("All", "all")],
             value="accepted", label="Pairs", min_width=200, elem_id="parallel-scope",
         )  # fmt: skip
         kind = gr.Dropdown(
@@ -215,20 +215,22 @@ def _wire_review(tab: ParallelTab) -> None:
     bitexts = tab.bitexts
 
     def decide(event: gr.EventData, view: str, *said: Any) -> tuple[Any, ...]:
-        bitexts.catalog.decide_pairs(tab.shown(view), [int(event.number)], to_state(event.state))
+        bitexts.catalog.bitexts.decide(tab.shown(view), [int(event.number)], to_state(event.state))
         return draw(tab, view, *said)
 
     def edit(event: gr.EventData, view: str, *said: Any) -> tuple[Any, ...]:
-        bitexts.catalog.edit_pair(tab.shown(view), int(event.number), str(event.left), str(event.right))
+        bitexts.catalog.bitexts.edit_pair(
+            tab.shown(view), int(event.number), str(event.left), str(event.right)
+        )
         return draw(tab, view, *said)
 
     def decide_all(event: gr.EventData, view: str, seen: str, page: int, *said: Any) -> tuple[Any, ...]:
         bitext = bitexts.get(tab.shown(view))
-        bitexts.catalog.decide_all(bitext.id, filter_from(bitext, said)[0], to_state(event.state))
+        bitexts.catalog.bitexts.decide_all(bitext.id, filter_from(bitext, said)[0], to_state(event.state))
         return draw(tab, view, seen, page, *said)
 
     def undo(view: str, seen: str, page: int, *said: Any) -> tuple[Any, ...]:
-        numbers = bitexts.catalog.undo_change(tab.shown(view))
+        numbers = bitexts.catalog.bitexts.undo(tab.shown(view))
         if not numbers:
             raise UiError("Nothing is left to undo. Expected a decision or an edit before. Go on reviewing.")
         return draw(tab, view, "", page, *said, focus=numbers[0] if len(numbers) == 1 else None)
