@@ -29,6 +29,7 @@ _READ_CLOSELY = (4, 2, 2)
 """Sentences of the first hits among which a better model chooses: some 200 tokens."""
 
 _MAX_HEADING = 80  # characters; half of it where a character is a syllable or word
+_AROUND_NAMES = " #*_="
 _HEADING_MARK = regex.compile(r"#{1,6}\s|={2,6}\s")
 _SENTENCE_END = regex.compile(r"[\p{Sentence_Terminal}…‥:;,、，；：।॥།።][\p{Pe}\p{Pf}\p{Po}]*$")
 
@@ -122,6 +123,7 @@ class _Sentences:
 
     spans: tuple[tuple[int, int], ...]
     texts: tuple[str, ...]
+    searchable: tuple[str, ...]
     headings: tuple[bool, ...]
 
     def only(self, rows: Sequence[int]) -> "_Sentences":
@@ -129,6 +131,7 @@ class _Sentences:
         return _Sentences(
             tuple(self.spans[row] for row in rows),
             tuple(self.texts[row] for row in rows),
+            tuple(self.searchable[row] for row in rows),
             tuple(self.headings[row] for row in rows),
         )
 
@@ -178,11 +181,6 @@ def _read_closely(
     }
 
 
-@lru_cache(maxsize=8192)
-def _searchable_sentence(sentence: str) -> str:
-    return searchable(sentence)
-
-
 def _judge(
     passage: Readable, sentences: _Sentences, terms: Sequence[Term], cosines: Sequence[float] | None
 ) -> _Judged:
@@ -191,8 +189,7 @@ def _judge(
     meaning, words = cosines or zeros, zeros
     if here:
         words = [
-            LEXICAL_SHARE * coverage(here, _searchable_sentence(text), passage.language)
-            for text in sentences.texts
+            LEXICAL_SHARE * coverage(here, sentence, passage.language) for sentence in sentences.searchable
         ]
     scores = [cosine + gain for cosine, gain in zip(meaning, words, strict=True)]
     if any(sentences.headings) and not all(sentences.headings):  # where all are headings, none is
@@ -203,20 +200,26 @@ def _judge(
     return _Judged(sentences, cosines, scores)
 
 
-def is_heading(text: str, span: tuple[int, int], names: Sequence[str] = ()) -> bool:
+def is_heading(
+    text: str, span: tuple[int, int], names: Sequence[str] = (), folded: str | None = None
+) -> bool:
     """Whether a sentence of ``text`` is a heading: marked, a name of the passage, or a short open line.
 
     Args:
         text: the passage.
         span: of the sentence, without white space around it.
         names: title and section of the passage; parts of a section are joined by ›.
+        folded: the sentence, folded, where it is known.
     """
     start, end = span
     line = text[start:end]
     if _HEADING_MARK.match(line):
         return True
-    if names and fold(line.strip(" #*_=")) in _folded(tuple(names)):
-        return True
+    if names:
+        whole, stripped = _folded(tuple(names))
+        may_be_name = folded is None or folded.strip(_AROUND_NAMES) in stripped
+        if may_be_name and fold(line.strip(_AROUND_NAMES)) in whole:
+            return True
     longest = _MAX_HEADING // 2 if UNSPACED.search(line) else _MAX_HEADING
     before, after = text[:start].rstrip(" \t"), text[end:].lstrip(" \t")
     stands_alone = (not before or before[-1] in "\r\n") and after[:1] in ("\r", "\n")
@@ -224,18 +227,22 @@ def is_heading(text: str, span: tuple[int, int], names: Sequence[str] = ()) -> b
 
 
 @lru_cache(maxsize=2048)
-def _folded(names: tuple[str, ...]) -> frozenset[str]:
-    """The names of a passage as headings repeat them, whole and in parts."""
-    return frozenset(fold(part.strip()) for name in names for part in (name, *name.split("›")))
+def _folded(names: tuple[str, ...]) -> tuple[frozenset[str], frozenset[str]]:
+    """The names of a passage as headings repeat them, whole and in parts; and these without marks around."""
+    whole = frozenset(fold(part.strip()) for name in names for part in (name, *name.split("›")))
+    return whole, frozenset(name.strip(_AROUND_NAMES) for name in whole)
 
 
 @lru_cache(maxsize=4096)
 def _sentences(text: str, language: str, names: tuple[str, ...]) -> _Sentences:
     spans = candidate_spans(text, language)
+    texts = [text[start:end] for start, end in spans]
+    folded = [fold(sentence) for sentence in texts]
     return _Sentences(
         tuple(spans),
-        tuple(text[start:end] for start, end in spans),
-        tuple(is_heading(text, span, names) for span in spans),
+        tuple(texts),
+        tuple(searchable(sentence, again) for sentence, again in zip(texts, folded, strict=True)),
+        tuple(is_heading(text, span, names, again) for span, again in zip(spans, folded, strict=True)),
     )
 
 

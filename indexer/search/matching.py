@@ -45,7 +45,9 @@ def contains(term: Term, text: str) -> bool:
         return term.pattern.search(text) is not None
     if term.unspaced:
         return term.text in text
-    return any(_stands_alone(word, text, whole=True) for word in (term.text, term.other) if word)
+    if _stands_alone(term.text, text, whole=True):
+        return True
+    return bool(term.other) and _stands_alone(term.other, text, whole=True)
 
 
 @lru_cache(maxsize=2048)

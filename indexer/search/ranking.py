@@ -191,7 +191,12 @@ def searchable_passage(info: ChunkInfo) -> str:
 
 @lru_cache(maxsize=2048)
 def _searchable_passage(title: str, path: str, text: str) -> str:
-    return f"{searchable(with_file_name(title, path))}\n{searchable_text(text)}"
+    return f"{_names(title, path)}\n{searchable_text(text)}"
+
+
+@lru_cache(maxsize=4096)
+def _names(title: str, path: str) -> str:
+    return searchable(with_file_name(title, path))
 
 
 def likeness(corpus: Corpus, query: Query, found: Found) -> float | None:
