@@ -13,7 +13,8 @@ from pathlib import Path
 
 import regex
 
-from indexer.search.terms import coverage, query_terms
+from indexer.search.matching import coverage
+from indexer.search.terms import query_terms
 from indexer.text.folding import first_fold, searchable
 
 LIKELY = 0.6

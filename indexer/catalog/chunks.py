@@ -1,8 +1,9 @@
 """Chunks: written in bulk, marked when indexed, read by id, by neighbourhood and at random."""
 
+import json
 import random
-from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
 from typing import cast
 
 from sqlalchemy import BindParameter, Row, Select, and_, bindparam, case, delete, func, or_, select, update
@@ -10,6 +11,7 @@ from sqlalchemy.dialects import postgresql, sqlite
 
 from indexer.catalog.counts import counting_chunks
 from indexer.catalog.database import Database, slices
+from indexer.catalog.recall import Recall
 from indexer.catalog.records import ChunkRecord, ChunkState
 from indexer.catalog.tables import ChunkRow, CollectionRow, DocumentRow, PassageCountRow
 from indexer.types import Chunk, ChunkInfo, Origin
@@ -32,15 +34,19 @@ CHUNK_COLUMNS = (
     ChunkRow.state,
 )
 _FIXED = {"id", "document_id"}
+_REMEMBERED_PASSAGES = 4_096  # some 2 KB each
+_REMEMBERED_ORIGINS = 32_768  # some 300 bytes each
 _IS_STALE = ChunkRow.generation < DocumentRow.generation
 _IS_LEFT_OVER = and_(DocumentRow.pending_hash.is_(None), ChunkRow.generation > DocumentRow.generation)
 
 
 @dataclass(eq=False)
 class ChunkQueries:
-    """Queries on chunks."""
+    """Queries on chunks. Passages that were read last are remembered until documents or chunks change."""
 
     database: Database
+    _infos: Recall[ChunkInfo] = field(default_factory=lambda: Recall(_REMEMBERED_PASSAGES), init=False)
+    _origins: Recall[Origin] = field(default_factory=lambda: Recall(_REMEMBERED_ORIGINS), init=False)
 
     def put(self, records: Sequence[ChunkRecord]) -> None:
         """Insert chunks; those with known ids are taken over by the new pass, state included."""
@@ -84,20 +90,28 @@ class ChunkQueries:
 
     def by_id(self, chunk_ids: Sequence[str]) -> list[ChunkInfo]:
         """Chunks in the order of the ids; unknown ids are left out."""
-        found: dict[str, ChunkInfo] = {}
-        with self.database.read() as connection:
-            for part in slices(chunk_ids):
-                found.update((row[0], _info(row)) for row in connection.execute(_BY_ID, {"ids": part}))
-        return [found[one] for one in dict.fromkeys(chunk_ids) if one in found]
+        wanted = list(dict.fromkeys(chunk_ids))
+        found = self._infos.get(wanted, self.database.passage_changes, self._read_infos)
+        return [found[one] for one in wanted if one in found]
 
     def origins(self, chunk_ids: Sequence[str]) -> dict[str, Origin]:
         """The document and the language of each passage that exists, without reading texts."""
-        found: dict[str, Origin] = {}
+        return self._origins.get(chunk_ids, self.database.passage_changes, self._read_origins)
+
+    def _read_infos(self, chunk_ids: Sequence[str]) -> dict[str, ChunkInfo]:
+        return {row[0]: _info(row) for row in self._read_by_id(_BY_ID, chunk_ids)}
+
+    def _read_origins(self, chunk_ids: Sequence[str]) -> dict[str, Origin]:
+        return {row[0]: Origin(row[1], row[2]) for row in self._read_by_id(_ORIGINS, chunk_ids)}
+
+    def _read_by_id(self, queries: Mapping[bool, Select], chunk_ids: Sequence[str]) -> list[Row]:
+        query = queries[self.database.is_sqlite]
+        rows: list[Row] = []
         with self.database.read() as connection:
             for part in slices(chunk_ids):
-                rows = connection.execute(_ORIGINS, {"ids": part})
-                found |= {row[0]: Origin(row[1], row[2]) for row in rows}
-        return found
+                ids = json.dumps(part) if self.database.is_sqlite else part
+                rows.extend(connection.execute(query, {"ids": ids}).all())
+        return rows
 
     def context(self, chunk_id: str, before: int, after: int) -> list[ChunkInfo]:
         """A chunk with its neighbours in reading order; empty when the id is unknown."""
@@ -298,7 +312,15 @@ def _info(row: Row) -> ChunkInfo:
     return ChunkInfo(chunk_id, document_id, collection, path, title, file_type, chunk)
 
 
-_IDS: BindParameter[list[str]] = bindparam("ids", expanding=True)
-_BY_ID = _info_query().where(ChunkRow.id.in_(_IDS))
-_ORIGINS = select(ChunkRow.id, ChunkRow.document_id, ChunkRow.language).where(ChunkRow.id.in_(_IDS))
-"""What every search asks: made once, for making them takes as long as answering them."""
+def _by_id(query: Select) -> dict[bool, Select]:
+    """A query of chunks by ids, for SQLite (True) and PostgreSQL: what every search asks, made once.
+
+    SQLite takes the ids as one JSON text: the statement is then always the same.
+    """
+    in_json = select(func.json_each(bindparam("ids")).table_valued("value").c.value)
+    expanding: BindParameter[list[str]] = bindparam("ids", expanding=True)
+    return {True: query.where(ChunkRow.id.in_(in_json)), False: query.where(ChunkRow.id.in_(expanding))}
+
+
+_BY_ID = _by_id(_info_query())
+_ORIGINS = _by_id(select(ChunkRow.id, ChunkRow.document_id, ChunkRow.language))

@@ -4,6 +4,7 @@ import logging
 import threading
 from collections.abc import Callable, Hashable, Iterator, Sequence
 from contextlib import contextmanager
+from itertools import count
 from pathlib import Path
 from typing import Any, Literal, TypeVar, cast
 
@@ -51,6 +52,8 @@ class Database:
     def __init__(self, url: str | Path) -> None:
         self._lock = threading.RLock()
         self._document_changes = 0
+        self._passage_changes = 0
+        self._never_same = count(1)
         self._remembered: dict[Hashable, object] = {}
         self._remembered_at = 0
         self._remembered_lock = threading.Lock()
@@ -108,6 +111,17 @@ class Database:
                 yield connection
             if kind == "documents":
                 self._document_changes += 1
+            if kind in ("documents", "chunks"):
+                self._passage_changes += 1
+
+    def passage_changes(self) -> int:
+        """How often passages or their documents were changed through this object.
+
+        Always another number with PostgreSQL, to which other processes may write.
+        """
+        if self.is_sqlite:
+            return self._passage_changes
+        return next(self._never_same)
 
     def remembered(self, key: Hashable, compute: Callable[[], T]) -> T:
         """What ``compute`` gives, remembered until documents or collections are changed.

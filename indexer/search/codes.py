@@ -4,8 +4,9 @@ from collections.abc import Sequence
 
 from indexer.search.corpus import Corpus
 from indexer.search.lexical import sparse_query
+from indexer.search.matching import contains
 from indexer.search.ranking import Found, searchable_passage
-from indexer.search.terms import Term, contains
+from indexer.search.terms import Term
 from indexer.types import Filters
 
 _CANDIDATES = 12

@@ -5,12 +5,13 @@
 
 import math
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 import numpy as np
 from numpy.typing import NDArray
 
-from indexer.search.terms import Term, is_inside
+from indexer.search.matching import is_inside
+from indexer.search.terms import Term
 from indexer.types import Confidence
 
 GROWTH = 1.25
@@ -24,6 +25,7 @@ _MIN_SPREAD = 0.02  # cosine
 _CHECK_SHARE = 0.8  # of the checked passages that must be found more likely than not
 _MANY_PASSAGES, _FEW_PASSAGES = 0.1, 5
 """Of a sample, inside whose words a word may stand and still mean itself."""
+_REMEMBERED_PARTS = 20_000
 
 
 @dataclass(frozen=True)
@@ -69,6 +71,8 @@ class TermStatistics:
     size: int
     frequencies: Mapping[str, int]
     folded: Sequence[str] = ()
+    parts: dict[str, bool] = field(default_factory=dict, repr=False, compare=False)
+    """Whether a term is a common part: remembered, since the sample has to be read for each."""
 
     def idf(self, terms: Sequence[Term]) -> dict[str, float]:
         """Inverse document frequency of each term in the sample, from 0 (everywhere) to 1 (nowhere)."""
@@ -80,12 +84,16 @@ class TermStatistics:
 
     def common_parts(self, terms: Sequence[Term]) -> set[str]:
         """The terms whose letters stand inside words of many passages, and so say nothing there."""
-        limit = max(_FEW_PASSAGES, _MANY_PASSAGES * len(self.folded))
-        return {
-            term.text
-            for term in terms
-            if term.may_be_part and sum(is_inside(term.text, text) for text in self.folded) > limit
-        }
+        return {term.text for term in terms if term.may_be_part and self._is_common_part(term.text)}
+
+    def _is_common_part(self, word: str) -> bool:
+        known = self.parts.get(word)
+        if known is None:
+            limit = max(_FEW_PASSAGES, _MANY_PASSAGES * len(self.folded))
+            known = sum(is_inside(word, text) for text in self.folded) > limit
+            if len(self.parts) < _REMEMBERED_PARTS:
+                self.parts[word] = known
+        return known
 
 
 def tells(own: NDArray[np.floating], bands: Bands) -> bool:

@@ -7,12 +7,14 @@ that occur verbatim only tip the balance. Ranking is left to ``search``, sentenc
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from functools import lru_cache
+from itertools import islice
 
 import numpy as np
 import regex
 from numpy.typing import NDArray
 
-from indexer.search.terms import UNSPACED, WORD, Term, coverage, present, searchable_text
+from indexer.search.matching import coverage, present, searchable_text
+from indexer.search.terms import UNSPACED, WORD, Term
 from indexer.text.folding import fold, searchable
 from indexer.text.segmentation import sentence_spans
 
@@ -27,6 +29,7 @@ _READ_CLOSELY = (4, 2, 2)
 """Sentences of the first hits among which a better model chooses: some 200 tokens."""
 
 _MAX_HEADING = 80  # characters; half of it where a character is a syllable or word
+_AROUND_NAMES = " #*_="
 _HEADING_MARK = regex.compile(r"#{1,6}\s|={2,6}\s")
 _SENTENCE_END = regex.compile(r"[\p{Sentence_Terminal}…‥:;,、，；：।॥།።][\p{Pe}\p{Pf}\p{Po}]*$")
 
@@ -97,20 +100,15 @@ def best_sentences(
         Per passage a sentence without surrounding white space; None for a text without letters or digits,
         or one that is judged by words alone and shares none.
     """
-    spans = [_spans(passage.text, passage.language) for passage in passages]
-    room = max_sentences if reader is not None else 0
-    read = []  # (passage, span) of every sentence that is compared
-    for row, candidates in enumerate(spans):
-        if len(candidates) > room and row > 0:  # the first is always read
-            break  # not the next shorter one: whether a passage is read must not depend on later ones
-        read += [(row, span) for span in candidates]
-        room -= len(candidates)
-    cosines = {} if reader is None else _compare(reader, passages, read)
+    cut = [_sentences(passage.text, passage.language, passage.names) for passage in passages]
+    read = _readable_whole(cut, max_sentences) if reader is not None else 0
+    texts = [text for sentences in cut[:read] for text in sentences.texts]
+    cosines = iter([] if reader is None else reader.cosines(texts))
     judged = [
-        _judge(passage, candidates, terms, [cosines.get((row, span)) for span in candidates])
-        for row, (passage, candidates) in enumerate(zip(passages, spans, strict=True))
+        _judge(passage, sentences, terms, list(islice(cosines, len(sentences.spans))) if row < read else None)
+        for row, (passage, sentences) in enumerate(zip(passages, cut, strict=True))
     ]
-    shown = [_best(candidates) for candidates in judged]
+    shown = [one.best() for one in judged]
     if closer is not None:
         for row, best in _read_closely(closer, passages, terms, judged).items():
             first = shown[row]
@@ -119,81 +117,108 @@ def best_sentences(
     return shown
 
 
-def _compare(
-    reader: Reader, passages: Sequence[Readable], read: Sequence[tuple[int, tuple[int, int]]]
-) -> dict[tuple[int, tuple[int, int]], float]:
-    cosines = reader.cosines([passages[row].text[slice(*span)] for row, span in read])
-    return dict(zip(read, cosines, strict=True))
+@dataclass(frozen=True)
+class _Sentences:
+    """What a passage is, whatever is asked: its sentences, and which of them are headings."""
+
+    spans: tuple[tuple[int, int], ...]
+    texts: tuple[str, ...]
+    searchable: tuple[str, ...]
+    headings: tuple[bool, ...]
+
+    def only(self, rows: Sequence[int]) -> "_Sentences":
+        """Some of the sentences."""
+        return _Sentences(
+            tuple(self.spans[row] for row in rows),
+            tuple(self.texts[row] for row in rows),
+            tuple(self.searchable[row] for row in rows),
+            tuple(self.headings[row] for row in rows),
+        )
+
+
+@dataclass(frozen=True)
+class _Judged:
+    """The sentences of a passage with their scores; without cosines where words alone were looked at."""
+
+    sentences: _Sentences
+    cosines: Sequence[float] | None
+    scores: Sequence[float]
+
+    def best(self) -> Evidence | None:
+        """The sentence to show, if any."""
+        scores = self.scores
+        if not scores:
+            return None
+        row = scores.index(max(scores))
+        if self.cosines is None and scores[row] == 0 and len(scores) > 1:
+            return None
+        start, end = self.sentences.spans[row]
+        return Evidence(start, end, None if self.cosines is None else max(self.cosines), scores[row])
+
+
+def _readable_whole(cut: Sequence[_Sentences], room: int) -> int:
+    """How many passages are read, all sentences of each."""
+    for row, sentences in enumerate(cut):
+        if len(sentences.spans) > room and row > 0:  # the first is always read
+            return row  # not the next shorter one: whether a passage is read must not depend on later ones
+        room -= len(sentences.spans)
+    return len(cut)
 
 
 def _read_closely(
-    closer: Reader,
-    passages: Sequence[Readable],
-    terms: Sequence[Term],
-    judged: Sequence[list[Evidence]],
+    closer: Reader, passages: Sequence[Readable], terms: Sequence[Term], judged: Sequence[_Judged]
 ) -> dict[int, Evidence | None]:
     """The best of the best few sentences of each of the first passages, where there are several."""
-    few = [
-        sorted((one.start, one.end) for one in sorted(candidates, key=lambda one: -one.score)[:keep])
-        for keep, candidates in zip(_READ_CLOSELY, judged, strict=False)
-    ]
-    several = {row: spans for row, spans in enumerate(few) if len(spans) > 1}
-    cosines = _compare(closer, passages, [(row, span) for row, spans in several.items() for span in spans])
+    several: dict[int, _Sentences] = {}
+    for row, (keep, one) in enumerate(zip(_READ_CLOSELY, judged, strict=False)):
+        few = sorted(range(len(one.scores)), key=lambda place: -one.scores[place])[:keep]
+        if len(few) > 1:
+            several[row] = one.sentences.only(sorted(few))
+    cosines = iter(closer.cosines([text for sentences in several.values() for text in sentences.texts]))
     return {
-        row: _best(_judge(passages[row], spans, terms, [cosines[row, span] for span in spans]))
-        for row, spans in several.items()
+        row: _judge(passages[row], sentences, terms, list(islice(cosines, len(sentences.spans)))).best()
+        for row, sentences in several.items()
     }
 
 
-@lru_cache(maxsize=8192)
-def _searchable_sentence(sentence: str) -> str:
-    return searchable(sentence)
-
-
 def _judge(
-    passage: Readable,
-    spans: Sequence[tuple[int, int]],
-    terms: Sequence[Term],
-    cosines: Sequence[float | None],
-) -> list[Evidence]:
-    text = passage.text
-    here = present(terms, searchable_text(text)) if terms else []
-    headings = _headings(text, tuple(spans), passage.names)
-    candidates = []
-    for (start, end), cosine, is_title in zip(spans, cosines, headings, strict=True):
-        words = 0.0
-        if here:
-            words = LEXICAL_SHARE * coverage(here, _searchable_sentence(text[start:end]), passage.language)
-        if is_title:
-            words *= 0.9
-        cost = HEADING_COST if is_title and cosine is not None else 0.0
-        candidates.append(Evidence(start, end, cosine, (cosine or 0.0) + words - cost))
-    return candidates
+    passage: Readable, sentences: _Sentences, terms: Sequence[Term], cosines: Sequence[float] | None
+) -> _Judged:
+    here = present(terms, searchable_text(passage.text)) if terms else []
+    zeros = [0.0] * len(sentences.spans)
+    meaning, words = cosines or zeros, zeros
+    if here:
+        words = [
+            LEXICAL_SHARE * coverage(here, sentence, passage.language) for sentence in sentences.searchable
+        ]
+    scores = [cosine + gain for cosine, gain in zip(meaning, words, strict=True)]
+    if any(sentences.headings) and not all(sentences.headings):  # where all are headings, none is
+        cost = 0.0 if cosines is None else HEADING_COST
+        for row, is_title in enumerate(sentences.headings):
+            if is_title:
+                scores[row] = meaning[row] + words[row] * 0.9 - cost
+    return _Judged(sentences, cosines, scores)
 
 
-def _best(candidates: Sequence[Evidence]) -> Evidence | None:
-    best = max(candidates, key=lambda one: one.score, default=None)
-    if best is None or (best.cosine is None and best.score == 0 and len(candidates) > 1):
-        return None
-    cosines = [one.cosine for one in candidates if one.cosine is not None]
-    return replace(best, cosine=max(cosines, default=None))
-
-
-def is_heading(text: str, span: tuple[int, int], names: Sequence[str] = ()) -> bool:
+def is_heading(
+    text: str, span: tuple[int, int], names: Sequence[str] = (), folded: str | None = None
+) -> bool:
     """Whether a sentence of ``text`` is a heading: marked, a name of the passage, or a short open line.
 
     Args:
         text: the passage.
         span: of the sentence, without white space around it.
         names: title and section of the passage; parts of a section are joined by ›.
+        folded: the sentence, folded, where it is known.
     """
     start, end = span
     line = text[start:end]
     if _HEADING_MARK.match(line):
         return True
     if names:
-        plain = fold(line.strip(" #*_="))
-        if any(plain == fold(part.strip()) for name in names for part in (name, *name.split("›"))):
+        whole, stripped = _folded(tuple(names))
+        may_be_name = folded is None or folded.strip(_AROUND_NAMES) in stripped
+        if may_be_name and fold(line.strip(_AROUND_NAMES)) in whole:
             return True
     longest = _MAX_HEADING // 2 if UNSPACED.search(line) else _MAX_HEADING
     before, after = text[:start].rstrip(" \t"), text[end:].lstrip(" \t")
@@ -202,15 +227,23 @@ def is_heading(text: str, span: tuple[int, int], names: Sequence[str] = ()) -> b
 
 
 @lru_cache(maxsize=2048)
-def _headings(text: str, spans: tuple[tuple[int, int], ...], names: tuple[str, ...]) -> tuple[bool, ...]:
-    """Which sentences are headings; none where all are."""
-    headings = tuple(is_heading(text, span, names) for span in spans)
-    return (False,) * len(spans) if all(headings) else headings
+def _folded(names: tuple[str, ...]) -> tuple[frozenset[str], frozenset[str]]:
+    """The names of a passage as headings repeat them, whole and in parts; and these without marks around."""
+    whole = frozenset(fold(part.strip()) for name in names for part in (name, *name.split("›")))
+    return whole, frozenset(name.strip(_AROUND_NAMES) for name in whole)
 
 
-@lru_cache(maxsize=2048)
-def _spans(text: str, language: str) -> tuple[tuple[int, int], ...]:
-    return tuple(candidate_spans(text, language))
+@lru_cache(maxsize=4096)
+def _sentences(text: str, language: str, names: tuple[str, ...]) -> _Sentences:
+    spans = candidate_spans(text, language)
+    texts = [text[start:end] for start, end in spans]
+    folded = [fold(sentence) for sentence in texts]
+    return _Sentences(
+        tuple(spans),
+        tuple(texts),
+        tuple(searchable(sentence, again) for sentence, again in zip(texts, folded, strict=True)),
+        tuple(is_heading(text, span, names, again) for span, again in zip(spans, folded, strict=True)),
+    )
 
 
 def candidate_spans(text: str, language: str) -> list[tuple[int, int]]:

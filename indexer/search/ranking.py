@@ -9,9 +9,9 @@ that score best for their language.
 """
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from functools import cache, lru_cache, partial
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -25,8 +25,9 @@ from indexer.search.evidence import (
     best_sentences,
 )
 from indexer.search.fairness import AS_THEY_ARE, FairScores
+from indexer.search.matching import coverage, searchable_text
 from indexer.search.sentences import SentenceVectors
-from indexer.search.terms import Term, coverage, searchable_text
+from indexer.search.terms import Term
 from indexer.store.protocol import RRF_K
 from indexer.text.file_names import with_file_name
 from indexer.text.folding import searchable
@@ -73,7 +74,10 @@ class Options:
 
 @dataclass(frozen=True)
 class Query:
-    """A question, prepared for every leg; ``vector`` is None in lexical mode."""
+    """A question, prepared for every leg; ``vector`` is None in lexical mode.
+
+    ``shares`` remembers the share of its words in each passage, which is asked for several times.
+    """
 
     text: str
     vector: NDArray[np.float32] | None
@@ -81,10 +85,10 @@ class Query:
     terms: Sequence[Term]
     notices: tuple[str, ...]
     fair: FairScores = AS_THEY_ARE
+    shares: dict[tuple[str, str], float] = field(default_factory=dict, repr=False, compare=False)
 
 
-@dataclass(frozen=True)
-class Ranked:
+class Ranked(NamedTuple):
     """A passage in rank order: what it is ranked by, and its cosine where it is known."""
 
     id: str
@@ -132,7 +136,7 @@ class Candidates:
             return self
         place = self.ranked.index(firsts[-1])
         exact = next(one for one in self.ranked if one.id == self.exact)
-        raised = replace(exact, score=firsts[-1].score)
+        raised = exact._replace(score=firsts[-1].score)
         others = [one for one in self.ranked if one is not exact]
         return replace(self, ranked=[*others[:place], raised, *others[place:]])
 
@@ -173,12 +177,21 @@ def lexical_share(query: Query, info: ChunkInfo) -> float:
     """The share of the query's informative words in a passage, its title or its file's name, 0..1."""
     if not query.terms:
         return 0.0
-    return coverage(query.terms, searchable_passage(info), info.chunk.language)
+    passage = searchable_passage(info), info.chunk.language
+    share = query.shares.get(passage)
+    if share is None:
+        share = query.shares[passage] = coverage(query.terms, *passage)
+    return share
 
 
 def searchable_passage(info: ChunkInfo) -> str:
     """Title, file name and text of a passage, as words are looked up in them."""
-    return f"{_names(info.title, info.document)}\n{searchable_text(info.chunk.text)}"
+    return _searchable_passage(info.title, info.document, info.chunk.text)
+
+
+@lru_cache(maxsize=2048)
+def _searchable_passage(title: str, path: str, text: str) -> str:
+    return f"{_names(title, path)}\n{searchable_text(text)}"
 
 
 @lru_cache(maxsize=4096)
@@ -382,17 +395,17 @@ def _sharpened(corpus: Corpus, query: Query, candidates: Candidates, top_k: int)
     """The leading passages in the order of their best sentences, then the rest as it was."""
     ranked = candidates.ranked
     leading = with_evidence(corpus, query, _look_up(corpus, [(one, 0) for one in ranked[:_SHARPENED]]))
-    scored = [
-        replace(found, score=found.evidence.cosine + _verbatim_bonus(query, found.info))
+    # Scores of the store mean nothing beside those of sentences.
+    order = [
+        Ranked(found.info.id, found.evidence.cosine + _verbatim_bonus(query, found.info), found.cosine)
         for found in leading
         if found.evidence is not None and found.evidence.cosine is not None
     ]
-    scored.sort(key=lambda found: -found.score)
-    evidence = {found.info.id: found.evidence for found in scored}
-    # Scores of the store mean nothing beside those of sentences.
-    order = [Ranked(found.info.id, found.score, found.cosine) for found in scored]
-    rest = [one for one in ranked if one.id not in evidence]
-    order += _below(rest, scored[-1].score if scored else 0.0)
+    order.sort(key=lambda one: -one.score)
+    read = {one.id for one in order}
+    rest = [one for one in ranked if one.id not in read]
+    order += _below(rest, order[-1].score if order else 0.0)
+    evidence = {found.info.id: found.evidence for found in leading if found.info.id in read}
     in_order = replace(candidates, ranked=order).with_exact_among_first(_exact_within(query))
     chosen = in_order.first_of_each()[:top_k]
     known = {found.info.id: found.info for found in leading}
@@ -401,7 +414,7 @@ def _sharpened(corpus: Corpus, query: Query, candidates: Candidates, top_k: int)
 
 def _below(ranked: Sequence[Ranked], score: float) -> list[Ranked]:
     """The same order, with scores that fall from below ``score``."""
-    return [replace(one, score=score - 1e-4 * rank) for rank, one in enumerate(ranked, 1)]
+    return [Ranked(one.id, score - 1e-4 * rank, one.cosine) for rank, one in enumerate(ranked, 1)]
 
 
 def _verbatim_bonus(query: Query, info: ChunkInfo) -> float:

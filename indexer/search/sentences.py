@@ -42,7 +42,7 @@ class SentenceVectors:
                 made = dict(zip(missing, encoder.encode(missing, Role.PASSAGE), strict=True))
                 self._remember(encoder, made)
                 found |= made
-            return np.stack([found[text] for text in texts])
+            return np.concatenate([found[text] for text in texts]).reshape(len(texts), -1)
 
         return encode
 

@@ -15,7 +15,8 @@ from indexer.search.evidence import (
     best_sentences,
     is_heading,
 )
-from indexer.search.terms import contains, coverage, present, query_terms, reweighted
+from indexer.search.matching import contains, coverage, present
+from indexer.search.terms import query_terms, reweighted
 from indexer.text.folding import fold, searchable
 
 BEES = np.array([1.0, 0.0], dtype=np.float32)

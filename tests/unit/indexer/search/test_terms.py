@@ -7,8 +7,9 @@ from pathlib import Path
 import pytest
 
 from indexer.search.confidence import TermStatistics
+from indexer.search.matching import coverage, present
 from indexer.search.search import _informed
-from indexer.search.terms import coverage, present, query_terms
+from indexer.search.terms import query_terms
 from indexer.text.folding import fold, searchable
 
 ROWS = Path(__file__).parents[4] / "benchmarks" / "words.jsonl"

@@ -7,7 +7,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from indexer.search.terms import coverage, query_terms
+from indexer.search.matching import coverage
+from indexer.search.terms import query_terms
 from indexer.text.folding import first_fold, fold, searchable, serbian_in_latin
 
 PAGE = Path(__file__).parents[4] / "docs" / "search.md"
