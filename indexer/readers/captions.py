@@ -67,8 +67,6 @@ def _comma_cues(stream: Iterable[str]) -> Iterator[Cue]:
 
 def read_ttml(source: Source) -> Reading:
     """Paragraphs of Timed Text with their times and speakers."""
-    from lxml import etree
-
     if source.size_bytes > MAX_XML_MB * MEGABYTE:
         megabytes = source.size_bytes // MEGABYTE
         raise refusal(source.name, f"has {megabytes} MB", f"at most {MAX_XML_MB} MB", "Split the file")
@@ -79,20 +77,32 @@ def read_ttml(source: Source) -> Reading:
     if ENTITY.search(text):
         raise entities_refused(source.name)
     raw = DECLARATION.sub("", text).encode("utf-8", "replace")
-    options = {"resolve_entities": False, "no_network": True, "load_dtd": False, "remove_comments": True}
-    try:
-        root = etree.fromstring(raw, etree.XMLParser(remove_pis=True, **options))
-    except etree.XMLSyntaxError as error:
-        root = etree.fromstring(raw, etree.XMLParser(remove_pis=True, recover=True, **options))
-        if root is None:
-            raise refusal(
-                source.name, f"is damaged ({error.msg})", "Timed Text", "Export it again"
-            ) from error
-        yield Facts(warning=f"the file is damaged and was read as far as possible ({error.msg})")
+    root, problem = _parsed(raw)
+    if root is None:
+        raise refusal(source.name, f"is damaged ({problem})", "Timed Text", "Export it again")
+    if problem:
+        yield Facts(warning=f"the file is damaged and was read as far as possible ({problem})")
     timed = _TimedText(root)
     yield from pieces(source, timed.cues())
     if timed.pictures:
         yield Facts(warning=f"{timed.pictures} cues are pictures and were not read")
+
+
+def _parsed(raw: bytes) -> tuple["_Element | None", str]:
+    """The root of a file and what is wrong with it; no root where nothing can be read."""
+    from lxml import etree
+
+    problem = ""
+    for recover in (False, True):
+        parser = etree.XMLParser(
+            recover=recover, resolve_entities=False, no_network=True, load_dtd=False,
+            remove_comments=True, remove_pis=True,
+        )  # fmt: skip
+        try:
+            return etree.fromstring(raw, parser), problem
+        except etree.XMLSyntaxError as error:
+            problem = error.msg or "no XML"
+    return None, problem
 
 
 class _TimedText:

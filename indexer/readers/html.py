@@ -27,6 +27,9 @@ BLOCKS = """address article aside blockquote body caption center dd details dial
     figcaption figure footer form h1 h2 h3 h4 h5 h6 header hr html legend li main menu nav ol optgroup
     option p pre section summary table tbody tfoot thead tr ul"""
 DROPPED_TAGS, BLOCK_TAGS = frozenset(DROPPED.split()), frozenset(BLOCKS.split())
+BOX_TAGS = frozenset(
+    {"button", "textarea", "meter", "output", "progress"}
+)  # apart from the words beside them
 FALLBACK_TAGS = frozenset({"noscript", "noframes"})
 FRAME_SECTION = "menus and footers"
 HEADING = re.compile(r"h[1-6]$")
@@ -178,6 +181,8 @@ class _Page:
             verbatim -= is_read and tag == "pre"
             if is_read and tag in ("td", "th"):
                 parts.append("\t")
+            if is_read and tag in BOX_TAGS:
+                parts.append(" ")
             if visible[-1] and element is not top:
                 parts.append(_shown(element.tail, verbatim))
         yield from _flush(parts, None)
@@ -208,6 +213,8 @@ def _opening(element: "_Element", tag: str, verbatim: int) -> str:
     """What is read at the start of an element: its text, or what stands for a picture."""
     if tag == "br":
         return "\n"
+    if tag in BOX_TAGS:
+        return " " + _shown(element.text, verbatim)
     if tag in ("img", "area") or (tag == "input" and (element.get("type") or "").lower() == "image"):
         alternative = " ".join((element.get("alt") or "").split())
         return f" {alternative} " if alternative and not FILE_NAME.fullmatch(alternative) else ""

@@ -74,10 +74,13 @@ def _section_for(value: float, sections: list[Section]) -> tuple[Section, float]
 
 def _number(value: float, section: Section) -> str:
     tokens = section.tokens
-    if section.has("general"):
+    if section.has("general") or (section.has("mark", "@") and not section.has("digit")):  # @: as typed
         shown = general(abs(value))
+        typed = Token("mark", "@")
         body = "".join(
-            shown if t.kind == "general" else t.text for t in tokens if t.kind in ("general", "literal")
+            shown if t.kind == "general" or t == typed else t.text
+            for t in tokens
+            if t.kind in ("general", "literal") or t == typed
         )
         return f"-{body}" if value < 0 else body
     if not section.has("digit"):

@@ -27,8 +27,9 @@ BLOCKS = ("p", "h")
 UNITS = (*BLOCKS, "table-row")
 CONTEXT = ("tracked-changes", "section", "style", "list-style", "list", "list-item")
 NOT_SHOWN = """note-citation ruby-text tracked-changes title desc event-listeners creator date
-    sender-initials number hidden-text script binary-data"""
+    sender-initials number hidden-text script binary-data placeholder"""
 SKIPPED = frozenset(NOT_SHOWN.split())
+FIELDS = frozenset(("creator", "date", "title"))
 OBJECTS = frozenset(("object", "object-ole", "plugin", "applet", "floating-frame"))
 ASIDES = {"footnote": "footnotes", "endnote": "endnotes", "annotation": "comments"}
 SPACES = re.compile(r"[ \t\r\n]+")
@@ -138,7 +139,7 @@ class _Text:
             if name in BLOCKS and inner is not element:
                 found += self._paragraph(inner)
                 walker.skip_subtree()
-            elif name in SKIPPED or (name == "section" and attribute(inner, "display") == "none"):
+            elif _is_skipped(inner, name) or (name == "section" and attribute(inner, "display") == "none"):
                 walker.skip_subtree()
         return found
 
@@ -168,7 +169,7 @@ class _Text:
             elif name in OBJECTS:
                 self.objects += 1
             elif not (
-                name in SKIPPED
+                _is_skipped(element, name)
                 or not name
                 or (name == "span" and attribute(element, "style-name") in self._hidden)
             ):
@@ -220,3 +221,8 @@ def _margins(source: Source, archive: Container, text: _Text) -> dict[str, list[
                     lines = [line for line, _ in text._blocks(element)]
                     found.setdefault(f"{name[:6]}s", []).extend(lines)
     return found
+
+
+def _is_skipped(element: "_Element", name: str) -> bool:
+    """Whether an element is not shown. Fields have the names of what is said about comments and pictures."""
+    return name in SKIPPED and not (name in FIELDS and ":xmlns:text:" in str(element.tag))

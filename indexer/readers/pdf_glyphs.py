@@ -16,6 +16,7 @@ from indexer.readers.cjk import IDEOGRAPHIC
 from indexer.readers.pdf_calls import address, function
 
 SAME_LINE = 0.5  # of the character height, between baselines
+TOUCHING = 0.1  # of the character height
 LEVEL = 0.05  # of the character height; boxes differ by that from letter to letter
 WIDE_GAP = 0.9  # of the character height: more is between columns or cells
 LARGE = 1.6  # times the height of what follows: an initial
@@ -57,6 +58,13 @@ class Stretch:
     top: float = 0.0
     bottom: float = 0.0
     text: str = ""  # of the glyphs; filled by ``settle``
+
+    def touches(self, other: "Stretch") -> bool:
+        """Whether another stretch on the same line stands right beside this one, without a space."""
+        gap = max(other.left - self.right, self.left - other.right)
+        return not (self.is_vertical or other.is_vertical) and abs(gap) < TOUCHING * min(
+            self.height, other.height
+        )
 
     def settle(self) -> str:
         """The text, when no glyph will be added any more."""
@@ -313,7 +321,10 @@ def _is_on_page(stretch: Stretch, bounds: Box) -> bool:
     page, edge = bounds.turned(stretch.turn), 0.3 * stretch.height
     across = min(stretch.right, page.right) - max(stretch.left, page.left)
     up = min(stretch.top, page.top) - max(stretch.bottom, page.bottom)
-    return across > edge and up > edge
+    # a lone stop is no wider than such an edge
+    return across >= min(edge, 0.5 * (stretch.right - stretch.left)) and up >= min(
+        edge, 0.5 * (stretch.top - stretch.bottom)
+    )
 
 
 def turn_of(angle: float) -> float:

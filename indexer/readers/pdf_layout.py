@@ -61,9 +61,10 @@ def line_text(line: Line) -> str:
     if not RIGHT_TO_LEFT.search("".join(stretch.text for stretch in line.stretches)):
         return line.text
     runs: list[Run] = []
-    for stretch in line.stretches:
-        if runs:
-            runs.append(Run(" ", stretch.right, stretch.right, stretch.baseline, stretch.height))
+    for at, stretch in enumerate(line.stretches):
+        if at and not stretch.touches(before := line.stretches[at - 1]):
+            side = min(before.right, stretch.right)  # of the one further left
+            runs.append(Run(" ", side, side, stretch.baseline, stretch.height))
         runs += [
             Run(char, left, right, stretch.baseline, stretch.height) for char, left, right in stretch.glyphs
         ]

@@ -37,9 +37,10 @@ class Line:
     @property
     def text(self) -> str:
         parts: list[str] = []
-        for stretch in self.stretches:
+        for at, stretch in enumerate(self.stretches):
             text = stretch.text
-            if parts and not (self.is_vertical or parts[-1].endswith(" ") or text.startswith(" ")):
+            is_apart = at and not (self.is_vertical or stretch.touches(self.stretches[at - 1]))
+            if is_apart and not (parts[-1].endswith(" ") or text.startswith(" ")):
                 parts.append(" ")
             parts.append(text)
         return "".join(parts).strip(" ")

@@ -26,7 +26,7 @@ _PARTS_WITHOUT_TEXT = """colortbl stylesheet pict fldinst datafield formfield th
     objdata objclass objname objtime objalias objsect mmathPr mmathPict mvfmf mvtof passwordhash
     background falt panose fname fontemb fontfile listname liststylename listpicture author operator
     creatim revtim printim buptim company manager category keywords comment doccomm subject hlinkbase
-    userprops wgrffmtfilter pgptbl protusertbl oldcprops oldpprops oldsprops oldtprops"""
+    userprops wgrffmtfilter pgptbl protusertbl oldcprops oldpprops oldsprops oldtprops xe rxe tc tcn"""
 NO_TEXT = frozenset(_PARTS_WITHOUT_TEXT.split())
 
 CHARSETS = {

@@ -1,7 +1,7 @@
 """Rows of cells to pairs and back, for TSV, CSV and XLSX.
 
 A first row that names a source and a target column is a header; columns may then come in any order, and
-those without a known name are kept as meta. A first row of two different language codes is a header too.
+those without a known name are kept as meta. A first row with two different language codes is a header too.
 Without a header the columns are source, target and score; or score, source and target, as LASER writes
 them, where the first cells are numbers and the third are none; or number, source, number and target, as
 Tatoeba writes them. A third column without numbers is kept as meta. The first rows tell, for a sentence
@@ -127,9 +127,9 @@ class _Header:
         self.places = _fields(self.names)
         if "source" in self.places and "target" in self.places:
             return
-        if codes := _language_codes(self.names):
-            self.languages = codes
-            self.places |= {"source": 0, "target": 1}
+        if sides := _language_columns(self.names, sample[1:]):
+            self.languages = tuple(language_tag(self.names[at]) or "" for at in sides)  # type: ignore[assignment]
+            self.places |= dict(zip(("source", "target"), sides, strict=True))
             return
         self.is_row = False
         self.places = _usual_places(sample)
@@ -209,13 +209,26 @@ def _others(cells: Sequence[str], header: _Header) -> Iterator[tuple[str, str]]:
             yield (header.names[place] if named else f"column {place + 1}"), cell
 
 
-def _language_codes(names: Sequence[str]) -> tuple[str, str] | None:
-    if len(names) < 2 or names[0] == names[1] or not all(_CODE.fullmatch(name) for name in names[:2]):
+def _language_columns(names: Sequence[str], rows: Sequence[Sequence[str]]) -> tuple[int, int] | None:
+    """The places of two columns that are named by languages; the others have known names, or hold numbers.
+
+    ``id`` is the code of Indonesian, and more often the name of a column of numbers.
+    """
+    sides = []
+    for at, name in enumerate(names):
+        if _is_number(name):
+            return None
+        cells = [row[at] for row in rows if at < len(row) and row[at].strip()]
+        holds_numbers = bool(cells) and sum(map(_is_number, cells)) >= MOSTLY * len(cells)
+        if holds_numbers and len(names) > 2:
+            continue
+        if _CODE.fullmatch(name) and language_tag(name):
+            sides.append(at)
+        elif _SPACE.sub("_", name.casefold()) not in FIELDS:
+            return None
+    if len(sides) != 2 or names[sides[0]] == names[sides[1]]:
         return None
-    if len(names) > 2 and not all(_SPACE.sub("_", name.casefold()) in FIELDS for name in names[2:]):
-        return None
-    first, second = language_tag(names[0]), language_tag(names[1])
-    return (first, second) if first and second else None
+    return sides[0], sides[1]
 
 
 def _is_number(text: str) -> bool:

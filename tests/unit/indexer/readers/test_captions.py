@@ -140,6 +140,8 @@ def test_pictures_and_damage_are_told() -> None:
         read("a.ttml", '<!DOCTYPE tt [<!ENTITY a "b">]><tt><body><p>&a;</p></body></tt>')
     with pytest.raises(ReadError, match="; expected "):
         read("a.ttml", "no xml at all")
+    with pytest.raises(ReadError, match="; expected "):
+        read("a.ttml", b"\xff\xfe")
 
 
 def test_timed_text_in_other_encodings_and_namespaces() -> None:

@@ -159,3 +159,8 @@ def test_a_page_nested_too_deeply_is_read_as_far_as_it_goes_and_says_so() -> Non
     assert warnings_of("a.html", text) == [
         "the page is nested too deeply: what stands deepest in it was not read"
     ]
+
+
+def test_buttons_and_fields_are_apart_from_the_words_beside_them() -> None:
+    body = "<p>Name<textarea>Ada</textarea><button>Send</button><button><b>Stop</b>!</button>now</p>"
+    assert text_of("a.html", body) == "Name Ada Send Stop! now\n"

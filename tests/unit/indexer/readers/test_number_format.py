@@ -24,7 +24,7 @@ from indexer.readers.number_format import general, show_number, show_text
         (45356, '[$-411]yyyy"年"m"月"d"日"', "2024年3月5日 (2024-03-05)"), (45356, "[$-F800]dddd, mmmm dd, yyyy", "2024-03-05"), (45356, "dd.mm.yyyy", "05.03.2024 (2024-03-05)"),
         (0.5, "h:mm AM/PM", "12:00 PM"), (0.0, "h:mm AM/PM", "12:00 AM"), (0.78125, "h:mm", "18:45"), (1.5, "[h]:mm", "36:00"),
         (0.0104166667, "mm:ss", "15:00"), (45356.999999, "h:mm", "23:59"), (59, "yyyy-mm-dd", "1900-02-28"), (61, "yyyy-mm-dd", "1900-03-01"),
-        (-1, "yyyy-mm-dd", "-1"), (1e300, "yyyy", "1E+300"), (3, "General", "3"), (3, 'General" m"', "3 m"), (5, ";;;", ""),
+        (-1, "yyyy-mm-dd", "-1"), (1e300, "yyyy", "1E+300"), (3, "General", "3"), (3, 'General" m"', "3 m"), (5, ";;;", ""), (12, "@", "12"), (-2.5, "@", "-2.5"), (7, '@" kg"', "7 kg"), (1234567890123, "@", "1234567890123"),
     ],
 )  # fmt: skip
 def test_a_number_is_shown_in_its_format(value: float, code: str, shown: str) -> None:

@@ -115,3 +115,12 @@ def test_an_embedded_object_is_said_and_names_are_compared_leniently() -> None:
     source = document(body, name="Content.XML")
     assert warnings_of(read(source)) == ["1 embedded objects were not read"]
     assert title_of(read(source)) == "Plan" and text_of(read(source), "Plan") == "Plan\nText.\n"
+
+
+def test_fields_are_read_and_what_is_said_of_comments_is_not() -> None:
+    body = (
+        "<text:p>On <text:date>4 May</text:date> <text:creator>Ada</text:creator> wrote <text:title>Mills</text:title>"
+        "<text:placeholder>&lt;Name&gt;</text:placeholder>."
+        "<office:annotation><dc:creator>Ola</dc:creator><dc:date>2026</dc:date><text:p>Why?</text:p></office:annotation></text:p>"
+    )
+    assert sections_of(read(document(body))) == {None: "On 4 May Ada wrote Mills.\n", "comments": "Why?\n"}

@@ -266,3 +266,16 @@ def test_a_page_without_visible_text_is_said() -> None:
     with pytest.raises(ReadError, match="no text layer on any of its 1 pages"):
         list(reading(pdf("")))
     assert warnings_of(reading(pdf("", show(50, 700, "Text.")))) == ["1 of 2 pages have no text layer"]
+
+
+def test_a_lone_narrow_sign_is_not_taken_for_one_outside_the_page() -> None:
+    page = (
+        show(50, 700, "and x")
+        + show(73, 704, "2", size=7)
+        + show(77, 700, ".")
+        + show(50, 650, "i")
+        + show(50, 600, "|")
+    )
+    assert text_of(read(Source("a.pdf", data=pdf(page)))) == "and x2.\ni\n|\n"
+    outside = show(50, 700, "shown") + show(700, 650, ".") + show(50, -40, "i")
+    assert text_of(read(Source("a.pdf", data=pdf(outside)))) == "shown\n"

@@ -5,7 +5,16 @@ from pathlib import Path
 import pytest
 
 from indexer.readers import pdf_glyphs
-from indexer.readers.pdf_layout import Run, _in_file_order, _lines, _right_to_left, _right_to_left_runs
+from indexer.readers.pdf_glyphs import Stretch
+from indexer.readers.pdf_layout import (
+    Run,
+    _in_file_order,
+    _lines,
+    _right_to_left,
+    _right_to_left_runs,
+    line_text,
+)
+from indexer.readers.pdf_order import Line
 from tests.support.pdfs import lines, pdf, show, turned
 from tests.support.reading import read, text_of
 
@@ -66,3 +75,21 @@ def test_words_are_placed_as_their_letters_are(name: str, monkeypatch: pytest.Mo
     monkeypatch.setattr(pdf_glyphs, "TOKEN", pdf_glyphs.CHARACTER)
     assert read("a.pdf", data) == by_words
     assert name != "made" or "left right" in text_of("a.pdf", data)
+
+
+@pytest.mark.parametrize("is_reversed", [False, True])
+def test_letters_drawn_one_by_one_make_words_and_spaces_where_gaps_are(is_reversed: bool) -> None:
+    """As some programs write turned Hebrew: each letter where it belongs, the last one of the line first."""
+
+    def letter(char: str, left: float) -> Stretch:
+        one = Stretch([(char, left, left + 5)], left, left + 5, 700, 10, top=708, bottom=698)
+        one.settle()
+        return one
+
+    for text in ("כל בני האדם", "and x2"):
+        step = 5 if text.isascii() else -5
+        stretches = [letter(char, 300 + step * at) for at, char in enumerate(text) if char != " "]
+        if text.isascii() or not is_reversed:
+            assert line_text(Line(stretches)) == text
+        else:
+            assert line_text(Line(stretches[::-1])) == text

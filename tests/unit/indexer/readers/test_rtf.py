@@ -2,7 +2,7 @@
 
 import pytest
 
-from indexer.readers import Source
+from indexer.readers import Piece, Source
 from indexer.readers.rtf import read
 from tests.support.documents import sections_of, text_of, title_of, warnings_of
 
@@ -77,3 +77,9 @@ def test_title_headings_and_objects() -> None:
 )
 def test_damage_is_no_error(body: str) -> None:
     assert isinstance(text_of(read(rich(body))), str)
+
+
+def test_entries_for_an_index_or_a_table_of_contents_are_left_out() -> None:
+    body = rb"{\rtf1 The mill{\xe mills}{\tc Chapter one\tcl1}{\tcn none} stands{\xe pond{\rxe page}}.\par}"
+    (piece,) = (item for item in read(Source("a.rtf", data=body)) if isinstance(item, Piece))
+    assert piece.text == "The mill stands.\n"

@@ -117,6 +117,21 @@ def test_the_four_columns_of_tatoeba(tmp_path: Path) -> None:
     assert got[0].meta == (("column 1", "77"), ("column 3", "1276"))
 
 
+@pytest.mark.parametrize(
+    ("content", "expected"),
+    [
+        ("id\tde\ten\n1\tJa\tYes\n2\tNo\tNein\n", ("de", "Ja", "en", "Yes")),
+        ("en\tid\nYes\tYa\nNo\tTidak\n", ("en", "Yes", "id", "Ya")),
+        ("line\tscore\tpt_BR\tko\n7\t1.2\tSim\t네\n", ("pt-BR", "Sim", "ko", "네")),
+        ("1\tno\tja\n2\tGo!\tLos!\n", ("und", "no", "und", "ja")),
+        ("no\tja\tdanke sehr\nGo!\tLos!\tbitte\n", ("und", "no", "und", "ja")),
+    ],
+)
+def test_columns_named_by_languages(tmp_path: Path, content: str, expected: tuple[str, ...]) -> None:
+    pair = read(tmp_path, content)[0]
+    assert (pair.source_language, pair.source, pair.target_language, pair.target) == expected
+
+
 def test_sentences_that_are_numbers_hide_no_columns(tmp_path: Path) -> None:
     tatoeba = "\ufeff1\t1984\t2\t1984\n" + "".join(f"{n}\tGo {n}!\t{n + 1}\tLos {n}!\n" for n in range(40))
     assert sides(read(tmp_path, tatoeba))[:2] == [("1984", "1984"), ("Go 0!", "Los 0!")]
