@@ -57,7 +57,8 @@ class FolderFacts:
 
     ``drops_unknown`` says that pieces which are not in the vocabulary are left out, as model2vec does;
     ``lower_case`` that texts are read in lower case; ``adds_end`` is the token that tokenizer_config.json
-    wants at the end of a text.
+    wants at the end of a text. ``peculiarity`` is what only transformers computes of a model with rotary
+    positions; empty where there is none.
     """
 
     model_type: str
@@ -83,6 +84,7 @@ class FolderFacts:
     lower_case: bool = False
     drops_unknown: bool = False
     adds_end: str | None = None
+    peculiarity: str = ""
 
     @property
     def is_static(self) -> bool:
@@ -117,7 +119,8 @@ def read_folder(folder: Path) -> FolderFacts:
         name_hint=f"{folder.resolve()} {config.get('_name_or_path', '')}",
         body=body,
         names=_names(folder.resolve(), str(config.get("_name_or_path") or "")),
-        activation=str(config.get("hidden_act", "gelu")),
+        activation=str(config.get("hidden_act") or config.get("hidden_activation") or "gelu"),
+        peculiarity=_peculiarity(config),
         is_packed=is_packed(config),
         neutral=neutral if neutral.is_file() else None,
         **_settings(folder),
@@ -252,6 +255,18 @@ def _max_tokens(body: Path, config: dict[str, Any]) -> int:
 
 def _sentence_config(body: Path) -> dict[str, Any]:
     return read_object(body / "sentence_bert_config.json", optional=True)
+
+
+def _peculiarity(config: dict[str, Any]) -> str:
+    """Positions that are scaled, or scores that are capped, in words."""
+    stated = [config.get("rope_scaling"), config.get("rope_parameters")]
+    parts = [one for one in stated if isinstance(one, dict)]
+    parts += [part for one in parts for part in one.values() if isinstance(part, dict)]
+    kinds = {str(part.get("rope_type", part.get("type", "default"))) for part in parts} - {"default"}
+    if kinds:
+        return f"its positions are of the kind {', '.join(sorted(kinds))}"
+    capped = config.get("attn_logit_softcapping")
+    return f"its attention scores are capped at {capped}" if capped else ""
 
 
 def _adds_end(body: Path) -> str | None:

@@ -9,7 +9,7 @@ import importlib.util
 import logging
 import os
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from me5.errors import EngineError
 from me5.folders import STATIC, FolderFacts
@@ -33,6 +33,12 @@ OPENVINO_ACTIVATIONS = {
     "relu": "relu",
 }
 """Activations by their names in transformers, and how OpenVINO computes them; others run in PyTorch."""
+ROTARY_ACTIVATIONS = {**OPENVINO_ACTIVATIONS, "silu": "silu", "swish": "silu"}
+"""The same for the gated layers of ModernBERT, Gemma and Qwen."""
+ROTARY = ("modernbert", "gemma3_text", "qwen3")
+"""Architectures with rotary positions that OpenVINO runs; see ``me5.engines.rotary_graph``."""
+IF_CLOSE = "bf16 if close"
+"""Precision of a choice that is fp32, unless bf16 was measured to find the same neighbours."""
 
 
 @dataclass(frozen=True)
@@ -102,18 +108,29 @@ def _choose(
             raise EngineError(f"Engine 'static' computes in fp32, not {precision}. Leave the precision out.")
         return RuntimeChoice("static", "cpu", "fp32", threads, "the model has no layers, numpy is enough")
     if engine == "openvino":
-        return _openvino(device, precision, threads, "asked for")
+        _require_openvino(facts)
+        choice = _openvino(device, precision, threads, "asked for")
+        asked_for_none = precision == "auto" and facts.model_type in ROTARY and choice.precision == "bf16"
+        return replace(choice, precision=IF_CLOSE) if asked_for_none else choice
     if engine == "auto" and device in ("auto", "cpu") and precision != "fp16":
         accelerator = _accelerator() if device == "auto" else None
         if accelerator is None and _can_run_openvino(facts):
             if facts.is_packed and precision == "auto":
                 reason = "weights of 4 bits lose nothing in 8, so the quickest arithmetic is taken"
                 return RuntimeChoice("openvino", "cpu", FASTEST, threads, reason)
-            return _openvino("cpu", precision, threads, "fastest measured on a CPU")
+            return _on_cpu(facts, precision, threads)
         device = accelerator or "cpu"
     elif device == "auto":
         device = _accelerator() or "cpu"
     return _torch(facts, device, precision, threads)
+
+
+def _on_cpu(facts: FolderFacts, precision: str, threads: int | None) -> RuntimeChoice:
+    """OpenVINO. Only mE5's own architectures have been measured to lose nothing in bf16."""
+    if precision == "auto" and facts.model_type in ROTARY and "BF16" in _openvino_capabilities():
+        reason = "OpenVINO, in bf16 where that finds the same neighbours"
+        return RuntimeChoice("openvino", "cpu", IF_CLOSE, threads, reason)
+    return _openvino("cpu", precision, threads, "fastest measured on a CPU")
 
 
 def _openvino(device: str, precision: str, threads: int | None, reason: str) -> RuntimeChoice:
@@ -183,9 +200,24 @@ def _accelerator() -> str | None:
 
 
 def _can_run_openvino(facts: FolderFacts) -> bool:
-    is_encoder = facts.model_type in ("bert", "xlm-roberta") and facts.layers > 0
-    supported = is_encoder and facts.activation in OPENVINO_ACTIVATIONS
+    if facts.model_type in ROTARY:
+        supported = facts.activation in ROTARY_ACTIVATIONS and not facts.peculiarity
+    else:
+        is_encoder = facts.model_type in ("bert", "xlm-roberta") and facts.layers > 0
+        supported = is_encoder and facts.activation in OPENVINO_ACTIVATIONS
     return supported and importlib.util.find_spec("openvino") is not None
+
+
+def _require_openvino(facts: FolderFacts) -> None:
+    """Refuse what no graph here can compute."""
+    is_known = facts.model_type in ("bert", "xlm-roberta", *ROTARY)
+    if is_known and not facts.peculiarity:
+        return
+    why = facts.peculiarity or f"it is a {facts.model_type}"
+    raise EngineError(
+        f"The model cannot be run by OpenVINO here: {why}. Expected bert, xlm-roberta, {', '.join(ROTARY)} "
+        "as they are usually made. Use engine 'torch'."
+    )
 
 
 def _openvino_capabilities() -> list[str]:

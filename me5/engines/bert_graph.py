@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 
 from me5.errors import EngineError
 from me5.pooling import Pooling
-from me5.runtime import OPENVINO_ACTIVATIONS
+from me5.runtime import OPENVINO_ACTIVATIONS, ROTARY_ACTIVATIONS
 
 Floats = NDArray[np.float32]
 Tensors = Callable[[str], Floats]
@@ -59,7 +59,7 @@ def build_graph(shape: EncoderShape, tensors: Tensors, pooling: Pooling, *, int8
     import openvino
     from openvino import opset13 as ops
 
-    build = _Builder(ops, tensors, shape, int8)
+    build = GraphBuilder(ops, tensors, shape, int8)
     embeddings = ops.parameter([-1, -1, shape.hidden], np.float32, name="embeddings")
     mask = ops.parameter([-1, -1], np.float32, name="mask")
     states = build.layer_norm(embeddings, "embeddings.LayerNorm")
@@ -71,7 +71,7 @@ def build_graph(shape: EncoderShape, tensors: Tensors, pooling: Pooling, *, int8
     return openvino.Model([pooled], [embeddings, mask], "encoder")
 
 
-class _Builder:
+class GraphBuilder:
     """One method for each part of a transformer layer."""
 
     def __init__(self, ops: Any, tensors: Tensors, shape: EncoderShape, int8: bool) -> None:
@@ -134,8 +134,10 @@ class _Builder:
         return ops.add(ops.multiply(normal, gain), bias)
 
     def activate(self, inner: Any) -> Any:
-        """What the config names; see ``OPENVINO_ACTIVATIONS``."""
-        kind = OPENVINO_ACTIVATIONS[self.shape.activation]
+        """What the config names; see ``OPENVINO_ACTIVATIONS`` and ``ROTARY_ACTIVATIONS``."""
+        kind = ROTARY_ACTIVATIONS[self.shape.activation]
+        if kind == "silu":
+            return self.ops.swish(inner)
         return self.ops.relu(inner) if kind == "relu" else self.ops.gelu(inner, kind)
 
     def pool(self, states: Any, mask: Any, pooling: Pooling) -> Any:

@@ -1,7 +1,7 @@
 """OpenVINO: the fastest measured runtime on x86 processors (benchmarks/encode.md).
 
 The rows of the pieces are gathered here, in numpy, so a table of any size and form stays on disk and costs
-memory only where it is read; the transformer is a graph that is built from the weights (``bert_graph``). Two
+memory only where it is read; the transformer is a graph that is built from the weights (``bodies``). Two
 compiled forms share it: one that gives every core to one batch (a query), and one lane per core for long
 work, where no core waits for another.
 """
@@ -13,7 +13,7 @@ import os
 import threading
 import time
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
@@ -22,10 +22,9 @@ from numpy.typing import NDArray
 from me5 import atomic
 from me5.batching import BatchPolicy
 from me5.cache import cache_folder
-from me5.engines.bert_graph import EncoderShape, build_graph
+from me5.engines.bodies import open_body
 from me5.engines.engine import EngineRequest, TokenIds, pad
 from me5.errors import EngineError, ModelFormatError
-from me5.packed import BertWeights, plain_config
 from me5.runtime import FASTEST
 
 logger = logging.getLogger(__name__)
@@ -67,32 +66,21 @@ _PROBE_ROUNDS = 4
 
 
 class OpenVinoEngine:
-    """Runs a BERT or XLM-RoBERTa encoder on the CPU."""
+    """Runs an encoder on the CPU."""
 
     policy = BatchPolicy(token_budget=1_024, max_texts=256)  # states of 1,024 tokens stay in L2/L3
 
     def __init__(self, request: EngineRequest) -> None:
         import openvino
 
-        config = plain_config(request.folder)
-        weights = BertWeights(request.folder)
-        self._words = weights.words
-        type_H = weights("embeddings.token_type_embeddings.weight")[0]  # always the first
-        self._positions_TH = weights("embeddings.position_embeddings.weight") + type_H
-        self._counts_pieces = config.get("model_type") == "xlm-roberta"
         self._pad_id = request.facts.pad_id
         self._threads = request.choice.threads or _physical_cores()
         self._core = openvino.Core()
-        shape, pooling = EncoderShape.of(config), request.facts.pooling
-
-        def build(layers: int, variant: Variant) -> Any:
-            part = replace(shape, layers=layers)
-            return build_graph(part, weights, pooling, int8=variant.has_int8_weights)
-
-        self._variant = self._choose(request.choice.precision, shape, build)
-        self.precision = self._variant.precision
         try:
-            self._graph = build(shape.layers, self._variant)
+            self._body = open_body(request)
+            self._variant = self._choose(request.choice.precision)
+            self.precision = self._variant.precision
+            self._graph = self._body.build(self._body.layers, int8=self._variant.has_int8_weights)
         except RuntimeError as error:  # how the binding says that shapes do not fit
             raise ModelFormatError(
                 f"The weights in {request.folder} do not fit config.json ({error}). Expected those of one "
@@ -124,14 +112,7 @@ class OpenVinoEngine:
             yield _result(request)
 
     def _inputs(self, batch: TokenIds) -> list[NDArray[np.float32]]:
-        ids_BT, mask_BT = pad(batch, self._pad_id)
-        rows_NH = self._words.rows(ids_BT.reshape(-1))
-        places: Any = slice(ids_BT.shape[1])
-        if self._counts_pieces:  # XLM-R: from behind the padding token, which has a row and no number
-            is_piece_BT = ids_BT != self._pad_id
-            places = np.cumsum(is_piece_BT, axis=1) * is_piece_BT + self._pad_id
-        embeddings_BTH = rows_NH.reshape(*ids_BT.shape, -1) + self._positions_TH[places]
-        return [embeddings_BTH, mask_BT.astype(np.float32)]
+        return self._body.inputs(*pad(batch, self._pad_id))
 
     def _compile_lanes(self) -> Any:
         with self._compiling:
@@ -151,16 +132,17 @@ class OpenVinoEngine:
 
     # -- which variant ---------------------------------------------------------------------------------------
 
-    def _choose(self, precision: str, shape: EncoderShape, build: Any) -> Variant:
+    def _choose(self, precision: str) -> Variant:
         """The quickest variant of a precision, or of all where it is ``fastest``, by a kept measurement."""
         candidates = [one for one in VARIANTS if precision in (FASTEST, one.precision)]
         if len(candidates) == 1:
             return candidates[0]
-        key = f"{importlib.metadata.version('openvino')} {self._threads} {shape} {_processor(self._core)}"
+        version = importlib.metadata.version("openvino")
+        key = f"{version} {self._threads} {self._body.shape} {_processor(self._core)}"
         kept = _Measurements()
         known = kept.read(key)
         if not all(one.name in known for one in candidates):
-            known |= {one.name: self._probe(one, shape, build) for one in candidates if one.name not in known}
+            known |= {one.name: self._probe(one) for one in candidates if one.name not in known}
             kept.write(key, known)
         best = min(candidates, key=lambda one: known[one.name])
         if known[best.name] == float("inf"):
@@ -169,7 +151,7 @@ class OpenVinoEngine:
         logger.info("%s is the fastest of: %s", best.name, times)
         return best
 
-    def _probe(self, variant: Variant, shape: EncoderShape, build: Any) -> float:
+    def _probe(self, variant: Variant) -> float:
         """Seconds for a small batch through the first layers; infinite for what the processor cannot do.
 
         bf16 without such units is emulated, slowly. Some settings fail at the first inference only, so it
@@ -177,15 +159,12 @@ class OpenVinoEngine:
         """
         if variant.hint == "bf16" and "BF16" not in _capabilities(self._core):
             return float("inf")
-        texts, tokens = _PROBE_SHAPE
-        rng = np.random.default_rng(0)
-        inputs = [
-            rng.standard_normal((texts, tokens, shape.hidden), np.float32),
-            np.ones((texts, tokens), np.float32),
-        ]
+        inputs = self._body.made_up_inputs(*_PROBE_SHAPE)
         seconds = []
         try:
-            compiled = self._compile(build(min(_PROBE_LAYERS, shape.layers), variant), variant, streams=1)
+            layers = min(_PROBE_LAYERS, self._body.layers)
+            graph = self._body.build(layers, int8=variant.has_int8_weights)
+            compiled = self._compile(graph, variant, streams=1)
             request = compiled.create_infer_request()
             for _ in range(_PROBE_ROUNDS + 1):  # the first warms up
                 started = time.perf_counter()
