@@ -34,6 +34,7 @@ CHUNK_COLUMNS = (
     ChunkRow.state,
 )
 _FIXED = {"id", "document_id"}
+_PAGE = 10_000  # ids
 _REMEMBERED_PASSAGES = 4_096  # some 2 KB each
 _REMEMBERED_ORIGINS = 32_768  # some 300 bytes each
 _IS_STALE = ChunkRow.generation < DocumentRow.generation
@@ -153,8 +154,16 @@ class ChunkQueries:
                 )
         return ids
 
-    def stale(self, collection_id: str, document_ids: Sequence[str] | None = None) -> list[str]:
-        """Ids of chunks that no longer count: of earlier passes, or of passes that were given up."""
+    def stale(
+        self, collection_id: str, document_ids: Sequence[str] | None = None, *, at_most: int | None = None
+    ) -> list[str]:
+        """Ids of chunks that no longer count: of earlier passes, or of passes that were given up.
+
+        Args:
+            collection_id: whose.
+            document_ids: of these documents only.
+            at_most: so many for each 500 documents.
+        """
         query = (
             select(ChunkRow.id)
             .join(DocumentRow, DocumentRow.id == ChunkRow.document_id)
@@ -165,7 +174,7 @@ class ChunkQueries:
         with self.database.read() as connection:
             for part in parts:
                 one = query if part is None else query.where(DocumentRow.id.in_(part))
-                ids.extend(connection.execute(one).scalars())
+                ids.extend(connection.execute(one.limit(at_most)).scalars())
         return ids
 
     def has_stale(self, collection_id: str) -> bool:
@@ -202,15 +211,25 @@ class ChunkQueries:
         return rows - pending, pending
 
     def iter_states(self, collection_id: str) -> Iterator[tuple[str, ChunkState]]:
-        """Id and state of every chunk of the collection, of every pass."""
-        with self.database.read() as connection:
-            rows = connection.execute(
-                select(ChunkRow.id, ChunkRow.state)
-                .join(DocumentRow, DocumentRow.id == ChunkRow.document_id)
-                .where(DocumentRow.collection_id == collection_id)
-            )
-            for row in rows:
-                yield row[0], cast(ChunkState, row[1])
+        """Id and state of every chunk of the collection, of every pass, by id; read in pages."""
+        # By primary key alone, then which count: joined with documents, every page would sort them all.
+        query = select(ChunkRow.id, ChunkRow.state, ChunkRow.document_id).order_by(ChunkRow.id).limit(_PAGE)
+        last = ""
+        while True:
+            with self.database.read() as connection:
+                rows = connection.execute(query.where(ChunkRow.id > last)).all()
+                mine: set[str] = set()
+                for part in slices(list({row.document_id for row in rows})):
+                    owners = select(DocumentRow.id).where(
+                        DocumentRow.collection_id == collection_id, DocumentRow.id.in_(part)
+                    )
+                    mine.update(connection.execute(owners).scalars())
+            for chunk_id, state, document_id in rows:
+                if document_id in mine:
+                    yield chunk_id, cast(ChunkState, state)
+            if len(rows) < _PAGE:
+                return
+            last = rows[-1].id
 
     def sample(self, collection_id: str, count: int, seed: int = 0) -> list[str]:
         """Up to ``count`` ids of indexed chunks, spread evenly; the same seed gives the same ones.

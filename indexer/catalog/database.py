@@ -2,9 +2,9 @@
 
 import logging
 import threading
-from collections.abc import Callable, Hashable, Iterator, Sequence
+from collections.abc import Callable, Hashable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
-from itertools import count
+from itertools import count, islice
 from pathlib import Path
 from typing import Any, Literal, TypeVar, cast
 
@@ -36,6 +36,13 @@ def slices(items: Sequence[T], size: int = ID_SLICE) -> Iterator[Sequence[T]]:
     """``items`` in consecutive slices of at most ``size``."""
     for start in range(0, len(items), size):
         yield items[start : start + size]
+
+
+def batches(items: Iterable[T], size: int = ID_SLICE) -> Iterator[list[T]]:
+    """``items``, read as they are wanted, in lists of at most ``size``."""
+    rest = iter(items)
+    while part := list(islice(rest, size)):
+        yield part
 
 
 class Database:

@@ -339,8 +339,9 @@ def remove_stale(
     document_ids: Sequence[str] | None = None,
 ) -> int:
     """Remove chunks of passes that no longer count, of some or all documents; how many there were."""
-    stale = catalog.chunks.stale(collection.id, document_ids)
-    for ids in slices(stale, BATCH_CHUNKS):
+    removed = 0
+    while ids := catalog.chunks.stale(collection.id, document_ids, at_most=BATCH_CHUNKS):
         store.delete(collection.store_name, ids)
         catalog.chunks.delete(ids)
-    return len(stale)
+        removed += len(ids)
+    return removed

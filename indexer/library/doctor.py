@@ -155,8 +155,8 @@ def _collection(
     yield Finding(
         "error" if difference.missing else "warn",
         "vectors",
-        f"{collection.name}: {len(difference.missing)} passages have no vectors, "
-        f"{len(difference.orphans)} vectors have no passage",
+        f"{collection.name}: {difference.missing} passages have no vectors, "
+        f"{difference.orphans} vectors have no passage",
         "Run doctor with --repair.",
         repaired=repair and opened is not None,
     )

@@ -9,7 +9,7 @@ texts. Where passages begin and end stays as it was.
 
 import logging
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import AbstractContextManager
 from dataclasses import dataclass, replace
 from typing import Any
@@ -17,12 +17,13 @@ from typing import Any
 import numpy as np
 
 from indexer.catalog import Catalog, ChunkRecord, CollectionRecord, DocumentRecord
-from indexer.catalog.database import slices
+from indexer.catalog.database import batches, slices
+from indexer.catalog.records import ChunkState
 from indexer.errors import Cancelled, CollectionError, StoreError
 from indexer.ingest.embedding import embed, payload_of, sparse_of
 from indexer.ingest.pipeline import BATCH_CHUNKS, OPTIMIZE_EVERY
 from indexer.library.collection import OpenCollection
-from indexer.library.repair import remove_orphans
+from indexer.library.repair import Kind, remove_orphans, side_by_side
 from indexer.progress import CancelToken, Progress
 from indexer.store.protocol import VectorStore
 from indexer.text.chunking import fit_title
@@ -244,8 +245,8 @@ class _Work:
         """
         seen = self._fingerprints()
         self._store.ensure(self.target.store_name, self._encoder.dimension)
-        ids = self._indexed()
-        self._total = len(ids)
+        self._total, _ = self._catalog.chunks.states(self.target.id)
+        ids = (chunk_id for chunk_id, _ in self._indexed_only())
         self._refresh(ids, may_have_points=self._store.count(self.target.store_name) > 0)
         if self.embedded:
             self._store.optimize(self.target.store_name)
@@ -260,20 +261,23 @@ class _Work:
         name = self.target.store_name
         now = self._fingerprints()
         changed = [document for document, number in now.items() if seen.get(document) != number]
-        indexed = dict.fromkeys(self._indexed())
-        points = set(self._store.iter_ids(name))
-        again = dict.fromkeys(one for one in indexed if one not in points)
-        again |= dict.fromkeys(one for one in self._catalog.chunks.of_documents(changed) if one in indexed)
-        self._total = self._done + len(again)
-        self._refresh(list(again), may_have_points=True)
-        remove_orphans(self._store, self.target, sorted(points - indexed.keys()))
+        for documents in slices(changed):
+            self._refresh(self._catalog.chunks.of_documents(documents), may_have_points=True)
+        self._refresh(self._unlike("missing"), may_have_points=True)
+        remove_orphans(self._store, self.target, self._unlike("orphan"))
         count = self._store.count(name)
-        if count != len(indexed):
+        indexed, _ = self._catalog.chunks.states(self.target.id)
+        if count != indexed:
             raise StoreError(
                 f"The vectors of {self.target.name!r} for the model {self.target.model!r} are {count}; "
-                f"expected {len(indexed)}, one for each passage. The former model stays in use. Try again."
+                f"expected {indexed}, one for each passage. The former model stays in use. Try again."
             )
         return count
+
+    def _unlike(self, kind: Kind) -> Iterator[str]:
+        points = self._store.iter_ids(self.target.store_name)
+        found = side_by_side(self._indexed_only(), points)
+        return (one for its_kind, one in found if its_kind == kind)
 
     def _fingerprints(self) -> dict[str, int]:
         return {
@@ -281,23 +285,22 @@ class _Work:
             for one in self._catalog.documents.iter_records(self.target.id)
         }
 
-    def _indexed(self) -> list[str]:
-        states = self._catalog.chunks.iter_states(self.target.id)
-        return [chunk_id for chunk_id, state in states if state == "indexed"]
+    def _indexed_only(self) -> Iterator[tuple[str, ChunkState]]:
+        return (one for one in self._catalog.chunks.iter_states(self.target.id) if one[1] == "indexed")
 
-    def _refresh(self, chunk_ids: Sequence[str], *, may_have_points: bool) -> None:
-        """Write the points of these passages that are missing or out of date."""
-        documents: dict[str, DocumentRecord] = {}
-        for part in slices(chunk_ids, BATCH_CHUNKS):
+    def _refresh(self, chunk_ids: Iterable[str], *, may_have_points: bool) -> None:
+        """Write the points of these passages that are missing or out of date, where they are indexed."""
+        for part in batches(chunk_ids, BATCH_CHUNKS):
             self.cancel.check()
-            records = self._catalog.chunks.records(part)
-            unknown = {record.document_id for record in records} - documents.keys()
-            documents |= {one.id: one for one in self._catalog.documents.records(sorted(unknown))}
+            records = [one for one in self._catalog.chunks.records(part) if one.state == "indexed"]
+            owned = sorted({record.document_id for record in records})
+            documents = {one.id: one for one in self._catalog.documents.records(owned)}
             # A document may have been removed since; its passages are no longer wanted.
             records = [record for record in records if record.document_id in documents]
             owners = [documents[record.document_id] for record in records]
             self._write(owners, records, self._points(part) if may_have_points else {})
             self._done += len(part)
+            self._total = max(self._total, self._done)
             self._progress(self._done, self._total, "passages", self.target.name)
 
     def _points(self, chunk_ids: Sequence[str]) -> dict[str, Point]:

@@ -9,7 +9,7 @@ from indexer.errors import CollectionError, StoreError
 from indexer.library.collection import OpenCollection
 from indexer.library.jobs import JobRunner
 from indexer.library.model_switch import drop_unknown, rename_models
-from indexer.library.repair import compare, remove_leftovers, remove_orphans, restore
+from indexer.library.repair import compare, differences, remove_leftovers, remove_orphans, restore
 from indexer.store.protocol import VectorStore
 from me5.contract import ModelContract
 from me5.errors import ContractError
@@ -80,11 +80,13 @@ def _remove_orphans(catalog: Catalog, store: VectorStore, collection: Collection
         logger.warning(
             "%s: %d points are missing and %d are unknown to the catalog",
             collection.name,
-            len(difference.missing),
-            len(difference.orphans),
+            difference.missing,
+            difference.orphans,
         )
-    remove_orphans(store, collection, difference.orphans)
-    return len(difference.missing)
+    if difference.orphans:
+        found = differences(catalog, store, collection)
+        remove_orphans(store, collection, (one for kind, one in found if kind == "orphan"))
+    return difference.missing
 
 
 def resume(catalog: Catalog, jobs: JobRunner, *, host: str | None = None) -> None:

@@ -5,11 +5,14 @@ its texts, without reading any document.
 """
 
 import logging
-from collections.abc import Sequence
+from collections import Counter
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
+from typing import Literal
 
-from indexer.catalog import Catalog, CollectionRecord, DocumentRecord
-from indexer.catalog.database import slices
+from indexer.catalog import Catalog, CollectionRecord
+from indexer.catalog.database import batches
+from indexer.catalog.records import ChunkState
 from indexer.ingest.embedding import embed, sparse_of
 from indexer.ingest.pipeline import BATCH_CHUNKS, remove_stale
 from indexer.library.collection import OpenCollection
@@ -19,12 +22,15 @@ from indexer.store.protocol import VectorStore
 logger = logging.getLogger(__name__)
 
 
+Kind = Literal["missing", "orphan"]
+
+
 @dataclass(frozen=True)
 class Difference:
-    """Ids of chunks without a point, and of points without a chunk."""
+    """How many chunks have no point, and how many points no chunk."""
 
-    missing: list[str]
-    orphans: list[str]
+    missing: int
+    orphans: int
 
     def __bool__(self) -> bool:
         return bool(self.missing or self.orphans)
@@ -32,18 +38,43 @@ class Difference:
 
 def compare(catalog: Catalog, store: VectorStore, collection: CollectionRecord) -> Difference:
     """How the points of a collection differ from its chunks; a count is enough when they do not."""
+    counts = Counter(kind for kind, _ in differences(catalog, store, collection))
+    return Difference(counts["missing"], counts["orphan"])
+
+
+def differences(
+    catalog: Catalog, store: VectorStore, collection: CollectionRecord
+) -> Iterator[tuple[Kind, str]]:
+    """What differs, as of ``side_by_side``; nothing where the counts are equal."""
     name = collection.store_name
     indexed, pending = catalog.chunks.states(collection.id)
     points = store.count(name) if store.exists(name) else 0
     if points == indexed and not pending:
-        return Difference([], [])
-    states = dict(catalog.chunks.iter_states(collection.id))
-    orphans = []
-    for point_id in store.iter_ids(name) if points else ():
-        if states.pop(point_id, None) is None:
-            orphans.append(point_id)
-    # A pending chunk is not missing: its document is read again.
-    return Difference([one for one, state in states.items() if state == "indexed"], orphans)
+        return
+    in_store = store.iter_ids(name) if points else iter(())
+    yield from side_by_side(catalog.chunks.iter_states(collection.id), in_store)
+
+
+def side_by_side(
+    states: Iterable[tuple[str, ChunkState]], points: Iterator[str]
+) -> Iterator[tuple[Kind, str]]:
+    """Ids of indexed chunks without a point and of points without a chunk, in ascending order.
+
+    Both sides come in ascending order, read in pages, so that memory does not grow with the collection.
+    Points may be written and removed meanwhile up to the id that was given last.
+    """
+    point_id = next(points, None)
+    for chunk_id, state in states:
+        while point_id is not None and point_id < chunk_id:
+            yield "orphan", point_id
+            point_id = next(points, None)
+        if point_id == chunk_id:
+            point_id = next(points, None)
+        elif state == "indexed":  # a pending chunk is not missing: its document is read again
+            yield "missing", chunk_id
+    while point_id is not None:
+        yield "orphan", point_id
+        point_id = next(points, None)
 
 
 def remove_leftovers(catalog: Catalog, store: VectorStore, collection: CollectionRecord) -> None:
@@ -55,12 +86,14 @@ def remove_leftovers(catalog: Catalog, store: VectorStore, collection: Collectio
         logger.info("%s: removed %d passages that an interrupted ingest left", collection.name, removed)
 
 
-def remove_orphans(store: VectorStore, collection: CollectionRecord, orphans: Sequence[str]) -> None:
+def remove_orphans(store: VectorStore, collection: CollectionRecord, orphans: Iterable[str]) -> None:
     """Remove points that the catalog does not know."""
-    for part in slices(orphans, BATCH_CHUNKS):
+    count = 0
+    for part in batches(orphans, BATCH_CHUNKS):
         store.delete(collection.store_name, part)
-    if orphans:
-        logger.info("%s: removed %d points that the catalog does not know", collection.name, len(orphans))
+        count += len(part)
+    if count:
+        logger.info("%s: removed %d points that the catalog does not know", collection.name, count)
 
 
 def restore(
@@ -71,25 +104,34 @@ def restore(
     Raises:
         Cancelled: cancelled; what was restored stays.
     """
-    difference = compare(collection.catalog, collection.store, collection.record)
-    remove_orphans(collection.store, collection.record, difference.orphans)
-    _restore_points(collection, difference.missing, progress, cancel or CancelToken())
-    return len(difference.missing) + len(difference.orphans)
+    catalog, store, record = collection.catalog, collection.store, collection.record
+    difference = compare(catalog, store, record)
+    if difference.orphans:
+        remove_orphans(
+            store, record, (one for kind, one in differences(catalog, store, record) if kind == "orphan")
+        )
+    if difference.missing:
+        ids = (one for kind, one in differences(catalog, store, record) if kind == "missing")
+        _restore_points(collection, ids, difference.missing, progress, cancel or CancelToken())
+    return difference.missing + difference.orphans
 
 
 def _restore_points(
-    collection: OpenCollection, chunk_ids: Sequence[str], progress: Progress | None, cancel: CancelToken
+    collection: OpenCollection,
+    chunk_ids: Iterable[str],
+    total: int,
+    progress: Progress | None,
+    cancel: CancelToken,
 ) -> None:
     """Make points again from the texts in the catalog."""
     catalog, store, encoder = collection.catalog, collection.store, collection.encoder
     name = collection.record.store_name
     store.ensure(name, encoder.dimension)
-    documents: dict[str, DocumentRecord] = {}
     done = 0
-    for part in slices(chunk_ids, BATCH_CHUNKS):
+    for part in batches(chunk_ids, BATCH_CHUNKS):
         records = catalog.chunks.records(part)
-        unknown = {record.document_id for record in records} - documents.keys()
-        documents |= {one.id: one for one in catalog.documents.records(sorted(unknown))}
+        owned = sorted({record.document_id for record in records})
+        documents = {one.id: one for one in catalog.documents.records(owned)}
         owners = [documents[record.document_id] for record in records]
         sparse = [sparse_of(owner, [record])[0] for owner, record in zip(owners, records, strict=True)]
         points = embed(
@@ -103,6 +145,5 @@ def _restore_points(
         store.upsert(name, points)
         done += len(part)
         if progress is not None:
-            progress(done, len(chunk_ids), "passages", collection.record.name)
-    if chunk_ids:
-        logger.info("%s: restored %d points from the catalog", collection.record.name, len(chunk_ids))
+            progress(done, total, "passages", collection.record.name)
+    logger.info("%s: restored %d points from the catalog", collection.record.name, done)

@@ -31,7 +31,9 @@ HNSW_MIN_POINTS = 50_000
 force takes 7 ms at 100,000 points of 384 dimensions, so speed alone would not ask for it before. Memory does:
 unindexed points take 5 MB per 1,000 until a build moves their sparse vectors into files, and the build itself
 takes a multiple of that."""
-
+GROWTH = 10
+"""A large shard is built again when it has grown by a tenth: each build copies the whole of it, so that equal
+steps would copy ever more for the same number of points."""
 
 BUILD_SHARE = 3
 """Free disk that a build asks for, in sizes of the shard: the copy, and old and new segments side by side."""
@@ -43,7 +45,7 @@ REPEAT_BATCH = 64
 
 def is_worthwhile(points: int, indexed: int) -> bool:
     """Whether enough points have come since the last build, which found ``indexed`` of them."""
-    return points - indexed >= HNSW_MIN_POINTS
+    return points - indexed >= max(HNSW_MIN_POINTS, indexed // GROWTH)
 
 
 def folder_bytes(folder: Path) -> int:

@@ -208,3 +208,13 @@ def test_articles_and_prepositions_that_are_written_on_do_not_hide_a_word(
     query: str, text: str, share: float
 ) -> None:
     assert coverage(present(query_terms(query), fold(text)), fold(text)) == pytest.approx(share)
+
+
+@given(
+    st.text(alphabet="aé#*=_ \n", max_size=12),
+    st.lists(st.text(alphabet="aé#= ›", min_size=1, max_size=6), max_size=2),
+)
+def test_a_heading_is_one_whether_or_not_its_folding_is_known(line: str, names: list[str]) -> None:
+    for span in ((0, len(line)), (0, len(line) // 2)):
+        known = fold(line[slice(*span)])
+        assert is_heading(line, span, names, known) == is_heading(line, span, names)

@@ -9,6 +9,7 @@ from hypothesis import strategies as st
 
 from indexer.search.matching import coverage
 from indexer.search.terms import query_terms
+from indexer.text import folding
 from indexer.text.folding import first_fold, fold, searchable, serbian_in_latin
 
 PAGE = Path(__file__).parents[4] / "docs" / "search.md"
@@ -70,3 +71,29 @@ def test_the_first_folding_never_changes() -> None:
 def test_russian_is_not_taken_for_serbian() -> None:
     assert serbian_in_latin("Он читает книгу, вода холодная.") == []
     assert serbian_in_latin("Живим у Београду") == ["zivim", "u", "beogradu"]
+
+
+EVERY_CHARACTER = "".join(chr(code) for code in range(0x110000) if not 0xD800 <= code < 0xE000)
+
+
+def fold_at_length(text: str) -> str:
+    """The steps of ``fold`` one after another, whether they are needed or not."""
+    folded = folding._INVISIBLE.sub("", first_fold(text))
+    folded = folding._FINAL_LONG_MARK.sub("", folded).translate(folding._further())
+    return folding._nasal_before_stop().sub(folding._to_anusvara, folded)
+
+
+def test_a_step_of_folding_is_left_out_only_where_it_does_nothing() -> None:
+    for pattern, quick in ((folding._INVISIBLE, folding._MAY_BE_INVISIBLE),):
+        assert set(pattern.findall(EVERY_CHARACTER)) <= set(quick.findall(EVERY_CHARACTER))
+    for start in range(0, len(EVERY_CHARACTER), 7):
+        part = EVERY_CHARACTER[start : start + 7]
+        if not part.isascii():
+            assert fold(part) == fold_at_length(part)
+
+
+@given(st.text(), st.text(alphabet="कङ्गमपবম্ବァーサバー漢ľĄäß\u200d\u00ad '’", max_size=30))
+def test_folding_is_all_of_its_steps(text: str, scripts: str) -> None:
+    both = f"é{text}{scripts}"
+    assert fold(both) == fold_at_length(both)
+    assert searchable(both, fold(both)) == searchable(both)

@@ -36,6 +36,17 @@ def test_only_points_since_the_last_build_count(points: int, indexed: int, expec
     assert is_worthwhile(points, indexed) is expected
 
 
+def test_copies_grow_with_the_shard_and_not_with_its_square() -> None:
+    """To a million points, as ingest asks: each build copies what is there."""
+    indexed = copied = builds = 0
+    for points in range(5_000, 1_000_001, 5_000):
+        if is_worthwhile(points, indexed):
+            indexed, copied, builds = points, copied + points, builds + 1
+    assert builds <= 17 and copied < 9_000_000  # 20 and 10,500,000 with equal steps
+    assert 1_000_000 - indexed <= 110_000
+    assert not is_worthwhile(10_900_000, 10_000_000) and is_worthwhile(11_000_000, 10_000_000)
+
+
 def test_a_copy_replaces_what_was_there(tmp_path: Path) -> None:
     (tmp_path / "a" / "segments").mkdir(parents=True)
     (tmp_path / "a" / "segments" / "x").write_bytes(b"1" * 10_000)
