@@ -79,7 +79,9 @@ def compare(model: str, passages: int, rounds: int, threads: int | None) -> dict
                 count, documents = report.chunks, report.added
                 ids = [
                     one
-                    for one, _ in library.catalog.iter_chunk_states(library.catalog.collection("library").id)
+                    for one, _ in library.catalog.chunks.iter_states(
+                        library.catalog.collections.get("library").id
+                    )
                 ]
                 infos = sorted(library.chunks_by_id(ids), key=lambda one: (one.document, one.chunk.ordinal))
             texts, titles = [one.chunk.text for one in infos], [one.title for one in infos]

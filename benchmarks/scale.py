@@ -130,7 +130,7 @@ def documents_of(
 def fill(library: Library, documents: int, passages: int, *, with_points: bool) -> None:
     """Write the catalog, and the points where they are wanted."""
     library.create_collection(COLLECTION)
-    collection = library.catalog.collection(COLLECTION)
+    collection = library.catalog.collections.get(COLLECTION)
     batch: list[tuple[DocumentRecord, list[ChunkRecord]]] = []
     for one in documents_of(collection, documents, passages):
         batch.append(one)
@@ -151,9 +151,9 @@ def write(
 ) -> None:
     """Some documents with their passages."""
     languages = {record.id: Counter(one.chunk.language for one in chunks) for record, chunks in batch}
-    library.catalog.add_finished_documents([record for record, _ in batch], languages)
+    library.catalog.documents.add_finished([record for record, _ in batch], languages)
     rows = [(record, chunk) for record, chunks in batch for chunk in chunks]
-    library.catalog.put_chunks([chunk for _, chunk in rows])
+    library.catalog.chunks.put([chunk for _, chunk in rows])
     if not with_points:
         return
     for start in range(0, len(rows), 512):
@@ -192,28 +192,30 @@ def measure_catalog(library: Library) -> None:
 
     services = Services(library, library.data_dir)
     catalog = library.catalog
-    collection = catalog.collection(COLLECTION)
+    collection = catalog.collections.get(COLLECTION)
 
-    first = catalog.find_document(collection.id, path=next(iter(catalog.iter_titles(collection.id)))[1])
+    first = catalog.documents.find(
+        collection.id, path=next(iter(catalog.passages.iter_titles(collection.id)))[1]
+    )
     assert first is not None
 
     def after_a_change(action: Callable[[], object], times: int = 10) -> list[float]:
         took = []
         for _ in range(times):
-            catalog.put_documents([first])
+            catalog.documents.put([first])
             took += timed(1, action)
         return took
 
     line("collections with their counts", after_a_change(library.collections))
     line("the same, nothing changed", timed(20, library.collections))
-    line("facets", after_a_change(lambda: catalog.facets(collection.id)))
+    line("facets", after_a_change(lambda: catalog.facets.counts(collection.id)))
     language = next(iter(library.collections()[0].languages))
     line(
         "facets, one language",
-        after_a_change(lambda: catalog.facets(collection.id, Where(languages=(language,)))),
+        after_a_change(lambda: catalog.facets.counts(collection.id, Where(languages=(language,)))),
     )
     month = Where(added_after=datetime.fromtimestamp(time.time() - 31 * DAY_S, UTC))
-    line("facets, past month", after_a_change(lambda: catalog.facets(collection.id, month), 5))
+    line("facets, past month", after_a_change(lambda: catalog.facets.counts(collection.id, month), 5))
     for key in ("added", "title", "languages", "state"):
         line(
             f"Library table by {key}",
@@ -245,9 +247,9 @@ def measure_search(library: Library, searches: int, threads: int) -> None:
     def search() -> None:
         library.search(f"{rng.choice(asked)} {rng.randrange(10_000)}", collection=COLLECTION)
 
-    collection = library.catalog.collection(COLLECTION)
-    chosen = library.catalog.sample_chunks(collection.id, searches)
-    texts = iter([info.chunk.text[:80] for info in library.catalog.chunks_by_id(chosen)])
+    collection = library.catalog.collections.get(COLLECTION)
+    chosen = library.catalog.chunks.sample(collection.id, searches)
+    texts = iter([info.chunk.text[:80] for info in library.catalog.chunks.by_id(chosen)])
     line("search, words of a passage", timed(len(chosen), lambda: library.search(next(texts))))
     line("search, 36 questions", timed(searches, search))
     took: list[float] = []
@@ -311,9 +313,9 @@ def open_library(folder: Path, arguments: argparse.Namespace, ids: Sequence[str]
 
 def passage_ids(folder: Path) -> list[str]:
     """Of all passages in the catalog."""
-    catalog = Catalog(folder / "catalog.sqlite3")
+    catalog = Catalog.open(folder / "catalog.sqlite3")
     try:
-        return [one for one, _ in catalog.iter_chunk_states(catalog.collection(COLLECTION).id)]
+        return [one for one, _ in catalog.chunks.iter_states(catalog.collections.get(COLLECTION).id)]
     finally:
         catalog.close()
 

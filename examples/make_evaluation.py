@@ -50,7 +50,7 @@ def read_passages() -> list[dict[str, str]]:
         library.add([HERE / "library"])
         for document in sorted(library.documents("library"), key=lambda one: one.path):
             path = Path(document.path).relative_to(HERE / "library").as_posix()
-            ids = library.catalog.document_chunk_ids([document.id])
+            ids = library.catalog.chunks.of_documents([document.id])
             found = {info.id: info for info in library.chunks_by_id(ids)}
             for number, key in enumerate(ids):
                 text = found[key].chunk.text.strip()

@@ -92,7 +92,7 @@ def write_training_pairs(catalog: Catalog, bitext: Bitext, scope: str, place: Pa
 
 def pairs_of(catalog: Catalog, bitext: Bitext, scope: str) -> Iterator[Pair]:
     """Pairs in their order: accepted ones; those and what is above the line and not rejected; all."""
-    pairs = catalog.iter_bitext_pairs
+    pairs = catalog.bitexts.iter_pairs
     if scope == "accepted":
         return pairs(bitext.id, PairFilter(state="accepted"))
     if scope == "all":

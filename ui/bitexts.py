@@ -102,7 +102,7 @@ class Bitexts:
     def _take_over(self, job: Job, pairs: Path) -> None:
         said = read_json(job.folder / "result.json")
         if job.request.scored:
-            self.catalog.score_bitext(job.id, read_pairs_file(pairs), said["threshold"], said["details"])
+            self.catalog.bitexts.score(job.id, read_pairs_file(pairs), said["threshold"], said["details"])
             shutil.rmtree(job.folder)
         else:
             bitext = Bitext(
@@ -115,7 +115,7 @@ class Bitexts:
                 created_at=job.request.created_at,
                 details=said["details"],
             )
-            self.catalog.put_bitext(bitext, read_pairs_file(pairs))
+            self.catalog.bitexts.put(bitext, read_pairs_file(pairs))
             pairs.unlink()
             shutil.rmtree(job.folder / "work", ignore_errors=True)
         self._scores.pop(job.id, None)
@@ -129,7 +129,7 @@ class Bitexts:
         """
         self.access.require("upload", path)
         with self._changing, told_of_disk(self.runs.folder):
-            taken = {one.id for one in self.catalog.bitexts()}
+            taken = {one.id for one in self.catalog.bitexts.all()}
             folder = child_runs.new_folder(self.runs.folder, taken)
             try:
                 place = _unpack_moses(path, folder) if path.suffix.lower() == ".zip" else path
@@ -137,8 +137,8 @@ class Bitexts:
                 bitext = Bitext(folder.name, path.name[:MAX_NAME], "imported", created_at=time.time())
                 left_out = LeftOut()
                 pairs = _counting(read_pairs(place, left_out=left_out), languages)
-                if not self.catalog.put_bitext(bitext, pairs):
-                    self.catalog.drop_bitext(folder.name)
+                if not self.catalog.bitexts.put(bitext, pairs):
+                    self.catalog.bitexts.drop(folder.name)
                     if left_out.reasons:
                         raise ReadError(left_out.reasons[0])
                     raise MiningRefusedError(
@@ -150,7 +150,7 @@ class Bitexts:
                 source, target = (side.most_common(1)[0][0] for side in languages)
                 counts = left_out.counts()
                 details = {"dropped": counts, "notices": left_out.reasons} if counts else None
-                self.catalog.describe_bitext(folder.name, source, target, threshold, details)
+                self.catalog.bitexts.describe(folder.name, source, target, threshold, details)
             finally:
                 shutil.rmtree(folder, ignore_errors=True)  # the catalog has it all
         return self.get(folder.name)
@@ -167,13 +167,13 @@ class Bitexts:
                 f"The pairs of '{bitext.name}' were found here and have scores. Expected pairs that were "
                 "brought. Search again with another model."
             )
-        pairs = self.catalog.iter_bitext_pairs(bitext.id)
+        pairs = self.catalog.bitexts.iter_pairs(bitext.id)
         return self.runs.start_scoring(bitext, map(_without_our_flags, pairs))
 
     def remove(self, bitext_id: str) -> None:
         """Delete a parallel text with its run, its pairs and all decisions."""
         self.runs.remove(bitext_id)
-        self.catalog.drop_bitext(bitext_id)
+        self.catalog.bitexts.drop(bitext_id)
         self._scores.pop(bitext_id, None)
 
     # -- reviewing --------------------------------------------------------------------------------------
@@ -184,7 +184,7 @@ class Bitexts:
         Raises:
             MiningRefusedError: there is none of that id.
         """
-        found = self.catalog.bitext(bitext_id)
+        found = self.catalog.bitexts.find(bitext_id)
         if found is None:
             raise MiningRefusedError(
                 "This parallel text is no longer there. Expected one of the list. Choose it there."
@@ -193,12 +193,12 @@ class Bitexts:
 
     def all(self) -> list[Bitext]:
         """All of them, the newest first."""
-        return self.catalog.bitexts()
+        return self.catalog.bitexts.all()
 
     def scores(self, bitext_id: str) -> NDArray[np.float32]:
         """All scores, ascending; they change with :meth:`settle` only, so they are read once."""
         if bitext_id not in self._scores:
-            found = np.sort(np.array(self.catalog.bitext_scores(bitext_id), np.float32))
+            found = np.sort(np.array(self.catalog.bitexts.scores(bitext_id), np.float32))
             self._scores[bitext_id] = found
         return self._scores[bitext_id]
 
@@ -208,7 +208,7 @@ class Bitexts:
         if line is None or not len(scores):
             return None
         above = len(scores) - int(np.searchsorted(scores, np.float32(line)))
-        reviewed = self.catalog.reviewed_scores(bitext.id)
+        reviewed = self.catalog.bitexts.reviewed_scores(bitext.id)
         return Standing(
             line, above, len(scores), estimated_precision(bitext, scores, line),
             reviewed_precision(scores, reviewed, float(np.float32(line))),
@@ -224,7 +224,7 @@ class Bitexts:
             raise MiningRefusedError(
                 f"The line cannot be at '{threshold}'. Expected a number. Move it again."
             )
-        self.catalog.set_bitext_threshold(bitext_id, float(np.float32(threshold)))
+        self.catalog.bitexts.set_threshold(bitext_id, float(np.float32(threshold)))
 
 
 def estimated_precision(bitext: Bitext, scores: NDArray[np.float32], line: float) -> float | None:

@@ -157,7 +157,7 @@ class MiningRuns:
             raise MiningRefusedError(
                 f"Both sides are '{source}'. Expected two languages. Choose another for one side."
             )
-        self.library.catalog.collection(collection)  # there must be one
+        self.library.catalog.collections.get(collection)  # there must be one
         segment = segmenter(wanted.segmenter)
         folder = self._new_folder()
         for side, code in (("source", source), ("target", target)):
@@ -206,7 +206,7 @@ class MiningRuns:
     def _new_folder(self) -> Path:
         self._require_idle()
         with told_of_disk(self.folder):
-            return child_runs.new_folder(self.folder, {one.id for one in self.library.catalog.bitexts()})
+            return child_runs.new_folder(self.folder, {one.id for one in self.library.catalog.bitexts.all()})
 
     def _start(self, folder: Path, request: Request) -> Job:
         request = replace(request, name=" ".join(request.name.split())[:MAX_NAME], created_at=time.time())

@@ -90,10 +90,10 @@ def collection_sentences(
     Raises:
         CollectionError: there is no such collection.
     """
-    known = catalog.collection(collection)
-    for document_id, path, _, generation in catalog.iter_titles(known.id):
+    known = catalog.collections.get(collection)
+    for document_id, path, _, generation in catalog.passages.iter_titles(known.id):
         reached = 0
-        for chunk in catalog.iter_document_chunks(document_id, generation):
+        for chunk in catalog.passages.iter_document(document_id, generation):
             if chunk.language != language:
                 continue
             for start, end in segment(chunk.text, language):

@@ -1,8 +1,11 @@
 """The catalog: what is known of collections, documents, chunks and jobs. The source of truth.
 
-SQLite in WAL mode by default, PostgreSQL by URL. Values come out, rows never. The modules hold one
-group of queries each; ``Catalog`` joins them. Vectors live elsewhere and can be made again from here.
+SQLite in WAL mode by default, PostgreSQL by URL. Values come out, rows never. A module holds the queries on
+one subject; ``Catalog`` has one object of each. Vectors live elsewhere and can be made again from here.
 """
+
+from dataclasses import dataclass
+from pathlib import Path
 
 from indexer.catalog.bitexts import BitextQueries
 from indexer.catalog.chunks import ChunkQueries
@@ -20,16 +23,48 @@ from indexer.catalog.settings import SettingQueries
 __all__ = ["Catalog", "ChunkRecord", "CollectionRecord", "Database", "DocumentRecord", "PassResult"]
 
 
-class Catalog(
-    CollectionQueries,
-    CountQueries,
-    DocumentQueries,
-    ListingQueries,
-    ChunkQueries,
-    PassageQueries,
-    FacetQueries,
-    BitextQueries,
-    JobQueries,
-    SettingQueries,
-):
-    """All queries on one database. Safe to use from several threads; ``close`` when done."""
+@dataclass(frozen=True)
+class Catalog:
+    """All queries on one database: ``catalog.jobs.claim(…)``. Safe to use from several threads."""
+
+    database: Database
+    collections: CollectionQueries
+    counts: CountQueries
+    documents: DocumentQueries
+    listing: ListingQueries
+    chunks: ChunkQueries
+    passages: PassageQueries
+    facets: FacetQueries
+    bitexts: BitextQueries
+    jobs: JobQueries
+    settings: SettingQueries
+
+    @classmethod
+    def open(cls, url: str | Path) -> "Catalog":
+        """Connect to a database, and bring its tables to the schema of this version; ``close`` when done.
+
+        Args:
+            url: an SQLAlchemy URL, or the path of an SQLite file; ``sqlite://`` is a database in memory for
+                tests.
+
+        Raises:
+            CatalogError: the database cannot be reached, or its schema is newer than this code.
+        """
+        database = Database(url)
+        return cls(
+            database,
+            collections=CollectionQueries(database),
+            counts=CountQueries(database),
+            documents=DocumentQueries(database),
+            listing=ListingQueries(database),
+            chunks=ChunkQueries(database),
+            passages=PassageQueries(database),
+            facets=FacetQueries(database),
+            bitexts=BitextQueries(database),
+            jobs=JobQueries(database),
+            settings=SettingQueries(database),
+        )
+
+    def close(self) -> None:
+        """Release all connections."""
+        self.database.close()

@@ -1,6 +1,7 @@
 """Parallel text under review: pairs, what was decided of them, and how to take a decision back."""
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
 from itertools import islice
 from typing import Any, cast, get_args
 
@@ -98,12 +99,15 @@ _LANGUAGES = ("source_language", "target_language")
 _CHANGE_COLUMNS = ["bitext_id", "change", "number", "state", "source", "target"]
 
 
-class BitextQueries(Database):
+@dataclass(eq=False)
+class BitextQueries:
     """Queries on parallel text under review. Every change is durable when its method returns."""
+
+    database: Database
 
     # -- bitexts ----------------------------------------------------------------------------------------
 
-    def put_bitext(self, bitext: Bitext, pairs: Iterable[Pair]) -> int:
+    def put(self, bitext: Bitext, pairs: Iterable[Pair]) -> int:
         """Store a bitext with its pairs, in their order, all or nothing; one of the same id is replaced.
 
         Returns:
@@ -112,7 +116,7 @@ class BitextQueries(Database):
         texts = {name: storable(getattr(bitext, name)) for name in ("name", *_LANGUAGES)}
         values = vars(bitext) | texts | {"details": dict(bitext.details)}
         stream, number = iter(pairs), 0
-        with self.write("bitexts") as connection:
+        with self.database.write("bitexts") as connection:
             connection.execute(delete(BitextRow).where(BitextRow.id == bitext.id))
             connection.execute(insert(BitextRow).values(**values))
             while batch := list(islice(stream, _INSERT_ROWS)):
@@ -121,30 +125,30 @@ class BitextQueries(Database):
                 number += len(batch)
         return number
 
-    def bitexts(self) -> list[Bitext]:
+    def all(self) -> list[Bitext]:
         """All of them, the newest first."""
         order = (BitextRow.created_at.desc(), BitextRow.id.desc())
-        with self.read() as connection:
+        with self.database.read() as connection:
             return [_to_bitext(row) for row in connection.execute(_BITEXTS.order_by(*order))]
 
-    def bitext(self, bitext_id: str) -> Bitext | None:
+    def find(self, bitext_id: str) -> Bitext | None:
         """One of them; None where there is none of that id."""
-        with self.read() as connection:
+        with self.database.read() as connection:
             row = connection.execute(_BITEXTS.where(BitextRow.id == bitext_id)).first()
         return None if row is None else _to_bitext(row)
 
-    def drop_bitext(self, bitext_id: str) -> None:
+    def drop(self, bitext_id: str) -> None:
         """Forget a bitext with its pairs and decisions."""
-        with self.write("bitexts") as connection:
+        with self.database.write("bitexts") as connection:
             connection.execute(delete(BitextRow).where(BitextRow.id == bitext_id))
 
-    def set_bitext_threshold(self, bitext_id: str, threshold: float) -> None:
+    def set_threshold(self, bitext_id: str, threshold: float) -> None:
         """Move the line."""
-        with self.write("bitexts") as connection:
+        with self.database.write("bitexts") as connection:
             connection.execute(update(BitextRow).where(BitextRow.id == bitext_id).values(threshold=threshold))
             _touch(connection, bitext_id)
 
-    def describe_bitext(
+    def describe(
         self,
         bitext_id: str,
         source_language: str,
@@ -157,10 +161,10 @@ class BitextQueries(Database):
         values: dict[str, Any] = dict(zip(_LANGUAGES, said, strict=True)) | {"threshold": threshold}
         if details is not None:
             values["details"] = dict(details)
-        with self.write("bitexts") as connection:
+        with self.database.write("bitexts") as connection:
             connection.execute(update(BitextRow).where(BitextRow.id == bitext_id).values(**values))
 
-    def score_bitext(
+    def score(
         self, bitext_id: str, scored: Iterable[Pair], threshold: float, details: Mapping[str, Any]
     ) -> None:
         """Give all pairs the scores and flags of ``scored``, in their order, and draw the line.
@@ -175,7 +179,7 @@ class BitextQueries(Database):
         mine = [BitextPairRow.bitext_id == bitext_id, BitextPairRow.number == bindparam("new_number")]
         values: dict[str, Any] = {name: bindparam(f"new_{name}") for name in names}
         one = update(BitextPairRow).where(*mine).values(**values)
-        with self.write("bitexts") as connection:
+        with self.database.write("bitexts") as connection:
             before = connection.execute(_BITEXTS.where(BitextRow.id == bitext_id)).first()
             if before is None:
                 return
@@ -187,7 +191,7 @@ class BitextQueries(Database):
 
     # -- looking ----------------------------------------------------------------------------------------
 
-    def bitext_pairs(
+    def pairs(
         self,
         bitext_id: str,
         where: PairFilter | None = None,
@@ -198,23 +202,23 @@ class BitextQueries(Database):
     ) -> list[ReviewPair]:
         """A page of pairs. Pairs without a score come last."""
         query = _PAIRS.where(*_conditions(bitext_id, where)).order_by(*_order(sort))
-        with self.read() as connection:
+        with self.database.read() as connection:
             return [_to_pair(row) for row in connection.execute(query.offset(offset).limit(limit))]
 
-    def bitext_pair(self, bitext_id: str, number: int) -> ReviewPair | None:
+    def find_pair(self, bitext_id: str, number: int) -> ReviewPair | None:
         """One pair; None where there is none of that number."""
         query = _PAIRS.where(BitextPairRow.bitext_id == bitext_id, BitextPairRow.number == number)
-        with self.read() as connection:
+        with self.database.read() as connection:
             row = connection.execute(query).first()
         return None if row is None else _to_pair(row)
 
-    def count_bitext_pairs(self, bitext_id: str, where: PairFilter | None = None) -> int:
+    def count_pairs(self, bitext_id: str, where: PairFilter | None = None) -> int:
         """How many pairs fit."""
         query = select(func.count()).select_from(BitextPairRow).where(*_conditions(bitext_id, where))
-        with self.read() as connection:
+        with self.database.read() as connection:
             return int(connection.execute(query).scalar_one())
 
-    def bitext_counts(self, bitext_id: str) -> PairCounts:
+    def counts(self, bitext_id: str) -> PairCounts:
         """How many pairs there are by state and by flag."""
         row = BitextPairRow
         mine = row.bitext_id == bitext_id
@@ -222,7 +226,7 @@ class BitextQueries(Database):
         flags = select(row.flags, func.count()).where(mine, row.flags != "").group_by(row.flags)
         edited = select(func.count()).select_from(row).where(mine, row.first_source.is_not(None))
         counted: dict[str, int] = {}
-        with self.read() as connection:
+        with self.database.read() as connection:
             by_state = {str(state): int(count) for state, count in connection.execute(states)}
             for joined, count in connection.execute(flags):
                 for flag in joined.strip("|").split("|"):
@@ -230,12 +234,12 @@ class BitextQueries(Database):
             was_edited = int(connection.execute(edited).scalar_one())
         return PairCounts(sum(by_state.values()), by_state, counted, was_edited)
 
-    def bitext_scores(self, bitext_id: str) -> list[float]:
+    def scores(self, bitext_id: str) -> list[float]:
         """All scores, in no order; pairs without one are left out."""
         query = select(BitextPairRow.score).where(
             BitextPairRow.bitext_id == bitext_id, BitextPairRow.score.is_not(None)
         )
-        with self.read() as connection:
+        with self.database.read() as connection:
             return [score for score in connection.execute(query).scalars() if score is not None]
 
     def reviewed_scores(self, bitext_id: str) -> list[tuple[float, bool]]:
@@ -247,7 +251,7 @@ class BitextQueries(Database):
         query = select(row.score, row.state, row.first_source).where(
             row.bitext_id == bitext_id, row.score.is_not(None), row.state != "open"
         )
-        with self.read() as connection:
+        with self.database.read() as connection:
             rows = connection.execute(query).all()
         return [
             (score, state == "accepted" and first is None)
@@ -255,12 +259,12 @@ class BitextQueries(Database):
             if score is not None
         ]
 
-    def iter_bitext_pairs(self, bitext_id: str, where: PairFilter | None = None) -> Iterator[Pair]:
+    def iter_pairs(self, bitext_id: str, where: PairFilter | None = None) -> Iterator[Pair]:
         """Pairs that fit, in their order, page by page, so that memory does not grow with them."""
         query = _PAIRS.where(*_conditions(bitext_id, where)).order_by(BitextPairRow.number).limit(_PAGE)
         last = -1
         while True:
-            with self.read() as connection:
+            with self.database.read() as connection:
                 rows = connection.execute(query.where(BitextPairRow.number > last)).all()
             for row in rows:
                 yield _to_pair(row).pair
@@ -270,7 +274,7 @@ class BitextQueries(Database):
 
     # -- deciding ---------------------------------------------------------------------------------------
 
-    def decide_pairs(self, bitext_id: str, numbers: Sequence[int], state: State) -> int:
+    def decide(self, bitext_id: str, numbers: Sequence[int], state: State) -> int:
         """Accept, reject or reopen pairs; those that are so already do not count as a change."""
         return self._decide(bitext_id, [BitextPairRow.number.in_(list(numbers))], state)
 
@@ -281,7 +285,7 @@ class BitextQueries(Database):
     def _decide(self, bitext_id: str, conditions: Sequence[ColumnElement[bool]], state: State) -> int:
         row = BitextPairRow
         chosen = [row.bitext_id == bitext_id, row.state != state, *conditions]
-        with self.write("bitexts") as connection:
+        with self.database.write("bitexts") as connection:
             change = _next_change(connection, bitext_id)
             before = select(
                 row.bitext_id,
@@ -310,7 +314,7 @@ class BitextQueries(Database):
                 "reject the pair."
             )
         mine = [BitextPairRow.bitext_id == bitext_id, BitextPairRow.number == number]
-        with self.write("bitexts") as connection:
+        with self.database.write("bitexts") as connection:
             row = connection.execute(_PAIRS.where(*mine)).first()
             if row is None:
                 raise CatalogError(
@@ -331,10 +335,10 @@ class BitextQueries(Database):
             connection.execute(update(BitextPairRow).where(*mine).values(**values))
             _touch(connection, bitext_id)
 
-    def undo_change(self, bitext_id: str) -> list[int]:
+    def undo(self, bitext_id: str) -> list[int]:
         """Take the latest change back; the numbers of its pairs, none where nothing is left to undo."""
         change = BitextChangeRow
-        with self.write("bitexts") as connection:
+        with self.database.write("bitexts") as connection:
             latest = _next_change(connection, bitext_id) - 1
             mine = [change.bitext_id == bitext_id, change.change == latest]
             numbers = list(

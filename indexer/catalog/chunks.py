@@ -2,6 +2,7 @@
 
 import random
 from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
 from typing import cast
 
 from sqlalchemy import BindParameter, Row, Select, and_, bindparam, case, delete, func, or_, select, update
@@ -35,15 +36,18 @@ _IS_STALE = ChunkRow.generation < DocumentRow.generation
 _IS_LEFT_OVER = and_(DocumentRow.pending_hash.is_(None), ChunkRow.generation > DocumentRow.generation)
 
 
-class ChunkQueries(Database):
+@dataclass(eq=False)
+class ChunkQueries:
     """Queries on chunks."""
 
-    def put_chunks(self, records: Sequence[ChunkRecord]) -> None:
+    database: Database
+
+    def put(self, records: Sequence[ChunkRecord]) -> None:
         """Insert chunks; those with known ids are taken over by the new pass, state included."""
         if not records:
             return
         rows = [_values(record) for record in records]
-        statement = (sqlite if self.is_sqlite else postgresql).insert(ChunkRow)
+        statement = (sqlite if self.database.is_sqlite else postgresql).insert(ChunkRow)
         updated = {name: statement.excluded[name] for name in rows[0] if name not in _FIXED}
         updated["kept_from"] = case(
             (ChunkRow.kept_from.is_not(None), ChunkRow.kept_from),
@@ -52,25 +56,25 @@ class ChunkQueries(Database):
         )
         statement = statement.on_conflict_do_update(index_elements=[ChunkRow.id], set_=updated)
         ids = [record.id for record in records]
-        with self.write("chunks") as connection, counting_chunks(connection, ids):
+        with self.database.write("chunks") as connection, counting_chunks(connection, ids):
             connection.execute(statement, rows)
 
-    def mark_chunks(self, chunk_ids: Sequence[str], state: ChunkState) -> None:
+    def mark(self, chunk_ids: Sequence[str], state: ChunkState) -> None:
         """Set the state of chunks."""
-        with self.write("chunks") as connection:
+        with self.database.write("chunks") as connection:
             for part in slices(chunk_ids):
                 connection.execute(update(ChunkRow).where(ChunkRow.id.in_(part)).values(state=state))
 
-    def delete_chunks(self, chunk_ids: Sequence[str]) -> None:
+    def delete(self, chunk_ids: Sequence[str]) -> None:
         """Forget chunks. Their points must be gone from the vector store before."""
-        with self.write("chunks") as connection, counting_chunks(connection, chunk_ids):
+        with self.database.write("chunks") as connection, counting_chunks(connection, chunk_ids):
             for part in slices(chunk_ids):
                 connection.execute(delete(ChunkRow).where(ChunkRow.id.in_(part)))
 
     def indexed_among(self, chunk_ids: Sequence[str], generation: int) -> set[str]:
         """Those of the ids that are indexed and were written by pass ``generation``."""
         found: set[str] = set()
-        with self.read() as connection:
+        with self.database.read() as connection:
             for part in slices(chunk_ids):
                 query = select(ChunkRow.id).where(
                     ChunkRow.id.in_(part), ChunkRow.state == "indexed", ChunkRow.generation == generation
@@ -78,18 +82,18 @@ class ChunkQueries(Database):
                 found.update(connection.execute(query).scalars())
         return found
 
-    def chunks_by_id(self, chunk_ids: Sequence[str]) -> list[ChunkInfo]:
+    def by_id(self, chunk_ids: Sequence[str]) -> list[ChunkInfo]:
         """Chunks in the order of the ids; unknown ids are left out."""
         found: dict[str, ChunkInfo] = {}
-        with self.read() as connection:
+        with self.database.read() as connection:
             for part in slices(chunk_ids):
                 found.update((row[0], _info(row)) for row in connection.execute(_BY_ID, {"ids": part}))
         return [found[one] for one in dict.fromkeys(chunk_ids) if one in found]
 
-    def origins_of_chunks(self, chunk_ids: Sequence[str]) -> dict[str, Origin]:
+    def origins(self, chunk_ids: Sequence[str]) -> dict[str, Origin]:
         """The document and the language of each passage that exists, without reading texts."""
         found: dict[str, Origin] = {}
-        with self.read() as connection:
+        with self.database.read() as connection:
             for part in slices(chunk_ids):
                 rows = connection.execute(_ORIGINS, {"ids": part})
                 found |= {row[0]: Origin(row[1], row[2]) for row in rows}
@@ -97,7 +101,7 @@ class ChunkQueries(Database):
 
     def context(self, chunk_id: str, before: int, after: int) -> list[ChunkInfo]:
         """A chunk with its neighbours in reading order; empty when the id is unknown."""
-        with self.read() as connection:
+        with self.database.read() as connection:
             place = connection.execute(
                 select(ChunkRow.document_id, ChunkRow.generation, ChunkRow.ordinal).where(
                     ChunkRow.id == chunk_id
@@ -116,26 +120,26 @@ class ChunkQueries(Database):
             ).all()
         return [_info(row) for row in rows]
 
-    def chunk_records(self, chunk_ids: Sequence[str]) -> list[ChunkRecord]:
+    def records(self, chunk_ids: Sequence[str]) -> list[ChunkRecord]:
         """Chunks as ingest sees them, in the order of the ids; unknown ids are left out."""
         found: dict[str, ChunkRecord] = {}
-        with self.read() as connection:
+        with self.database.read() as connection:
             for part in slices(chunk_ids):
                 rows = connection.execute(select(*CHUNK_COLUMNS).where(ChunkRow.id.in_(part)))
                 found.update((row.id, _record(row)) for row in rows)
         return [found[one] for one in dict.fromkeys(chunk_ids) if one in found]
 
-    def document_chunk_ids(self, document_ids: Sequence[str]) -> list[str]:
+    def of_documents(self, document_ids: Sequence[str]) -> list[str]:
         """Ids of all chunks of the documents, of every pass and state."""
         ids: list[str] = []
-        with self.read() as connection:
+        with self.database.read() as connection:
             for part in slices(document_ids):
                 ids.extend(
                     connection.execute(select(ChunkRow.id).where(ChunkRow.document_id.in_(part))).scalars()
                 )
         return ids
 
-    def stale_chunk_ids(self, collection_id: str, document_ids: Sequence[str] | None = None) -> list[str]:
+    def stale(self, collection_id: str, document_ids: Sequence[str] | None = None) -> list[str]:
         """Ids of chunks that no longer count: of earlier passes, or of passes that were given up."""
         query = (
             select(ChunkRow.id)
@@ -144,14 +148,14 @@ class ChunkQueries(Database):
         )
         parts = [None] if document_ids is None else slices(document_ids)
         ids: list[str] = []
-        with self.read() as connection:
+        with self.database.read() as connection:
             for part in parts:
                 one = query if part is None else query.where(DocumentRow.id.in_(part))
                 ids.extend(connection.execute(one).scalars())
         return ids
 
-    def has_stale_chunks(self, collection_id: str) -> bool:
-        """Whether there may be any ``stale_chunk_ids``, without looking at chunks.
+    def has_stale(self, collection_id: str) -> bool:
+        """Whether there may be any ``stale`` ones, without looking at chunks.
 
         At rest a collection has as many chunks as its documents count; a pass under way has more.
         """
@@ -159,11 +163,11 @@ class ChunkQueries(Database):
             PassageCountRow.collection_id == collection_id
         )
         query = select(CollectionRow.row_count, counted.scalar_subquery())
-        with self.read() as connection:
+        with self.database.read() as connection:
             row = connection.execute(query.where(CollectionRow.id == collection_id)).first()
         return row is not None and int(row[0]) != int(row[1])
 
-    def chunk_states(self, collection_id: str) -> tuple[int, int]:
+    def states(self, collection_id: str) -> tuple[int, int]:
         """How many chunks are indexed, and how many are pending, of every pass."""
         # First the few that are pending, then whose they are: the other way round asks about every document.
         waiting = (
@@ -173,7 +177,7 @@ class ChunkQueries(Database):
         )
         total = select(CollectionRow.row_count).where(CollectionRow.id == collection_id)
         pending = 0
-        with self.read() as connection:
+        with self.database.read() as connection:
             rows = int(connection.execute(total).scalar() or 0)
             counts = {row[0]: int(row[1]) for row in connection.execute(waiting)}
             for part in slices(list(counts)):
@@ -183,9 +187,9 @@ class ChunkQueries(Database):
                 pending += sum(counts[one] for one in connection.execute(mine).scalars())
         return rows - pending, pending
 
-    def iter_chunk_states(self, collection_id: str) -> Iterator[tuple[str, ChunkState]]:
+    def iter_states(self, collection_id: str) -> Iterator[tuple[str, ChunkState]]:
         """Id and state of every chunk of the collection, of every pass."""
-        with self.read() as connection:
+        with self.database.read() as connection:
             rows = connection.execute(
                 select(ChunkRow.id, ChunkRow.state)
                 .join(DocumentRow, DocumentRow.id == ChunkRow.document_id)
@@ -194,7 +198,7 @@ class ChunkQueries(Database):
             for row in rows:
                 yield row[0], cast(ChunkState, row[1])
 
-    def sample_chunks(self, collection_id: str, count: int, seed: int = 0) -> list[str]:
+    def sample(self, collection_id: str, count: int, seed: int = 0) -> list[str]:
         """Up to ``count`` ids of indexed chunks, spread evenly; the same seed gives the same ones.
 
         Ids are hashes, so the ids that follow random points in their order are a fair sample.
@@ -211,8 +215,8 @@ class ChunkQueries(Database):
             )
             .order_by(ChunkRow.id)
         )
-        indexed, _ = self.chunk_states(collection_id)
-        with self.read() as connection:
+        indexed, _ = self.states(collection_id)
+        with self.database.read() as connection:
             if indexed <= 20 * count:
                 ids = list(connection.execute(query).scalars())
                 return sorted(rng.sample(ids, min(count, len(ids))))

@@ -2,6 +2,7 @@
 
 import uuid
 from collections.abc import Mapping
+from dataclasses import dataclass
 from typing import Any
 
 from sqlalchemy import delete, func, insert, select, update
@@ -25,10 +26,13 @@ _COLUMNS = (
 )
 
 
-class CollectionQueries(Database):
+@dataclass(eq=False)
+class CollectionQueries:
     """Queries on collections."""
 
-    def create_collection(
+    database: Database
+
+    def create(
         self, name: str, *, model: str, contract: str, contract_digest: str, dimension: int, created_at: float
     ) -> CollectionRecord:
         """Make a collection.
@@ -44,7 +48,7 @@ class CollectionQueries(Database):
         record = CollectionRecord(
             str(uuid.uuid4()), name, model, contract, contract_digest, dimension, created_at
         )
-        with self.write() as connection:
+        with self.database.write() as connection:
             try:
                 connection.execute(insert(CollectionRow).values(**vars(record)))
             except IntegrityError as error:
@@ -53,41 +57,41 @@ class CollectionQueries(Database):
                 ) from error
         return record
 
-    def find_collection(self, name: str) -> CollectionRecord | None:
+    def find(self, name: str) -> CollectionRecord | None:
         """The collection of that name or id, or None."""
         query = select(*_COLUMNS).where((CollectionRow.name == name) | (CollectionRow.id == name))
 
         def find() -> CollectionRecord | None:
-            with self.read() as connection:
+            with self.database.read() as connection:
                 row = connection.execute(query).first()
             return None if row is None else CollectionRecord(*row)
 
-        return self.remembered(("collection", name), find)
+        return self.database.remembered(("collection", name), find)
 
-    def collection(self, name: str) -> CollectionRecord:
+    def get(self, name: str) -> CollectionRecord:
         """The collection of that name or id.
 
         Raises:
             CollectionError: there is none.
         """
-        record = self.find_collection(name)
+        record = self.find(name)
         if record is None:
-            known = ", ".join(repr(one.name) for one in self.collection_records()) or "none yet"
+            known = ", ".join(repr(one.name) for one in self.records()) or "none yet"
             raise CollectionError(
                 f"There is no collection named {name!r}. Known collections: {known}. "
                 "Add documents to make one, or choose one of these."
             )
         return record
 
-    def collection_records(self) -> list[CollectionRecord]:
+    def records(self) -> list[CollectionRecord]:
         """All collections, by name."""
-        with self.read() as connection:
+        with self.database.read() as connection:
             rows = connection.execute(select(*_COLUMNS).order_by(CollectionRow.name)).all()
         return [CollectionRecord(*row) for row in rows]
 
-    def collections(self) -> list[CollectionInfo]:
+    def infos(self) -> list[CollectionInfo]:
         """All collections with their counts, by name."""
-        return list(self.remembered("collections", self._collections))
+        return list(self.database.remembered("collections", self._collections))
 
     def _collections(self) -> list[CollectionInfo]:
         total = func.sum(PassageCountRow.chunk_count)
@@ -96,7 +100,7 @@ class CollectionQueries(Database):
             .group_by(PassageCountRow.collection_id, PassageCountRow.language)
             .order_by(total.desc(), PassageCountRow.language)
         )
-        with self.read() as connection:
+        with self.database.read() as connection:
             query = select(*_COLUMNS, CollectionRow.document_count).order_by(CollectionRow.name)
             rows = connection.execute(query).all()
             languages: dict[str, dict[str, int]] = {row.id: {} for row in rows}
@@ -116,14 +120,14 @@ class CollectionQueries(Database):
             for row in rows
         ]
 
-    def switch_collection(self, target: CollectionRecord, settings: Mapping[str, Any]) -> None:
+    def switch(self, target: CollectionRecord, settings: Mapping[str, Any]) -> None:
         """Give a collection another model and put settings of it, all at once.
 
         Args:
             target: the collection as it is to be; its name and date stay as they are.
             settings: JSON values by key, in the scope of the collection.
         """
-        with self.write() as connection:
+        with self.database.write() as connection:
             connection.execute(
                 update(CollectionRow)
                 .where(CollectionRow.id == target.id)
@@ -140,8 +144,8 @@ class CollectionQueries(Database):
             for key, value in settings.items():
                 connection.execute(insert(SettingRow).values(scope=target.id, key=key, value=value))
 
-    def drop_collection(self, collection_id: str) -> None:
+    def drop(self, collection_id: str) -> None:
         """Forget a collection with its documents, chunks and settings."""
-        with self.write() as connection:
+        with self.database.write() as connection:
             connection.execute(delete(SettingRow).where(SettingRow.scope == collection_id))
             connection.execute(delete(CollectionRow).where(CollectionRow.id == collection_id))

@@ -2,12 +2,13 @@
 
 Whoever changes documents or passages does it inside ``counting_documents`` or ``counting_chunks``: what the
 changed rows add is counted before and after, and the difference is written in the same transaction. A crash
-undoes both or neither. ``count_problems`` compares with a full count, ``recount`` replaces by one.
+undoes both or neither. ``CountQueries.problems`` compares with a full count, ``recount`` replaces by one.
 """
 
 from collections import Counter
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
+from dataclasses import dataclass
 
 from sqlalchemy import Connection, Select, delete, func, insert, select, update
 
@@ -62,12 +63,15 @@ def counting_chunks(connection: Connection, chunk_ids: Sequence[str]) -> Iterato
     _change(connection, after)
 
 
-class CountQueries(Database):
+@dataclass(eq=False)
+class CountQueries:
     """Check the counters, and make them anew."""
 
-    def count_problems(self, collection_id: str) -> list[str]:
+    database: Database
+
+    def problems(self, collection_id: str) -> list[str]:
         """Which counters of a collection differ from a full count, in words."""
-        with self.read() as connection:
+        with self.database.read() as connection:
             kept, right = _kept(connection, collection_id), _counted(connection, collection_id)
         return [
             f"{' '.join(key[1:])}: {kept.get(key, 0)} instead of {right.get(key, 0)}"
@@ -77,7 +81,7 @@ class CountQueries(Database):
 
     def recount(self, collection_id: str) -> None:
         """Replace the counters of a collection by a full count."""
-        with self.write("documents") as connection:
+        with self.database.write("documents") as connection:
             right = _counted(connection, collection_id)
             places = [(*key, count) for key, count in right.items() if len(key) == len(_PLACE)]
             names = [*(column.key for column in _PLACE), "chunk_count"]

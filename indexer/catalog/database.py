@@ -38,7 +38,7 @@ def slices(items: Sequence[T], size: int = ID_SLICE) -> Iterator[Sequence[T]]:
 
 
 class Database:
-    """An engine with a read and a write transaction; the base of ``Catalog``.
+    """An engine with a read and a write transaction, shared by all queries of a ``Catalog``.
 
     Args:
         url: an SQLAlchemy URL, or the path of an SQLite file; ``sqlite://`` is a database in memory for

@@ -1,7 +1,7 @@
 """Documents: looked up by place and content, moved through the passes of ingest."""
 
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import asdict
+from dataclasses import asdict, dataclass
 from pathlib import PurePosixPath
 
 from sqlalchemy import Connection, Row, Select, delete, func, insert, select, update
@@ -47,67 +47,70 @@ def ancestor_folders(path: str) -> list[str]:
     return [parent.as_posix() for parent in parents if parent.as_posix() not in (".", "/")]
 
 
-class DocumentQueries(Database):
+@dataclass(eq=False)
+class DocumentQueries:
     """Queries on documents."""
 
-    def documents(self, collection_id: str) -> list[DocumentInfo]:
+    database: Database
+
+    def infos(self, collection_id: str) -> list[DocumentInfo]:
         """All documents of a collection as people see them, by path."""
-        with self.read() as connection:
+        with self.database.read() as connection:
             rows = connection.execute(
                 info_query().where(DocumentRow.collection_id == collection_id).order_by(DocumentRow.path)
             ).all()
             languages = languages_of(connection, collection_id=collection_id)
         return [to_info(row, languages) for row in rows]
 
-    def documents_by_id(self, document_ids: Sequence[str]) -> list[DocumentInfo]:
+    def by_id(self, document_ids: Sequence[str]) -> list[DocumentInfo]:
         """Documents in the order of the ids; unknown ids are left out."""
         found: dict[str, DocumentInfo] = {}
-        with self.read() as connection:
+        with self.database.read() as connection:
             for part in slices(document_ids):
                 rows = connection.execute(info_query().where(DocumentRow.id.in_(part))).all()
                 languages = languages_of(connection, document_ids=part)
                 found.update((row.id, to_info(row, languages)) for row in rows)
         return [found[one] for one in dict.fromkeys(document_ids) if one in found]
 
-    def document_records(self, document_ids: Sequence[str]) -> list[DocumentRecord]:
+    def records(self, document_ids: Sequence[str]) -> list[DocumentRecord]:
         """Documents as ingest sees them, in the order of the ids; unknown ids are left out."""
         found: dict[str, DocumentRecord] = {}
-        with self.read() as connection:
+        with self.database.read() as connection:
             for part in slices(document_ids):
                 rows = connection.execute(select(*_RECORD_COLUMNS).where(DocumentRow.id.in_(part)))
                 found.update((row.id, _record(row)) for row in rows)
         return [found[one] for one in dict.fromkeys(document_ids) if one in found]
 
-    def iter_document_records(self, collection_id: str) -> Iterator[DocumentRecord]:
+    def iter_records(self, collection_id: str) -> Iterator[DocumentRecord]:
         """All documents of a collection as ingest sees them, in no promised order."""
-        with self.read() as connection:
+        with self.database.read() as connection:
             rows = connection.execute(
                 select(*_RECORD_COLUMNS).where(DocumentRow.collection_id == collection_id)
             ).all()
         return map(_record, rows)
 
-    def document_places(self, collection_id: str) -> list[DocumentPlace]:
+    def places(self, collection_id: str) -> list[DocumentPlace]:
         """Where all documents of a collection are, by path."""
         query = (
             select(DocumentRow.id, DocumentRow.path, DocumentRow.source)
             .where(DocumentRow.collection_id == collection_id)
             .order_by(DocumentRow.path)
         )
-        with self.read() as connection:
+        with self.database.read() as connection:
             return [DocumentPlace(*row) for row in connection.execute(query)]
 
-    def unfinished_documents(self, collection_id: str | None = None) -> list[DocumentRecord]:
+    def unfinished(self, collection_id: str | None = None) -> list[DocumentRecord]:
         """Documents whose last pass was interrupted, by path."""
         query = select(*_RECORD_COLUMNS).where(DocumentRow.pending_hash.is_not(None))
         if collection_id is not None:
             query = query.where(DocumentRow.collection_id == collection_id)
-        with self.read() as connection:
+        with self.database.read() as connection:
             return [_record(row) for row in connection.execute(query.order_by(DocumentRow.path))]
 
-    def documents_at(self, collection_id: str, sources: Sequence[str]) -> list[DocumentInfo]:
+    def at(self, collection_id: str, sources: Sequence[str]) -> list[DocumentInfo]:
         """The documents that were read from these locations on disk."""
         found: list[DocumentInfo] = []
-        with self.read() as connection:
+        with self.database.read() as connection:
             for part in slices(sources):
                 chosen = (DocumentRow.collection_id == collection_id, DocumentRow.source.in_(part))
                 rows = connection.execute(info_query().where(*chosen)).all()
@@ -117,16 +120,16 @@ class DocumentQueries(Database):
 
     def sources(self) -> set[str]:
         """The locations on disk that any document was read from."""
-        with self.read() as connection:
+        with self.database.read() as connection:
             return set(connection.execute(select(DocumentRow.source).distinct()).scalars())
 
-    def find_document(
+    def find(
         self, collection_id: str, *, path: str | None = None, source: str | None = None
     ) -> DocumentRecord | None:
         """The document of that path or that location, or None."""
         column = DocumentRow.path if path is not None else DocumentRow.source
         value = path if path is not None else source
-        with self.read() as connection:
+        with self.database.read() as connection:
             row = connection.execute(
                 select(*_RECORD_COLUMNS)
                 .where(DocumentRow.collection_id == collection_id, column == value)
@@ -134,28 +137,28 @@ class DocumentQueries(Database):
             ).first()
         return None if row is None else _record(row)
 
-    def documents_with_content(self, collection_id: str, content_hash: str) -> list[DocumentRecord]:
+    def with_content(self, collection_id: str, content_hash: str) -> list[DocumentRecord]:
         """The documents whose complete pass read this content, by path."""
         query = select(*_RECORD_COLUMNS).where(
             DocumentRow.collection_id == collection_id, DocumentRow.content_hash == content_hash
         )
-        with self.read() as connection:
+        with self.database.read() as connection:
             return [_record(row) for row in connection.execute(query.order_by(DocumentRow.path))]
 
-    def never_indexed_documents(self, collection_id: str) -> list[DocumentRecord]:
+    def never_indexed(self, collection_id: str) -> list[DocumentRecord]:
         """The documents that could not be read at all, by path."""
         query = select(*_RECORD_COLUMNS).where(
             DocumentRow.collection_id == collection_id,
             DocumentRow.state == "failed",
             DocumentRow.generation == 0,
         )
-        with self.read() as connection:
+        with self.database.read() as connection:
             return [_record(row) for row in connection.execute(query.order_by(DocumentRow.path))]
 
-    def put_documents(self, records: Sequence[DocumentRecord]) -> None:
+    def put(self, records: Sequence[DocumentRecord]) -> None:
         """Insert documents, or replace what is known of them; chunks are left alone."""
         ids = [record.id for record in records]
-        with self.write() as connection, counting_documents(connection, ids):
+        with self.database.write() as connection, counting_documents(connection, ids):
             for record in records:
                 values = _values(record)
                 changed = connection.execute(
@@ -164,7 +167,7 @@ class DocumentQueries(Database):
                 if changed.rowcount == 0:
                     connection.execute(insert(DocumentRow).values(**values, chunk_count=0))
 
-    def add_finished_documents(
+    def add_finished(
         self, records: Sequence[DocumentRecord], languages: Mapping[str, Mapping[str, int]]
     ) -> None:
         """Insert new documents whose first pass is complete, in bulk; their chunks follow.
@@ -179,7 +182,7 @@ class DocumentQueries(Database):
             for language, count in languages[record.id].items()
         ]
         ids = [record.id for record in records]
-        with self.write() as connection, counting_documents(connection, ids):
+        with self.database.write() as connection, counting_documents(connection, ids):
             if records:
                 connection.execute(
                     insert(DocumentRow), [_finished(one, languages[one.id]) for one in records]
@@ -187,12 +190,12 @@ class DocumentQueries(Database):
             if counts:
                 connection.execute(insert(DocumentLanguageRow), counts)
 
-    def finish_documents(self, results: Mapping[str, PassResult]) -> None:
+    def finish(self, results: Mapping[str, PassResult]) -> None:
         """Make the passes under way the ones that count. Their chunks must all be indexed.
 
-        Chunks of earlier passes stay until they are removed (``stale_chunk_ids``).
+        Chunks of earlier passes stay until they are removed (``ChunkQueries.stale``).
         """
-        with self.write() as connection, counting_documents(connection, list(results)):
+        with self.database.write() as connection, counting_documents(connection, list(results)):
             paths = _paths(connection, list(results))
             for document_id, result in results.items():
                 if document_id not in paths:  # removed meanwhile
@@ -226,7 +229,7 @@ class DocumentQueries(Database):
             document_id: which document.
             error: why it failed; None when it was cancelled.
         """
-        with self.write() as connection, counting_documents(connection, [document_id]):
+        with self.database.write() as connection, counting_documents(connection, [document_id]):
             connection.execute(
                 update(DocumentRow)
                 .where(DocumentRow.id == document_id)
@@ -239,10 +242,10 @@ class DocumentQueries(Database):
             )
             _recount(connection, document_id)
 
-    def delete_documents(self, document_ids: Sequence[str]) -> None:
+    def delete(self, document_ids: Sequence[str]) -> None:
         """Forget documents with their chunks."""
         for part in slices(document_ids):
-            with self.write() as connection, counting_documents(connection, part, with_rows=True):
+            with self.database.write() as connection, counting_documents(connection, part, with_rows=True):
                 connection.execute(delete(DocumentRow).where(DocumentRow.id.in_(part)))
 
 

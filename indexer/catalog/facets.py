@@ -1,6 +1,7 @@
 """How many passages each filter value would leave, for the filters beside a search."""
 
 from collections.abc import Mapping
+from dataclasses import dataclass
 from typing import Any
 
 from sqlalchemy import (
@@ -27,22 +28,25 @@ _FIELDS = ("language", "file_type", "folder")
 Facets = Mapping[str, Mapping[str, int]]
 
 
-class FacetQueries(Database):
+@dataclass(eq=False)
+class FacetQueries:
     """Counts beside a search, kept until documents change."""
+
+    database: Database
 
     def count_chunks(self, collection_id: str) -> int:
         """Passages of the passes that count, as ``collections`` reports them."""
 
         def count() -> int:
             total = func.coalesce(func.sum(PassageCountRow.chunk_count), 0)
-            with self.read() as connection:
+            with self.database.read() as connection:
                 return int(
                     connection.execute(
                         select(total).where(PassageCountRow.collection_id == collection_id)
                     ).scalar_one()
                 )
 
-        return self.remembered(("chunks", collection_id), count)
+        return self.database.remembered(("chunks", collection_id), count)
 
     def document_ids(self, collection_id: str, where: Where, *, at_most: int) -> list[str]:
         """Documents with passages that the filters let through, the first ``at_most`` of them."""
@@ -55,10 +59,10 @@ class FacetQueries(Database):
             *_of_documents(where),
             *_of_places(where, DocumentLanguageRow.language, DocumentRow.file_type, DocumentRow.folder),
         )
-        with self.read() as connection:
+        with self.database.read() as connection:
             return list(connection.execute(query.distinct().limit(at_most)).scalars())
 
-    def facets(
+    def counts(
         self,
         collection_id: str,
         where: Where = Where(),  # noqa: B008 - frozen
@@ -71,12 +75,12 @@ class FacetQueries(Database):
 
         def count() -> Facets:
             facets: dict[str, dict[str, int]] = {field: {} for field in _FIELDS}
-            with self.read() as connection:
+            with self.database.read() as connection:
                 for field, value, total in connection.execute(_facet_query(collection_id, where)):
                     facets[field][value] = int(total)
             return facets
 
-        return self.remembered(("facets", collection_id, where), count)
+        return self.database.remembered(("facets", collection_id, where), count)
 
 
 def _facet_query(collection_id: str, where: Where) -> CompoundSelect[Any]:

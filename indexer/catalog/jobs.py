@@ -25,10 +25,13 @@ class JobRecord:
     cancel_requested: bool
 
 
-class JobQueries(Database):
+@dataclass(eq=False)
+class JobQueries:
     """Queries on jobs."""
 
-    def create_job(
+    database: Database
+
+    def create(
         self,
         kind: str,
         *,
@@ -40,7 +43,7 @@ class JobQueries(Database):
     ) -> JobInfo:
         """Queue a job, for one host or for any. Only the newest 200 finished ones are kept."""
         job_id = str(uuid.uuid4())
-        with self.write("jobs") as connection:
+        with self.database.write("jobs") as connection:
             connection.execute(
                 insert(JobRow).values(
                     id=job_id,
@@ -70,33 +73,33 @@ class JobQueries(Database):
             )
             if old:
                 connection.execute(delete(JobRow).where(JobRow.id.in_(old)))
-        found = self.find_job(job_id)
+        found = self.find(job_id)
         assert found is not None
         return found.info
 
-    def jobs(self, *, active_only: bool = False) -> list[JobInfo]:
+    def infos(self, *, active_only: bool = False) -> list[JobInfo]:
         """All jobs, newest first."""
         query = select(JobRow.__table__).order_by(JobRow.created_at.desc())
         if active_only:
             query = query.where(JobRow.state.in_(_ACTIVE))
-        with self.read() as connection:
+        with self.database.read() as connection:
             return [_info(row) for row in connection.execute(query)]
 
-    def find_job(self, job_id: str) -> JobRecord | None:
+    def find(self, job_id: str) -> JobRecord | None:
         """The job, or None."""
-        with self.read() as connection:
+        with self.database.read() as connection:
             row = connection.execute(select(JobRow.__table__).where(JobRow.id == job_id)).first()
         return None if row is None else JobRecord(_info(row), row.params, row.cancel_requested)
 
-    def active_job_params(self, *, except_job: str = "") -> list[Mapping[str, Any]]:
+    def active_params(self, *, except_job: str = "") -> list[Mapping[str, Any]]:
         """The parameters of jobs that are queued or running, but for one."""
         query = select(JobRow.params).where(JobRow.state.in_(_ACTIVE), JobRow.id != except_job)
-        with self.read() as connection:
+        with self.database.read() as connection:
             return list(connection.execute(query).scalars())
 
-    def claim_job(self, owner: str, now: float, host: str | None = None) -> JobRecord | None:
+    def claim(self, owner: str, now: float, host: str | None = None) -> JobRecord | None:
         """Take the oldest queued job that ``host`` may run for ``owner``, or None when there is none."""
-        with self.write("jobs") as connection:
+        with self.database.write("jobs") as connection:
             job_id = connection.execute(
                 select(JobRow.id)
                 .where(JobRow.state == "queued", _may_run(host))
@@ -111,9 +114,9 @@ class JobQueries(Database):
                 .where(JobRow.id == job_id)
                 .values(state="running", owner=owner, started_at=now, updated_at=now, message="starting")
             )
-        return self.find_job(job_id)
+        return self.find(job_id)
 
-    def report_job(
+    def report(
         self,
         job_id: str,
         *,
@@ -125,7 +128,7 @@ class JobQueries(Database):
         now: float,
     ) -> bool:
         """Record progress; True when someone asked for the job to be cancelled."""
-        with self.write("jobs") as connection:
+        with self.database.write("jobs") as connection:
             connection.execute(
                 update(JobRow)
                 .where(JobRow.id == job_id)
@@ -141,9 +144,9 @@ class JobQueries(Database):
             asked = connection.execute(select(JobRow.cancel_requested).where(JobRow.id == job_id)).scalar()
         return bool(asked)
 
-    def end_job(self, job_id: str, state: str, message: str, now: float) -> None:
+    def end(self, job_id: str, state: str, message: str, now: float) -> None:
         """Record how a job ended: ``done``, ``failed`` or ``cancelled``."""
-        with self.write("jobs") as connection:
+        with self.database.write("jobs") as connection:
             connection.execute(
                 update(JobRow)
                 .where(JobRow.id == job_id)
@@ -157,9 +160,9 @@ class JobQueries(Database):
                 )
             )
 
-    def cancel_job(self, job_id: str, now: float) -> None:
+    def cancel(self, job_id: str, now: float) -> None:
         """Cancel a queued job at once; ask a running one to stop."""
-        with self.write("jobs") as connection:
+        with self.database.write("jobs") as connection:
             connection.execute(
                 update(JobRow)
                 .where(JobRow.id == job_id, JobRow.state == "queued")
@@ -171,34 +174,34 @@ class JobQueries(Database):
                 .values(cancel_requested=True)
             )
 
-    def requeue_jobs(self, is_gone: Callable[[str, float], bool], host: str | None = None) -> list[JobInfo]:
+    def requeue_gone(self, is_gone: Callable[[str, float], bool], host: str | None = None) -> list[JobInfo]:
         """Put running jobs that ``host`` may run, and whose owner is gone, back in the queue.
 
         Args:
             is_gone: answers for (owner, unix seconds of its last sign of life).
             host: the machine that asks.
         """
-        with self.read() as connection:
+        with self.database.read() as connection:
             rows: Sequence[Row] = connection.execute(
                 select(JobRow.__table__).where(JobRow.state == "running", _may_run(host))
             ).all()
         back = [row for row in rows if is_gone(row.owner or "", row.updated_at or 0.0)]
         for row in back:
-            self.requeue_job(row.id, "resuming after an interruption")
+            self.requeue(row.id, "resuming after an interruption")
         return [_info(row) for row in back]
 
-    def has_jobs_of_others(self, host: str) -> bool:
+    def has_others(self, host: str) -> bool:
         """Whether another machine runs a job, or has one of its own that waits."""
         of_another = or_(JobRow.host != host, JobRow.owner.not_like(f"{host}|%"))
-        with self.read() as connection:
+        with self.database.read() as connection:
             found = connection.execute(
                 select(JobRow.id).where(JobRow.state.in_(_ACTIVE), of_another).limit(1)
             ).first()
         return found is not None
 
-    def requeue_job(self, job_id: str, message: str) -> None:
+    def requeue(self, job_id: str, message: str) -> None:
         """Put a running job back in the queue; one that was asked to stop becomes cancelled."""
-        with self.write("jobs") as connection:
+        with self.database.write("jobs") as connection:
             one = update(JobRow).where(JobRow.id == job_id, JobRow.state == "running")
             connection.execute(
                 one.where(JobRow.cancel_requested.is_(True)).values(state="cancelled", message="cancelled")

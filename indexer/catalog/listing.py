@@ -57,15 +57,16 @@ class Order:
     rank: Callable[[Any], Any] = lambda value: value
 
 
-class ListingQueries(Database):
+@dataclass(eq=False)
+class ListingQueries:
     """Queries for lists of documents."""
 
-    def document_page(
-        self, collection_id: str, words: Sequence[Word], order: Order, *, limit: int
-    ) -> DocumentPage:
+    database: Database
+
+    def page(self, collection_id: str, words: Sequence[Word], order: Order, *, limit: int) -> DocumentPage:
         """The first ``limit`` documents that every word finds, and how many there are."""
         conditions = [DocumentRow.collection_id == collection_id, *map(self._finds, words)]
-        with self.read() as connection:
+        with self.database.read() as connection:
             matching, warned = _totals(connection, collection_id, conditions, is_filtered=bool(words))
             if words and matching <= ID_SLICE:  # in order of the column, few would be far apart
                 chosen = connection.execute(select(DocumentRow.id).where(*conditions)).scalars().all()
@@ -79,7 +80,7 @@ class ListingQueries(Database):
         return DocumentPage(tuple(to_info(row, languages) for row in rows), matching, warned)
 
     def _finds(self, word: Word) -> ColumnElement[bool]:
-        position = func.instr if self.is_sqlite else func.strpos
+        position = func.instr if self.database.is_sqlite else func.strpos
         found = [position(DocumentRow.search_text, word.text) > 0]
         if word.states:
             found.append(DocumentRow.state.in_(word.states))

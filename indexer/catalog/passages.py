@@ -1,6 +1,7 @@
 """A whole collection in reading order, page by page, so that memory does not grow with it."""
 
 from collections.abc import Iterator
+from dataclasses import dataclass
 
 from sqlalchemy import Row, func, select
 
@@ -12,8 +13,11 @@ from indexer.types import Chunk
 _PAGE = 500
 
 
-class PassageQueries(Database):
+@dataclass(eq=False)
+class PassageQueries:
     """Queries that read all texts of a collection."""
+
+    database: Database
 
     def iter_titles(self, collection_id: str) -> Iterator[tuple[str, str, str, int]]:
         """Id, path, title and pass of every indexed document, by path."""
@@ -27,7 +31,7 @@ class PassageQueries(Database):
         last: str | None = None
         while True:
             page = query if last is None else query.where(DocumentRow.path > last)
-            with self.read() as connection:
+            with self.database.read() as connection:
                 rows = connection.execute(page).all()
             for row in rows:
                 yield row[0], row[1], row[2], row[3]
@@ -35,7 +39,7 @@ class PassageQueries(Database):
                 return
             last = rows[-1].path
 
-    def iter_document_chunks(self, document_id: str, generation: int) -> Iterator[Chunk]:
+    def iter_document(self, document_id: str, generation: int) -> Iterator[Chunk]:
         """The passages of one pass over a document, in reading order."""
         query = (
             select(*CHUNK_COLUMNS)
@@ -45,7 +49,7 @@ class PassageQueries(Database):
         )
         last = -1
         while True:
-            with self.read() as connection:
+            with self.database.read() as connection:
                 rows: list[Row] = list(connection.execute(query.where(ChunkRow.ordinal > last)))
             yield from map(to_chunk, rows)
             if len(rows) < _PAGE:
@@ -60,7 +64,7 @@ class PassageQueries(Database):
             .group_by(DocumentRow.title)
             .having(func.count() > above)
         )
-        with self.read() as connection:
+        with self.database.read() as connection:
             return set(connection.execute(query).scalars())
 
     def repeated_sections(self, collection_id: str, above: int) -> set[str]:
@@ -72,5 +76,5 @@ class PassageQueries(Database):
             .group_by(ChunkRow.section)
             .having(func.count(ChunkRow.document_id.distinct()) > above)
         )
-        with self.read() as connection:
+        with self.database.read() as connection:
             return {str(section) for section in connection.execute(query).scalars()}

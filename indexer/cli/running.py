@@ -173,7 +173,7 @@ def _answer(library: "Library", request: Mapping[str, Any], step: Progress, work
 
 
 def _require_model(library: "Library", collection: str, model: str) -> None:
-    record = library.catalog.find_collection(collection)
+    record = library.catalog.collections.find(collection)
     used = library.model if record is None else record.model
     if used != model:
         raise CollectionError(
@@ -183,7 +183,7 @@ def _require_model(library: "Library", collection: str, model: str) -> None:
 
 
 def _require_neutral(library: "Library", collection: str, *, is_wanted: bool) -> None:
-    if library.catalog.find_collection(collection) is None and library.neutral != is_wanted:
+    if library.catalog.collections.find(collection) is None and library.neutral != is_wanted:
         raise CollectionError(
             f"The app that is running makes collections with --neutral {'on' if library.neutral else 'off'}. "
             "Leave that option out, or stop the app first."

@@ -124,7 +124,7 @@ class Adder:
                     "Put it back, or remove the document."
                 )
                 self._failures.append((document.path, reason))
-                self._catalog.give_up_pass(document.id, reason)
+                self._catalog.documents.give_up_pass(document.id, reason)
                 remove_stale(self._catalog, self._store, self._collection, [document.id])
         return self._ingest(files, [], force=force)
 
@@ -141,7 +141,7 @@ class Adder:
         replaced = [
             known
             for file in files
-            if file.is_copy and (known := self._catalog.find_document(self._collection.id, path=file.path))
+            if file.is_copy and (known := self._catalog.documents.find(self._collection.id, path=file.path))
         ]
         planner = Planner(
             self._catalog,
@@ -190,15 +190,15 @@ class Adder:
             decision = Planner(self._catalog, self._collection, now=file.mtime_ns / 1e9).decide(file)
         except OSError:
             return
-        self._catalog.put_documents([decision.document])
-        self._catalog.give_up_pass(decision.document.id, reason)
+        self._catalog.documents.put([decision.document])
+        self._catalog.documents.give_up_pass(decision.document.id, reason)
 
     def _clean_archives(self) -> None:
         """Archives that were unpacked are no documents; forget an earlier failure, and uploaded copies."""
         for archive in self._archives:
-            failed = self._catalog.find_document(self._collection.id, path=archive.path)
+            failed = self._catalog.documents.find(self._collection.id, path=archive.path)
             if failed is not None:
-                self._catalog.delete_documents([failed.id])
+                self._catalog.documents.delete([failed.id])
             if archive.is_copy and self._files.owns(archive.source):
                 self._files.release([str(archive.source)], needed_copies(self._catalog))
 
@@ -215,7 +215,7 @@ class Adder:
         paths = {file.path for file in files}
         archives = tuple(f"{archive.path}/" for archive in self._archives)
         gone = []
-        for record in self._catalog.iter_document_records(self._collection.id):
+        for record in self._catalog.documents.iter_records(self._collection.id):
             source = Path(record.source)
             if not self._files.owns(source):
                 # What is there and cannot be looked at is a problem, and not gone.

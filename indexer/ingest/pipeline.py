@@ -196,18 +196,18 @@ class Pipeline:
                 self._follow_renamings()
             return
         if not decision.is_recorded:
-            self._catalog.put_documents([document])
+            self._catalog.documents.put([document])
         self._counts[decision.action] += 1
         self._advance(file.size_bytes)
 
     def _prepare_pass(self, document: DocumentRecord) -> bool:
         """Clear what an interrupted pass over other content left; True when one can be resumed."""
-        known = self._catalog.document_records([document.id])
+        known = self._catalog.documents.records([document.id])
         if not known or known[0].pending_hash is None:
             return False
         if known[0].pending_hash == document.pending_hash:
             return True
-        self._catalog.give_up_pass(document.id, None)
+        self._catalog.documents.give_up_pass(document.id, None)
         self._remove_stale([document.id])
         return False
 
@@ -224,7 +224,7 @@ class Pipeline:
         done: set[str] = set()
         if known.is_resumed:
             ids = [record.id for record in group.records]
-            done = self._catalog.indexed_among(ids, known.document.generation + 1)
+            done = self._catalog.chunks.indexed_among(ids, known.document.generation + 1)
         for record, features in zip(group.records, group.sparse, strict=True):
             if record.id not in done:
                 self._batch.documents.append(known.document)
@@ -238,9 +238,9 @@ class Pipeline:
         batch = self._batch
         if not (batch.begun or batch.records or batch.ended):
             return
-        self._catalog.put_documents(batch.begun)
+        self._catalog.documents.put(batch.begun)
         batch.begun = []  # from here on they must be undone when cancelled, not forgotten
-        self._catalog.put_chunks(batch.records)
+        self._catalog.chunks.put(batch.records)
         if batch.records:
             points = embed(
                 self._encoder,
@@ -251,7 +251,7 @@ class Pipeline:
                 on_progress=self._encoded,
             )
             self._store.upsert(self._collection.store_name, points)
-            self._catalog.mark_chunks([record.id for record in batch.records], "indexed")
+            self._catalog.chunks.mark([record.id for record in batch.records], "indexed")
             before = self._counts["chunks"] // OPTIMIZE_EVERY
             self._counts["chunks"] += len(points)
             if self._counts["chunks"] // OPTIMIZE_EVERY > before:
@@ -265,7 +265,7 @@ class Pipeline:
     def _finish(self, ended: dict[str, PassResult]) -> None:
         if not ended:
             return
-        self._catalog.finish_documents(ended)
+        self._catalog.documents.finish(ended)
         self._counts["warned"] += sum(bool(result.warnings) for result in ended.values())
         finished = [self._passes.pop(document_id) for document_id in ended]
         self._remove_stale([one.document.id for one in finished if one.document.generation])
@@ -285,7 +285,7 @@ class Pipeline:
             self._batch.begun.append(event.document)
         self._flush()
         self._passes.pop(event.document.id, None)
-        self._catalog.give_up_pass(event.document.id, event.reason)
+        self._catalog.documents.give_up_pass(event.document.id, event.reason)
         self._remove_stale([event.document.id])
 
     def _undo(self) -> None:
@@ -296,7 +296,7 @@ class Pipeline:
         remove_documents(self._catalog, self._store, self._collection, fresh)
         for document in under_way:
             if document.generation:
-                self._catalog.give_up_pass(document.id, None)
+                self._catalog.documents.give_up_pass(document.id, None)
         self._remove_stale([document.id for document in under_way])
 
     def _remove_stale(self, document_ids: Sequence[str]) -> None:
@@ -326,8 +326,8 @@ def remove_documents(
     A crash in between leaves points that nobody finds; the next opening removes them.
     """
     for part in slices(document_ids):
-        chunk_ids = catalog.document_chunk_ids(part)
-        catalog.delete_documents(part)
+        chunk_ids = catalog.chunks.of_documents(part)
+        catalog.documents.delete(part)
         for ids in slices(chunk_ids, BATCH_CHUNKS):
             store.delete(collection.store_name, ids)
 
@@ -339,8 +339,8 @@ def remove_stale(
     document_ids: Sequence[str] | None = None,
 ) -> int:
     """Remove chunks of passes that no longer count, of some or all documents; how many there were."""
-    stale = catalog.stale_chunk_ids(collection.id, document_ids)
+    stale = catalog.chunks.stale(collection.id, document_ids)
     for ids in slices(stale, BATCH_CHUNKS):
         store.delete(collection.store_name, ids)
-        catalog.delete_chunks(ids)
+        catalog.chunks.delete(ids)
     return len(stale)

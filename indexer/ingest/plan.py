@@ -95,14 +95,15 @@ class Planner:
         """The document that the file is, if known, and the path it is to have."""
         collection_id, source = self._collection.id, str(file.source)
         if not file.is_copy:
-            known = self._catalog.find_document(collection_id, source=source)
+            known = self._catalog.documents.find(collection_id, source=source)
             if known is not None:
                 return known, known.path
-        known = self._catalog.find_document(collection_id, path=file.path)
+        known = self._catalog.documents.find(collection_id, path=file.path)
         if known is None or file.is_copy or known.source == source:
             return known, file.path
         # The same spelling, another file: relative paths given in two folders, or an upload of that name.
-        return self._catalog.find_document(collection_id, path=file.source.as_posix()), file.source.as_posix()
+        path = file.source.as_posix()
+        return self._catalog.documents.find(collection_id, path=path), path
 
     def _is_untouched(self, known: DocumentRecord, file: FoundFile) -> bool:
         same_file = (known.size_bytes, known.mtime_ns, known.source) == (
@@ -115,7 +116,7 @@ class Planner:
     def _take_over(self, content_hash: str, path: str) -> DocumentRecord | None:
         """A document of that content that has lost its file; each is given once."""
         if content_hash not in self._left_behind:
-            same = self._catalog.documents_with_content(self._collection.id, content_hash)
+            same = self._catalog.documents.with_content(self._collection.id, content_hash)
             left = [
                 one for one in same if _is_complete(one) and (one.id in self._gone or self._is_vanished(one))
             ]
@@ -133,7 +134,7 @@ class Planner:
         Nobody knows its content, but a file that is moved keeps its name, size and time.
         """
         if self._failed is None:
-            records = self._catalog.never_indexed_documents(self._collection.id)
+            records = self._catalog.documents.never_indexed(self._collection.id)
             self._failed = {
                 (_name(one.path), one.size_bytes, one.mtime_ns): one
                 for one in records
@@ -180,7 +181,7 @@ class Planner:
         name, attempt = path, 1
         while True:
             candidate = str(uuid5(UUID(self._collection.id), name))
-            if not self._catalog.document_records([candidate]):
+            if not self._catalog.documents.records([candidate]):
                 return candidate
             attempt += 1
             name = f"{path}\0{attempt}"

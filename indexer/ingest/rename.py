@@ -29,17 +29,17 @@ class Renamer:
             Cancelled: cancelled; the catalog still has the old names, so that the next ingest does it again.
         """
         renamed = {document.id: document for document in documents}
-        before = {one.id: one.title for one in self.collection.catalog.document_records(list(renamed))}
-        for part in slices(self.collection.catalog.document_chunk_ids(list(renamed)), BATCH_CHUNKS):
+        before = {one.id: one.title for one in self.collection.catalog.documents.records(list(renamed))}
+        for part in slices(self.collection.catalog.chunks.of_documents(list(renamed)), BATCH_CHUNKS):
             self.cancel.check()
             moved: list[tuple[DocumentRecord, ChunkRecord]] = []
             retitled: list[tuple[DocumentRecord, ChunkRecord]] = []
-            for record in self.collection.catalog.chunk_records(part):
+            for record in self.collection.catalog.chunks.records(part):
                 owner = renamed[record.document_id]
                 (moved if owner.title == before[owner.id] else retitled).append((owner, record))
             self.collection.store.upsert(self.collection.record.store_name, self._moved(moved))
             self.collection.store.upsert(self.collection.record.store_name, self._embedded(retitled))
-        self.collection.catalog.put_documents(documents)
+        self.collection.catalog.documents.put(documents)
 
     def _moved(self, passages: Sequence[tuple[DocumentRecord, ChunkRecord]]) -> list[Point]:
         """The points of these passages with everything but their dense vectors made anew."""

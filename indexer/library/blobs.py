@@ -78,8 +78,10 @@ class _Hashing(threading.Thread):
 
 def needed_copies(catalog: "Catalog", *, except_job: str = "") -> set[str]:
     """The locations that documents were read from, and those that jobs, but for one, have still to read."""
-    waiting = catalog.active_job_params(except_job=except_job)
-    return catalog.sources() | {source for params in waiting for _, source in params.get("copies", ())}
+    waiting = catalog.jobs.active_params(except_job=except_job)
+    return catalog.documents.sources() | {
+        source for params in waiting for _, source in params.get("copies", ())
+    }
 
 
 def is_archive(path: Path) -> bool:

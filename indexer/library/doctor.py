@@ -63,7 +63,7 @@ def diagnose(
         repair: mend what can be mended without loss.
     """
     findings = [*_disk(data_dir, reserve_bytes), *_lock(data_dir, store), *_database(catalog)]
-    for collection in catalog.collection_records():
+    for collection in catalog.collections.records():
         findings.extend(_counts(catalog, collection, repair))
         try:
             try:
@@ -100,8 +100,8 @@ def _lock(data_dir: Path, store: VectorStore) -> Iterator[Finding]:
 
 
 def _database(catalog: Catalog) -> Iterator[Finding]:
-    problems = catalog.integrity_problems()
-    where = catalog.describe()
+    problems = catalog.database.integrity_problems()
+    where = catalog.database.describe()
     if not problems:
         yield Finding("ok", "catalog", f"the catalog {where} is sound")
     for problem in problems[:_SHOWN]:
@@ -115,11 +115,11 @@ def _database(catalog: Catalog) -> Iterator[Finding]:
 
 def _counts(catalog: Catalog, collection: CollectionRecord, repair: bool) -> Iterator[Finding]:
     """Whether the counters kept with the collection agree with a full count: openings rely on them."""
-    problems = catalog.count_problems(collection.id)
+    problems = catalog.counts.problems(collection.id)
     if not problems:
         return
     if repair:
-        catalog.recount(collection.id)
+        catalog.counts.recount(collection.id)
     yield Finding(
         "warn",
         "counts",
@@ -147,7 +147,7 @@ def _collection(
         remove_leftovers(catalog, store, collection)
     difference = compare(catalog, store, collection)
     if not difference:
-        indexed, _ = catalog.chunk_states(collection.id)
+        indexed, _ = catalog.chunks.states(collection.id)
         yield Finding("ok", "vectors", f"{collection.name}: all {indexed} passages have their vectors")
         return
     if repair and opened is not None:
@@ -184,12 +184,12 @@ def _embed_anew(collection: OpenCollection) -> Finding:
 
 
 def _documents(catalog: Catalog, collection: CollectionRecord) -> Iterator[Finding]:
-    unfinished = catalog.unfinished_documents(collection.id)
+    unfinished = catalog.documents.unfinished(collection.id)
     if unfinished:
         names = _some([record.path for record in unfinished])
         advice = "Add them again, or start the app, which goes on with them."
         yield Finding("warn", "documents", f"{collection.name}: not finished: {names}", advice)
-    failed = [one for one in catalog.iter_document_records(collection.id) if one.state == "failed"]
+    failed = [one for one in catalog.documents.iter_records(collection.id) if one.state == "failed"]
     for record in sorted(failed, key=lambda one: one.path)[:_SHOWN]:
         yield Finding("warn", "documents", f"{collection.name}: {record.path}: {record.error}")
     if len(failed) > _SHOWN:

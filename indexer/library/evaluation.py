@@ -150,7 +150,7 @@ class Product:
     ) -> dict[str, int]:
         """Put passages into the library as ingest would put files; the passage number of each document."""
         library.create_collection(_COLLECTION)
-        collection = library.catalog.collection(_COLLECTION)
+        collection = library.catalog.collections.get(_COLLECTION)
         numbers: dict[str, int] = {}
         writer = _Writer(library, collection, self._encoder)
         for number, text in enumerate(passages):
@@ -212,8 +212,8 @@ class _Writer:
         for record in records:
             languages[record.document_id][record.chunk.language] += 1
         finished = [replace(one, pending_hash=None, generation=1) for one in self._documents]
-        catalog.add_finished_documents(finished, languages)
-        catalog.put_chunks(records)
+        catalog.documents.add_finished(finished, languages)
+        catalog.chunks.put(records)
         if records:
             sparse = [features for _, _, features in self._rows]
             points = embed(self._encoder, owners, records, sparse, settings=self._library.settings)

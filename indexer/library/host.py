@@ -37,7 +37,7 @@ def host_id(data_dir: Path) -> str:
 
 def is_shared(catalog: Catalog, host: str) -> bool:
     """Note that this machine uses the catalog; whether another one does as well."""
-    known = catalog.get_setting(_HOSTS, [])
+    known = catalog.settings.get(_HOSTS, [])
     if host not in known:
-        catalog.set_setting(_HOSTS, [*known, host])
+        catalog.settings.set(_HOSTS, [*known, host])
     return any(one != host for one in known)

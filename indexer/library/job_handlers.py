@@ -133,19 +133,19 @@ def _remove(library: Work, context: JobContext) -> str:
 
 
 def _drop(library: Work, context: JobContext) -> str:
-    if library.catalog.find_collection(context.collection) is not None:
+    if library.catalog.collections.find(context.collection) is not None:
         library.drop_collection(context.collection)
     return "deleted"
 
 
 def _repair(library: Work, context: JobContext) -> str:
-    collection = library.catalog.collection(context.params["repair"])
+    collection = library.catalog.collections.get(context.params["repair"])
     count = library.restore(collection, progress=context.progress, cancel=context.cancel)
     return f"{count} passages restored"
 
 
 def _switch(library: Work, context: JobContext) -> str:
-    collection = library.catalog.find_collection(context.params["switch"])
+    collection = library.catalog.collections.find(context.params["switch"])
     if collection is None:
         return "deleted meanwhile"
     model = None if context.params.get("undo") else str(context.params["model"])

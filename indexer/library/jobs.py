@@ -122,7 +122,7 @@ class JobRunner:
         if kind not in self._kinds:
             known = ", ".join(sorted(self._kinds))
             raise JobError(f"Unknown kind of job {kind!r}. Known kinds: {known}. Choose one of these.")
-        job = self._catalog.create_job(
+        job = self._catalog.jobs.create(
             kind,
             collection=collection,
             label=label or kind,
@@ -169,7 +169,7 @@ class JobRunner:
 
     def list(self) -> Jobs:
         """All jobs that are remembered, newest first."""
-        return self._catalog.jobs()
+        return self._catalog.jobs.infos()
 
     def get(self, job_id: str) -> JobInfo:
         """One job.
@@ -177,7 +177,7 @@ class JobRunner:
         Raises:
             JobError: there is none with that id.
         """
-        found = self._catalog.find_job(job_id)
+        found = self._catalog.jobs.find(job_id)
         if found is None:
             raise JobError(f"There is no job {job_id!r}. Expected the id of a job in the list; look there.")
         return found.info
@@ -185,7 +185,7 @@ class JobRunner:
     def cancel(self, job_id: str) -> None:
         """Ask a job to stop; one that waits is cancelled at once. Ended jobs stay as they are."""
         self.get(job_id)
-        self._catalog.cancel_job(job_id, self._clock())
+        self._catalog.jobs.cancel(job_id, self._clock())
         with self._wake:
             if self._current is not None and self._current[0] == job_id:
                 self._current[1].cancel()
@@ -208,13 +208,13 @@ class JobRunner:
 
     def resume(self) -> Jobs:
         """Queue again what a process that is gone left running; start when anything waits."""
-        back = self._catalog.requeue_jobs(
+        back = self._catalog.jobs.requeue_gone(
             lambda owner, sign: is_owner_gone(owner, sign, self._clock(), host=self._host), self._host
         )
         for job in back:
             logger.info("job %s was interrupted and is resumed", job.label)
             self._release_if_cancelled(job.id)
-        if self._catalog.jobs(active_only=True):
+        if self._catalog.jobs.infos(active_only=True):
             self.start()
         return back
 
@@ -254,8 +254,8 @@ class JobRunner:
             while not self._is_closing:
                 try:
                     if pause:  # it may have handed over a job and failed afterwards
-                        self._catalog.requeue_jobs(lambda owner, _: owner == self._owner, self._host)
-                    job = self._catalog.claim_job(self._owner, self._clock(), self._host)
+                        self._catalog.jobs.requeue_gone(lambda owner, _: owner == self._owner, self._host)
+                    job = self._catalog.jobs.claim(self._owner, self._clock(), self._host)
                 except CatalogError as error:
                     pause = _longer(pause)
                     logger.warning("Jobs cannot be started, tried again in %.0f s: %s", pause, error)
@@ -305,13 +305,13 @@ class JobRunner:
         reporter.flush()
         if state == "cancelled" and not self._insist(job, reporter.is_cancel_requested):
             message = "interrupted, goes on at the next start"
-            self._insist(job, lambda: self._catalog.requeue_job(job.info.id, message))
+            self._insist(job, lambda: self._catalog.jobs.requeue(job.info.id, message))
         else:
             self._release_copies(job)
-            self._insist(job, lambda: self._catalog.end_job(job.info.id, state, message, self._clock()))
+            self._insist(job, lambda: self._catalog.jobs.end(job.info.id, state, message, self._clock()))
 
     def _release_if_cancelled(self, job_id: str) -> None:
-        job = self._catalog.find_job(job_id)
+        job = self._catalog.jobs.find(job_id)
         if job is not None and job.info.state == "cancelled":
             self._release_copies(job)
 
@@ -349,7 +349,7 @@ class _Reporter:
         done, total, unit, message = self._latest
         self._written = now
         try:
-            asked = self._catalog.report_job(
+            asked = self._catalog.jobs.report(
                 self._job_id,
                 done=done,
                 total=total,
@@ -369,7 +369,7 @@ class _Reporter:
 
     def is_cancel_requested(self) -> bool:
         """Whether a person asked for the stop, rather than the program that closes."""
-        found = self._catalog.find_job(self._job_id)
+        found = self._catalog.jobs.find(self._job_id)
         return found is not None and found.cancel_requested
 
 

@@ -159,7 +159,7 @@ class Library:
                 )
             opened.callback(store.close)
             tidy(data_dir)
-            catalog = Catalog(database_url or data_dir / "catalog.sqlite3")
+            catalog = Catalog.open(database_url or data_dir / "catalog.sqlite3")
             opened.callback(catalog.close)
             library = cls(
                 data_dir,
@@ -232,7 +232,7 @@ class Library:
         """
         from me5.registry import resolve_spec
 
-        record = self.catalog.collection(collection)
+        record = self.catalog.collections.get(collection)
         located = self.model_folder.locate(model)
         if "/" not in model or located != model:  # a hub id may have to be fetched first: the job's work
             resolve_spec(located)
@@ -246,7 +246,7 @@ class Library:
             CollectionError: no such collection, or it keeps no vectors of another model.
             JobError: a switch of this collection waits or runs already.
         """
-        record = self.catalog.collection(collection)
+        record = self.catalog.collections.get(collection)
         previous = model_switch.before(self.catalog, record)
         return self._submit_switch(record, {"undo": True}, f"Return to {previous.model} for {record.name}")
 
@@ -266,7 +266,7 @@ class Library:
             Me5Error: the model cannot be opened.
             Cancelled: ``cancel`` said so.
         """
-        record = self.catalog.collection(collection)
+        record = self.catalog.collections.get(collection)
         if model is None:
             target = self._opened(model_switch.before(self.catalog, record))
         else:
@@ -276,13 +276,13 @@ class Library:
 
     def previous_model(self, collection: str) -> str | None:
         """The model that ``undo_switch`` would return to, or None."""
-        previous = model_switch.remembered(self.catalog, self.catalog.collection(collection)).previous
+        previous = model_switch.remembered(self.catalog, self.catalog.collections.get(collection)).previous
         return None if previous is None else previous.model
 
     def discard_previous(self, collection: str) -> list[str]:
         """Delete the vectors of other models than the one in use; the names of those models."""
         with self.writing:
-            return model_switch.discard(self.catalog, self.store, self.catalog.collection(collection))
+            return model_switch.discard(self.catalog, self.store, self.catalog.collections.get(collection))
 
     def offer(self, collection: str, *, measure: bool = True) -> ModelOffer | None:
         """A model that would do this collection good, asked once; see ``indexer.library.offers.offer``."""
@@ -336,7 +336,7 @@ class Library:
 
     def collections(self) -> list[CollectionInfo]:
         """All collections with their counts, by name."""
-        return self.catalog.collections()
+        return self.catalog.collections.infos()
 
     def create_collection(
         self,
@@ -359,7 +359,7 @@ class Library:
             Me5Error: the model cannot be opened.
         """
         encoder = self.encoders.for_new(model, neutral=neutral, progress=progress)
-        record = self.catalog.create_collection(
+        record = self.catalog.collections.create(
             name,
             model=encoder.spec.name,
             contract=encoder.contract.to_json(),
@@ -377,9 +377,9 @@ class Library:
             CollectionError: there is no such collection.
         """
         with self.writing:
-            record = self.catalog.collection(name)
-            sources = [one.source for one in self.catalog.iter_document_records(record.id)]
-            self.catalog.drop_collection(record.id)
+            record = self.catalog.collections.get(name)
+            sources = [one.source for one in self.catalog.documents.iter_records(record.id)]
+            self.catalog.collections.drop(record.id)
             for store_name in self.store.names():
                 if store_name.startswith(f"{record.id}-"):  # also of a former model and of one under way
                     self.store.drop(store_name)
@@ -391,7 +391,7 @@ class Library:
         Raises:
             CollectionError: it was made with another model.
         """
-        record = self.catalog.find_collection(name)
+        record = self.catalog.collections.find(name)
         if record is None or record.contract_digest == self.encoder.contract.digest:
             return
         asked = self.encoder
@@ -464,7 +464,7 @@ class Library:
         Raises:
             CollectionError: there is no such collection.
         """
-        return self.catalog.documents(self.catalog.collection(collection).id)
+        return self.catalog.documents.infos(self.catalog.collections.get(collection).id)
 
     def document_page(
         self, collection: str, words: Sequence[Word], order: Order, *, limit: int
@@ -474,8 +474,8 @@ class Library:
         Raises:
             CollectionError: there is no such collection.
         """
-        record = self.catalog.collection(collection)
-        return self.catalog.document_page(record.id, words, order, limit=limit)
+        record = self.catalog.collections.get(collection)
+        return self.catalog.listing.page(record.id, words, order, limit=limit)
 
     def facets(self, collection: str) -> Facets:
         """Passages of a collection by language, file type and folder.
@@ -483,7 +483,7 @@ class Library:
         Raises:
             CollectionError: there is no such collection.
         """
-        return self.catalog.facets(self.catalog.collection(collection).id)
+        return self.catalog.facets.counts(self.catalog.collections.get(collection).id)
 
     def documents_at(self, collection: str, sources: Sequence[str]) -> list[DocumentInfo]:
         """The documents that were read from these locations on disk.
@@ -491,11 +491,11 @@ class Library:
         Raises:
             CollectionError: there is no such collection.
         """
-        return self.catalog.documents_at(self.catalog.collection(collection).id, sources)
+        return self.catalog.documents.at(self.catalog.collections.get(collection).id, sources)
 
     def documents_by_id(self, document_ids: Sequence[str]) -> list[DocumentInfo]:
         """Documents in the order of the ids; unknown ids are left out."""
-        return self.catalog.documents_by_id(document_ids)
+        return self.catalog.documents.by_id(document_ids)
 
     def lost_documents(self, job_id: str, collection: str = DEFAULT_COLLECTION) -> list[str]:
         """Ids of the documents whose files are no longer in the folders that this job has indexed.
@@ -503,9 +503,9 @@ class Library:
         Raises:
             CollectionError: there is no such collection.
         """
-        job = self.catalog.find_job(job_id)
+        job = self.catalog.jobs.find(job_id)
         paths = [Path(path) for path in job.params.get("paths", ())] if job else []
-        places = self.catalog.document_places(self.catalog.collection(collection).id)
+        places = self.catalog.documents.places(self.catalog.collections.get(collection).id)
         files = {one.id: file for one in places if (file := file_of(one, self.files))}
         return [
             document_id for document_id, file in files.items() if is_below(file, paths) and is_missing(file)
@@ -514,9 +514,9 @@ class Library:
     def remove(self, document_ids: Sequence[str]) -> int:
         """Remove documents from the library; the files they were read from stay. How many there were."""
         with self.writing:
-            records = self.catalog.document_records(document_ids)
+            records = self.catalog.documents.records(document_ids)
             for collection_id, group in _by_collection(records).items():
-                collection = self.catalog.collection(collection_id)
+                collection = self.catalog.collections.get(collection_id)
                 remove_documents(self.catalog, self.store, collection, [record.id for record in group])
             self._release(record.source for record in records)
         return len(records)
@@ -544,7 +544,7 @@ class Library:
         """
         with self.writing:
             total = AddReport()
-            records = self.catalog.document_records(document_ids)
+            records = self.catalog.documents.records(document_ids)
             for collection_id, group in _by_collection(records).items():
                 adder = self._adder(collection_id, progress, cancel)
                 total = joined(total, adder.add_known(group, force=force))
@@ -568,11 +568,11 @@ class Library:
 
     def chunks_by_id(self, chunk_ids: Sequence[str]) -> list[ChunkInfo]:
         """Passages in the order of the ids; unknown ids are left out."""
-        return self.catalog.chunks_by_id(chunk_ids)
+        return self.catalog.chunks.by_id(chunk_ids)
 
     def context(self, chunk_id: str, before: int = 3, after: int = 3) -> list[ChunkInfo]:
         """A passage with its neighbours in reading order; empty when it is no longer there."""
-        return self.catalog.context(chunk_id, before, after)
+        return self.catalog.chunks.context(chunk_id, before, after)
 
     def search(
         self,
@@ -594,9 +594,9 @@ class Library:
         """
         from indexer.search.search import search
 
-        record = self.catalog.collection(collection)
+        record = self.catalog.collections.get(collection)
         if not all(is_plain(word) for word in where.languages):
-            there = self.catalog.facets(record.id, Where()).get("language", {})
+            there = self.catalog.facets.counts(record.id, Where()).get("language", {})
             where = replace(where, languages=languages_named(where.languages, tuple(there)))
         return search(
             self.catalog,
@@ -617,7 +617,7 @@ class Library:
         """
         from indexer.search.search import warm
 
-        record = self.catalog.find_collection(collection)
+        record = self.catalog.collections.find(collection)
         if record is None:
             return
         try:
@@ -667,9 +667,9 @@ class Library:
         return OpenCollection(self.catalog, self.store, encoder, record, self.settings)
 
     def _adder(self, collection: str, progress: Progress | None, cancel: CancelToken | None) -> Adder:
-        if self.catalog.find_collection(collection) is None:
+        if self.catalog.collections.find(collection) is None:
             self.create_collection(collection, progress=progress)
-        record = self.catalog.collection(collection)
+        record = self.catalog.collections.get(collection)
         return Adder(
             self._opened(record), self.files, data_dir=self.data_dir, progress=progress, cancel=cancel
         )

@@ -76,7 +76,7 @@ class Remembered:
 
 def remembered(catalog: Catalog, collection: CollectionRecord) -> Remembered:
     """What is kept beside the model in use."""
-    value = catalog.get_setting(_SETTING, {}, scope=collection.id)
+    value = catalog.settings.get(_SETTING, {}, scope=collection.id)
     previous, coming = value.get("previous"), value.get("coming")
     return Remembered(
         None if previous is None else replace(collection, **previous),
@@ -92,7 +92,7 @@ def _facts(collection: CollectionRecord | None) -> dict[str, Any] | None:
 
 
 def _remember(catalog: Catalog, collection: CollectionRecord, known: Remembered) -> None:
-    catalog.set_setting(_SETTING, known.to_setting(), scope=collection.id)
+    catalog.settings.set(_SETTING, known.to_setting(), scope=collection.id)
 
 
 def rename_models(
@@ -112,7 +112,7 @@ def rename_models(
     renamed_known = Remembered(renamed(known.previous), renamed(known.coming))
     if (target, renamed_known) == (collection, known):
         return False
-    catalog.switch_collection(target, {_SETTING: renamed_known.to_setting()})
+    catalog.collections.switch(target, {_SETTING: renamed_known.to_setting()})
     return True
 
 
@@ -139,7 +139,7 @@ def discard(catalog: Catalog, store: VectorStore, collection: CollectionRecord) 
 
 def is_under_way(catalog: Catalog, collection: CollectionRecord) -> bool:
     """Whether a switch of this collection waits or runs."""
-    return any(params.get("switch") == collection.id for params in catalog.active_job_params())
+    return any(params.get("switch") == collection.id for params in catalog.jobs.active_params())
 
 
 def made_with(collection: CollectionRecord, encoder: Encoder) -> CollectionRecord:
@@ -197,7 +197,7 @@ def switch(
     started = time.perf_counter()
     catalog, store, record = target.catalog, target.store, target.record
     if record.contract_digest == collection.contract_digest:
-        count = catalog.chunk_states(collection.id)[0]
+        count = catalog.chunks.states(collection.id)[0]
         return SwitchReport(collection.name, collection.model, collection.model, count, 0, 0, 0.0)
     work = _Work(target, progress, cancel)
     known = remembered(catalog, collection)
@@ -209,7 +209,7 @@ def switch(
         with writing:  # from here on nothing is added or removed
             count = work.catch_up(seen)
             settings = {_SETTING: Remembered(previous=collection).to_setting()}
-            catalog.switch_collection(record, settings)
+            catalog.collections.switch(record, settings)
     except Cancelled:
         if not work.cancel.keeps_partial:
             _remember(catalog, collection, replace(known, coming=None))
@@ -263,7 +263,7 @@ class _Work:
         indexed = dict.fromkeys(self._indexed())
         points = set(self._store.iter_ids(name))
         again = dict.fromkeys(one for one in indexed if one not in points)
-        again |= dict.fromkeys(one for one in self._catalog.document_chunk_ids(changed) if one in indexed)
+        again |= dict.fromkeys(one for one in self._catalog.chunks.of_documents(changed) if one in indexed)
         self._total = self._done + len(again)
         self._refresh(list(again), may_have_points=True)
         remove_orphans(self._store, self.target, sorted(points - indexed.keys()))
@@ -278,11 +278,11 @@ class _Work:
     def _fingerprints(self) -> dict[str, int]:
         return {
             one.id: hash((one.generation, one.path, one.title, one.pending_hash))
-            for one in self._catalog.iter_document_records(self.target.id)
+            for one in self._catalog.documents.iter_records(self.target.id)
         }
 
     def _indexed(self) -> list[str]:
-        states = self._catalog.iter_chunk_states(self.target.id)
+        states = self._catalog.chunks.iter_states(self.target.id)
         return [chunk_id for chunk_id, state in states if state == "indexed"]
 
     def _refresh(self, chunk_ids: Sequence[str], *, may_have_points: bool) -> None:
@@ -290,9 +290,9 @@ class _Work:
         documents: dict[str, DocumentRecord] = {}
         for part in slices(chunk_ids, BATCH_CHUNKS):
             self.cancel.check()
-            records = self._catalog.chunk_records(part)
+            records = self._catalog.chunks.records(part)
             unknown = {record.document_id for record in records} - documents.keys()
-            documents |= {one.id: one for one in self._catalog.document_records(sorted(unknown))}
+            documents |= {one.id: one for one in self._catalog.documents.records(sorted(unknown))}
             # A document may have been removed since; its passages are no longer wanted.
             records = [record for record in records if record.document_id in documents]
             owners = [documents[record.document_id] for record in records]

@@ -63,7 +63,7 @@ def may_go_fast(catalog: Catalog, encoders: Encoders, job: JobInfo, now: datetim
     if job.kind != "add" or job.state not in _ACTIVE or left is None or left <= LONG_WITHOUT_UNITS_S:
         return False
     settled = (job.started_at or job.created_at) + timedelta(seconds=SETTLED_S)
-    record = catalog.find_collection(job.collection)
+    record = catalog.collections.find(job.collection)
     if record is None or record.model == FAST or (now or datetime.now(UTC)) < settled:
         return False
     if is_under_way(catalog, record):
@@ -83,7 +83,7 @@ def fast_first(
             the collection is being given another model.
     """
     jobs.get(job_id)
-    found = catalog.find_job(job_id)
+    found = catalog.jobs.find(job_id)
     assert found is not None
     job = found.info
     if job.kind != "add" or job.state not in _ACTIVE:
@@ -91,9 +91,9 @@ def fast_first(
             f"Job {job.label!r} ({job.kind}, {job.state}) cannot go on with the model {FAST!r}. Expected an "
             "ingest that runs or waits. Look at the list of jobs."
         )
-    if catalog.find_collection(job.collection) is None:
+    if catalog.collections.find(job.collection) is None:
         create_collection(job.collection)
-    record = catalog.collection(job.collection)
+    record = catalog.collections.get(job.collection)
     if record.model == FAST:
         raise JobError(f"Collection {record.name!r} uses the model {FAST!r} already. Let the job go on.")
     if is_under_way(catalog, record):
@@ -144,11 +144,11 @@ def offer(
         passage_seconds: by model, how long a passage takes on this machine; what is measured is added.
         measure: whether the offered model may be opened to see how fast it is here. A few seconds, once.
     """
-    record = catalog.find_collection(collection)
-    if record is None or catalog.get_setting(_SETTING, scope=record.id) == _ANSWERED:
+    record = catalog.collections.find(collection)
+    if record is None or catalog.settings.get(_SETTING, scope=record.id) == _ANSWERED:
         return None
-    passages = catalog.count_chunks(record.id)
-    is_busy = any(job.collection == record.name for job in catalog.jobs(active_only=True))
+    passages = catalog.facets.count_chunks(record.id)
+    is_busy = any(job.collection == record.name for job in catalog.jobs.infos(active_only=True))
     model = _better_model(encoders, record, neutral) if passages and not is_busy else None
     if model is None:
         return None
@@ -168,8 +168,8 @@ def answer(catalog: Catalog, collection: str) -> None:
     Raises:
         CollectionError: there is no such collection.
     """
-    record = catalog.collection(collection)
-    catalog.set_setting(_SETTING, _ANSWERED, scope=record.id)
+    record = catalog.collections.get(collection)
+    catalog.settings.set(_SETTING, _ANSWERED, scope=record.id)
 
 
 def _better_model(encoders: Encoders, record: CollectionRecord, neutral: bool) -> str | None:
@@ -191,8 +191,8 @@ def _measure(catalog: Catalog, encoder: Encoder, record: CollectionRecord) -> fl
     """Seconds for a passage of this collection."""
     from me5.prefixes import Role
 
-    sample = catalog.sample_chunks(record.id, _MEASURED_PASSAGES)
-    texts = [info.chunk.text for info in catalog.chunks_by_id(sample)]
+    sample = catalog.chunks.sample(record.id, _MEASURED_PASSAGES)
+    texts = [info.chunk.text for info in catalog.chunks.by_id(sample)]
     encoder.encode(texts[:2], Role.PASSAGE)  # the first call of some runtimes compiles
     started = time.perf_counter()
     encoder.encode(texts, Role.PASSAGE)

@@ -33,7 +33,7 @@ def rename_former_models(catalog: Catalog) -> None:
             is_fast = False
         return fast.name if is_fast and record.model == "builtin" else record.model
 
-    for collection in catalog.collection_records():
+    for collection in catalog.collections.records():
         if rename_models(catalog, collection, name_today):
             logger.info("%s: the model is called %s now", collection.name, fast.name)
 
@@ -54,17 +54,17 @@ def reconcile(
         open_collection: opens the model of a collection, or raises CollectionError.
         host: id of this machine where the catalog is shared by several.
     """
-    if host is not None and catalog.has_jobs_of_others(host):
+    if host is not None and catalog.jobs.has_others(host):
         logger.info("Another machine is at work; vectors are compared at a later start, or by doctor")
         return
-    for collection in catalog.collection_records():
+    for collection in catalog.collections.records():
         try:
             drop_unknown(catalog, store, collection)
             remove_leftovers(catalog, store, collection)
             missing = _remove_orphans(catalog, store, collection)
             if 0 < missing <= REPAIR_AT_OPENING:
                 restore(open_collection(collection))
-            elif missing and not any("repair" in params for params in catalog.active_job_params()):
+            elif missing and not any("repair" in params for params in catalog.jobs.active_params()):
                 label = f"Restore {missing} passages"
                 jobs.submit("repair", {"repair": collection.id}, collection.name, label, start=False)
         except StoreError as error:
@@ -90,9 +90,9 @@ def _remove_orphans(catalog: Catalog, store: VectorStore, collection: Collection
 def resume(catalog: Catalog, jobs: JobRunner, *, host: str | None = None) -> None:
     """Go on, in the background, with jobs and documents that were interrupted; ``host`` as above."""
     resumed = jobs.resume()
-    unfinished = catalog.unfinished_documents()
+    unfinished = catalog.documents.unfinished()
     if host is not None:  # what another machine has begun is left to it
-        if catalog.has_jobs_of_others(host):
+        if catalog.jobs.has_others(host):
             return
         unfinished = [record for record in unfinished if Path(record.source).exists()]
     if unfinished and all(job.kind == "switch" for job in resumed):  # a resumed ingest finishes them itself

@@ -24,7 +24,7 @@ def choose_documents(
         CollectionError: there is no such collection.
         QueryError: a name means no document.
     """
-    places = catalog.document_places(catalog.collection(collection).id)
+    places = catalog.documents.places(catalog.collections.get(collection).id)
     chosen: dict[str, str] = {}
     unknown = []
     for name in names:
@@ -46,9 +46,9 @@ def _elsewhere(
 ) -> str:
     """A hint at other collections that have these documents."""
     others: list[str] = []
-    for other in catalog.collection_records():
+    for other in catalog.collections.records():
         if other.name != collection:
-            places = catalog.document_places(other.id)
+            places = catalog.documents.places(other.id)
             if any(named_documents(places, name, files, folder) for name in names):
                 others.append(other.name)
     return f" Found in {', '.join(map(repr, others))}: choose it with --collection." if others else ""

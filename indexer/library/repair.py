@@ -33,11 +33,11 @@ class Difference:
 def compare(catalog: Catalog, store: VectorStore, collection: CollectionRecord) -> Difference:
     """How the points of a collection differ from its chunks; a count is enough when they do not."""
     name = collection.store_name
-    indexed, pending = catalog.chunk_states(collection.id)
+    indexed, pending = catalog.chunks.states(collection.id)
     points = store.count(name) if store.exists(name) else 0
     if points == indexed and not pending:
         return Difference([], [])
-    states = dict(catalog.iter_chunk_states(collection.id))
+    states = dict(catalog.chunks.iter_states(collection.id))
     orphans = []
     for point_id in store.iter_ids(name) if points else ():
         if states.pop(point_id, None) is None:
@@ -48,7 +48,7 @@ def compare(catalog: Catalog, store: VectorStore, collection: CollectionRecord) 
 
 def remove_leftovers(catalog: Catalog, store: VectorStore, collection: CollectionRecord) -> None:
     """Finish what an interrupted ingest began to remove."""
-    if not store.exists(collection.store_name) or not catalog.has_stale_chunks(collection.id):
+    if not store.exists(collection.store_name) or not catalog.chunks.has_stale(collection.id):
         return
     removed = remove_stale(catalog, store, collection)
     if removed:
@@ -87,9 +87,9 @@ def _restore_points(
     documents: dict[str, DocumentRecord] = {}
     done = 0
     for part in slices(chunk_ids, BATCH_CHUNKS):
-        records = catalog.chunk_records(part)
+        records = catalog.chunks.records(part)
         unknown = {record.document_id for record in records} - documents.keys()
-        documents |= {one.id: one for one in catalog.document_records(sorted(unknown))}
+        documents |= {one.id: one for one in catalog.documents.records(sorted(unknown))}
         owners = [documents[record.document_id] for record in records]
         sparse = [sparse_of(owner, [record])[0] for owner, record in zip(owners, records, strict=True)]
         points = embed(

@@ -86,7 +86,7 @@ def write_pairs(
         CollectionError: there is no such collection.
         QueryError: an unknown kind.
     """
-    known = catalog.collection(collection)
+    known = catalog.collections.get(collection)
     pairs = CollectionPairs(catalog, known.id, kinds_of(kind), max_repeats)
     out.parent.mkdir(parents=True, exist_ok=True)
     counts = dict.fromkeys(map(str, pairs.kinds), 0)
@@ -130,10 +130,10 @@ class CollectionPairs:
         seen = _Seen()
         boilerplate: set[str] = set()
         if "title" in self.kinds:
-            boilerplate = self._catalog.repeated_titles(self._collection_id, self._max_repeats)
-            boilerplate |= self._catalog.repeated_sections(self._collection_id, self._max_repeats)
-        for document_id, _, title, generation in self._catalog.iter_titles(self._collection_id):
-            chunks = self._catalog.iter_document_chunks(document_id, generation)
+            boilerplate = self._catalog.passages.repeated_titles(self._collection_id, self._max_repeats)
+            boilerplate |= self._catalog.passages.repeated_sections(self._collection_id, self._max_repeats)
+        for document_id, _, title, generation in self._catalog.passages.iter_titles(self._collection_id):
+            chunks = self._catalog.passages.iter_document(document_id, generation)
             for pair in _document_pairs(title, chunks, self.kinds):
                 is_boilerplate = pair.kind == "title" and pair.query in boilerplate
                 if is_boilerplate or not _is_pair(pair) or not seen.add_pair(pair):

@@ -128,15 +128,15 @@ def calibrate(corpus: Corpus, chunks: int) -> Calibration:
     own = _likeness_reached(corpus, _own_sentences(corpus))
     can_tell = tells(own, bands)
     found = Calibration(VERSION, collection.contract_digest, chunks, bands, can_tell)
-    corpus.catalog.set_setting(_SETTING, asdict(found), scope=collection.id)
+    corpus.catalog.settings.set(_SETTING, asdict(found), scope=collection.id)
     logger.info("Calibrated confidence of %s: %s, can tell: %s", collection.name, bands, can_tell)
     return found
 
 
 def count_terms(corpus: Corpus) -> TermStatistics:
     """How often terms occur in a sample of the collection, and in the bundled passages where it is tiny."""
-    sample = corpus.catalog.sample_chunks(corpus.collection.id, SAMPLE_SIZE)
-    texts = [info.chunk.text for info in corpus.catalog.chunks_by_id(sample)]
+    sample = corpus.catalog.chunks.sample(corpus.collection.id, SAMPLE_SIZE)
+    texts = [info.chunk.text for info in corpus.catalog.chunks.by_id(sample)]
     texts += [row["passage"] for row in _fixed_background()]
     frequencies = Counter(term.text for text in texts for term in query_terms(text))
     return TermStatistics(len(texts), frequencies, [fold(text) for text in texts[::_EVERY]])
@@ -144,7 +144,7 @@ def count_terms(corpus: Corpus) -> TermStatistics:
 
 def _load(corpus: Corpus) -> Calibration | None:
     """The kept calibration, or None if there is none that can be read."""
-    value = corpus.catalog.get_setting(_SETTING, scope=corpus.collection.id)
+    value = corpus.catalog.settings.get(_SETTING, scope=corpus.collection.id)
     try:
         return Calibration(**{**value, "bands": Bands(**value["bands"])})
     except (TypeError, KeyError):
@@ -172,14 +172,14 @@ def _background_questions() -> list[str]:
 
 def _own_sentences(corpus: Corpus) -> list[str]:
     """The longest sentence of each of a few passages."""
-    sample = corpus.catalog.sample_chunks(corpus.collection.id, _CHECKED_PASSAGES)
+    sample = corpus.catalog.chunks.sample(corpus.collection.id, _CHECKED_PASSAGES)
     longest = [
         max(
             (info.chunk.text[start:end] for start, end in candidate_spans(info.chunk.text, "und")),
             key=len,
             default="",
         )
-        for info in corpus.catalog.chunks_by_id(sample)
+        for info in corpus.catalog.chunks.by_id(sample)
     ]
     return [sentence for sentence in longest if len(sentence) >= _MIN_SENTENCE]
 

@@ -31,5 +31,5 @@ def lacks_a_code(corpus: Corpus, terms: Sequence[Term], where: Where, found: Seq
 def _is_anywhere(corpus: Corpus, term: Term, where: Where) -> bool:
     sparse = sparse_query(" ".join((term.text, *term.parts)))
     points = corpus.store.query(corpus.collection.store_name, sparse=sparse, limit=_CANDIDATES, where=where)
-    infos = corpus.catalog.chunks_by_id([point.id for point in points])
+    infos = corpus.catalog.chunks.by_id([point.id for point in points])
     return any(contains(term, searchable_passage(info)) for info in infos)

@@ -257,7 +257,7 @@ def _rank(corpus: Corpus, query: Query, options: Options, limit: int) -> Candida
         deeper = limit * _DEEPER if query.fair else limit
         meaning = corpus.store.query(name, dense=query.vector, limit=deeper, where=where)
         words, exact = ([], None) if options.mode == "dense" else _convincing(corpus, query, where)
-    origins = corpus.catalog.origins_of_chunks(list({point.id: None for point in (*meaning, *words)}))
+    origins = corpus.catalog.chunks.origins(list({point.id: None for point in (*meaning, *words)}))
     by_words = [Ranked(point.id, point.score, _cosine(point, query)) for point in words]
     if options.mode == "lexical":
         ranked = by_words
@@ -296,7 +296,7 @@ def _convincing(corpus: Corpus, query: Query, where: Where) -> tuple[list[Scored
         where=where,
         with_dense=True,
     )
-    known = {info.id: info for info in corpus.catalog.chunks_by_id([point.id for point in points])}
+    known = {info.id: info for info in corpus.catalog.chunks.by_id([point.id for point in points])}
     shares = [lexical_share(query, known[point.id]) if point.id in known else 0.0 for point in points]
     last = max((rank for rank, share in enumerate(shares, 1) if share >= LEXICAL_EVIDENCE), default=0)
     return points[:last], points[0].id if shares and shares[0] >= EXACT else None
@@ -346,7 +346,9 @@ def _widened(
     seen = candidates.documents()
     if len(seen) >= top_k:
         return candidates
-    scope = corpus.catalog.document_ids(corpus.collection.id, options.where, at_most=_FEW_DOCUMENTS + 1)
+    scope = corpus.catalog.facets.document_ids(
+        corpus.collection.id, options.where, at_most=_FEW_DOCUMENTS + 1
+    )
     limit = len(candidates.ranked)
     while len(seen) < min(top_k, len(scope)) and limit < _MOST_CANDIDATES:
         known = {one.id for one in candidates.ranked}
@@ -372,7 +374,7 @@ def _look_up(
     known = dict(known or {})
     missing = [one.id for one, _ in chosen if one.id not in known]
     if missing:
-        known |= {info.id: info for info in corpus.catalog.chunks_by_id(missing)}
+        known |= {info.id: info for info in corpus.catalog.chunks.by_id(missing)}
     return [Found(known[one.id], one.score, one.cosine, more) for one, more in chosen if one.id in known]
 
 

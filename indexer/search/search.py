@@ -96,7 +96,7 @@ def search(
     hits: list[Hit] = []
     notices: tuple[str, ...] = ()
     can_tell = True
-    chunks = catalog.count_chunks(collection.id)
+    chunks = catalog.facets.count_chunks(collection.id)
     if chunks:
         corpus = Corpus(catalog, store, None if mode == "lexical" else open_encoder(), collection)
         calibration = None if corpus.encoder is None else _backgrounds.calibration(corpus, chunks)
@@ -108,7 +108,7 @@ def search(
         hits = _to_hits(corpus, asked, found, calibration, at_most)
         notices = asked.notices
         can_tell = calibration is None or calibration.can_tell
-    facets = catalog.facets(collection.id, where)
+    facets = catalog.facets.counts(collection.id, where)
     return SearchResult(
         query=query,
         language=guess.language if languages.is_sure_of_query(guess, shown) else languages.UNKNOWN,
@@ -130,7 +130,7 @@ def warm(
     """Do now what searches should not wait for: load what is read once, and calibrate confidence anew where
     the collection has changed much.
     """
-    chunks = catalog.count_chunks(collection.id)
+    chunks = catalog.facets.count_chunks(collection.id)
     if chunks:
         corpus = Corpus(catalog, store, open_encoder(), collection)
         _backgrounds.calibration(corpus, chunks, renew=True)

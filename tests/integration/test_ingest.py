@@ -69,7 +69,7 @@ def test_the_vectors_are_those_of_the_encoder(
 
     with Library.open(tmp_path / "data", encoder=tiny_encoder, reserve_bytes=0) as library:
         library.add([documents / "page.html", documents / "hafen.txt"])
-        collection = library.catalog.collection("library")
+        collection = library.catalog.collections.get("library")
         ids = list(library.store.iter_ids(collection.store_name))
         passages = library.chunks_by_id(ids)
         expected = tiny_encoder.encode(

@@ -46,24 +46,24 @@ def ingest(data_dir: Path, source: Path, moment: str) -> int:
 
 def contents(data_dir: Path) -> set[tuple[str, int, int, str]]:
     """Every passage as (path, start, end, text); the points must be exactly those of the passages."""
-    catalog = Catalog(data_dir / "catalog.sqlite3")
+    catalog = Catalog.open(data_dir / "catalog.sqlite3")
     store = open_store(data_dir, reserve_bytes=0)
     try:
-        collection = catalog.collection("library")
-        states = dict(catalog.iter_chunk_states(collection.id))
+        collection = catalog.collections.get("library")
+        states = dict(catalog.chunks.iter_states(collection.id))
         ids = list(store.iter_ids(collection.store_name))
         assert sorted(ids) == sorted(states)
         assert len(ids) == store.count(collection.store_name)
         assert set(states.values()) == {"indexed"}
-        assert not catalog.unfinished_documents()
-        assert not catalog.integrity_problems()
-        passages = catalog.chunks_by_id(ids)
+        assert not catalog.documents.unfinished()
+        assert not catalog.database.integrity_problems()
+        passages = catalog.chunks.by_id(ids)
         for point, passage in zip(store.fetch_points(collection.store_name, ids), passages, strict=True):
             assert point.payload["document_id"] == passage.document_id
             assert str(Path(passage.document).parent) in list(point.payload["folders"])  # type: ignore[arg-type]
         found = [(one.document, one.chunk.start, one.chunk.end, one.chunk.text) for one in passages]
         assert len(found) == len(set(found))
-        assert catalog.count_chunks(collection.id) == len(found)
+        assert catalog.facets.count_chunks(collection.id) == len(found)
         return set(found)
     finally:
         store.close()
@@ -97,10 +97,10 @@ def test_what_was_acknowledged_before_the_kill_is_there(tmp_path: Path) -> None:
     for number in range(8):
         write_text(source / f"later{number}.txt", rng)
     assert ingest(tmp_path / "data", source, "step:4") == -signal.SIGKILL
-    catalog = Catalog(tmp_path / "data" / "catalog.sqlite3")
+    catalog = Catalog.open(tmp_path / "data" / "catalog.sqlite3")
     store = open_store(tmp_path / "data", reserve_bytes=0)
-    collection = catalog.collection("library")
-    known = catalog.chunks_by_id(list(store.iter_ids(collection.store_name)))
+    collection = catalog.collections.get("library")
+    known = catalog.chunks.by_id(list(store.iter_ids(collection.store_name)))
     assert acknowledged <= {(one.document, one.chunk.start, one.chunk.end, one.chunk.text) for one in known}
     store.close()
     catalog.close()

@@ -55,7 +55,7 @@ def test_every_file_is_read_in_its_language_and_script(library: Library) -> None
 
 
 def document_texts(library: Library, document_id: str) -> list[str]:
-    ids = library.catalog.document_chunk_ids([document_id])
+    ids = library.catalog.chunks.of_documents([document_id])
     return [info.chunk.text for info in library.chunks_by_id(ids)]
 
 

@@ -40,11 +40,11 @@ def child(data_dir: Path, source: Path, work: str, moment: str) -> int:
 
 def model_in_use(data_dir: Path) -> str:
     """The model, after checking that its vectors are whole."""
-    catalog = Catalog(data_dir / "catalog.sqlite3")
+    catalog = Catalog.open(data_dir / "catalog.sqlite3")
     store = open_store(data_dir, reserve_bytes=0)
     try:
-        collection = catalog.collection("library")
-        ids = [one for one, _ in catalog.iter_chunk_states(collection.id)]
+        collection = catalog.collections.get("library")
+        ids = [one for one, _ in catalog.chunks.iter_states(collection.id)]
         assert sorted(store.iter_ids(collection.store_name)) == sorted(ids)
         assert store.fetch_dense(collection.store_name, ids[:3]).shape == (3, collection.dimension)
         return collection.model
@@ -77,7 +77,7 @@ def test_vectors_of_the_real_store_are_taken_back_as_they_are(
         assert [one.name for one in library.models()][-1] == "mine"
         report = library.use_model("library", "mine")
         assert (report.model, report.embedded) == ("mine", report.passages)
-        assert library.catalog.collection("library").model == "mine"
+        assert library.catalog.collections.get("library").model == "mine"
         library.search(question)
     with Library.open(tmp_path / "data", reserve_bytes=0) as library:  # the built-in model by default
         library.search("Hafen12 fluss3")

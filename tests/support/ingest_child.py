@@ -9,6 +9,7 @@ import signal
 import sys
 import threading
 from collections.abc import Callable
+from operator import attrgetter
 from pathlib import Path
 from typing import Any
 
@@ -20,13 +21,13 @@ from indexer.library.library import Library
 from indexer.text.chunking import ChunkSettings
 
 CATALOG_CHANGES = (
-    "put_documents",
-    "put_chunks",
-    "mark_chunks",
-    "finish_documents",
-    "give_up_pass",
-    "delete_chunks",
-    "delete_documents",
+    "documents.put",
+    "chunks.put",
+    "chunks.mark",
+    "documents.finish",
+    "documents.give_up_pass",
+    "chunks.delete",
+    "documents.delete",
 )
 STORE_CHANGES = ("upsert", "delete")
 
@@ -54,7 +55,9 @@ def die_at_step(library: Library, number: int) -> None:
 
     for target, names in ((library.catalog, CATALOG_CHANGES), (library.store, STORE_CHANGES)):
         for name in names:
-            setattr(target, name, wrapped(getattr(target, name)))
+            *owner, method = name.split(".")
+            changed = attrgetter(*owner)(target) if owner else target
+            setattr(changed, method, wrapped(getattr(changed, method)))
 
 
 def main(data_dir: Path, source: Path, moment: str) -> None:

@@ -16,7 +16,7 @@ from indexer.library.encoders import Encoders
 from indexer.library.library import Library
 from indexer.text.chunking import ChunkSettings
 
-CATALOG_CHANGES = ("set_setting", "switch_collection", "create_job", "claim_job", "end_job")
+CATALOG_CHANGES = ("settings.set", "collections.switch", "jobs.create", "jobs.claim", "jobs.end")
 STORE_CHANGES = ("ensure", "upsert", "delete", "drop", "optimize")
 MODELS: dict[str, Any] = {"fake": FakeEncoder(), "other/model": FakeEncoder("other/model", dimension=48)}
 

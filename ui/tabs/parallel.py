@@ -215,20 +215,22 @@ def _wire_review(tab: ParallelTab) -> None:
     bitexts = tab.bitexts
 
     def decide(event: gr.EventData, view: str, *said: Any) -> tuple[Any, ...]:
-        bitexts.catalog.decide_pairs(tab.shown(view), [int(event.number)], to_state(event.state))
+        bitexts.catalog.bitexts.decide(tab.shown(view), [int(event.number)], to_state(event.state))
         return draw(tab, view, *said)
 
     def edit(event: gr.EventData, view: str, *said: Any) -> tuple[Any, ...]:
-        bitexts.catalog.edit_pair(tab.shown(view), int(event.number), str(event.left), str(event.right))
+        bitexts.catalog.bitexts.edit_pair(
+            tab.shown(view), int(event.number), str(event.left), str(event.right)
+        )
         return draw(tab, view, *said)
 
     def decide_all(event: gr.EventData, view: str, seen: str, page: int, *said: Any) -> tuple[Any, ...]:
         bitext = bitexts.get(tab.shown(view))
-        bitexts.catalog.decide_all(bitext.id, filter_from(bitext, said)[0], to_state(event.state))
+        bitexts.catalog.bitexts.decide_all(bitext.id, filter_from(bitext, said)[0], to_state(event.state))
         return draw(tab, view, seen, page, *said)
 
     def undo(view: str, seen: str, page: int, *said: Any) -> tuple[Any, ...]:
-        numbers = bitexts.catalog.undo_change(tab.shown(view))
+        numbers = bitexts.catalog.bitexts.undo(tab.shown(view))
         if not numbers:
             raise UiError("Nothing is left to undo. Expected a decision or an edit before. Go on reviewing.")
         return draw(tab, view, "", page, *said, focus=numbers[0] if len(numbers) == 1 else None)

@@ -32,14 +32,14 @@ def add_endpoints(bitexts: Bitexts) -> None:
         """A page of pairs with their decisions."""
         found = bitexts.get(bitext)
         where, order = filter_from(found, (state, flag, "", sort, ""))
-        rows = bitexts.catalog.bitext_pairs(
+        rows = bitexts.catalog.bitexts.pairs(
             found.id, where, order, offset=PAGE_ROWS * max(0, int(page)), limit=PAGE_ROWS
         )
         return [{"number": row.number, **_plain(asdict(row.pair))} for row in rows]
 
     def parallel_decide(bitext: str, numbers: list[int], state: str) -> int:
         """Accept, reject or reopen pairs by number; how many changed."""
-        return bitexts.catalog.decide_pairs(
+        return bitexts.catalog.bitexts.decide(
             bitexts.get(bitext).id, [int(number) for number in numbers], to_state(state)
         )
 
@@ -58,7 +58,7 @@ def _to_json(bitexts: Bitexts, bitext: Bitext | None, job: Job | None) -> dict[s
             "bitext": job.id, "name": job.request.name, "state": job.state, "share": job.share,
             "message": job.message,
         }  # fmt: skip
-    counts, standing = bitexts.catalog.bitext_counts(bitext.id), bitexts.standing(bitext)
+    counts, standing = bitexts.catalog.bitexts.counts(bitext.id), bitexts.standing(bitext)
     state = job.state if job and job.request.scored else "done"
     return {
         "bitext": bitext.id, "name": bitext.name, "state": state, "kind": bitext.kind,

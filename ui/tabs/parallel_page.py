@@ -87,7 +87,7 @@ def draw(
         return *shown, *[gr.skip()] * 4, *last
     if bitext is None:
         return *shown, "", "", gr.skip(), "", *last
-    counts = bitexts.catalog.bitext_counts(bitext.id)
+    counts = bitexts.catalog.bitexts.counts(bitext.id)
     return (
         *shown,
         markup.heading(bitext, counts),
@@ -136,10 +136,10 @@ def _grid(
 ) -> str:
     catalog = tab.bitexts.catalog
     where, sort = filter_from(bitext, said)
-    fitting = catalog.count_bitext_pairs(bitext.id, where)
+    fitting = catalog.bitexts.count_pairs(bitext.id, where)
     pages = max(1, -(-fitting // PAGE_ROWS))
     page = min(max(0, int(page or 0)), pages - 1)
-    pairs = catalog.bitext_pairs(bitext.id, where, sort, offset=page * PAGE_ROWS, limit=PAGE_ROWS)
+    pairs = catalog.bitexts.pairs(bitext.id, where, sort, offset=page * PAGE_ROWS, limit=PAGE_ROWS)
     return markup.grid(bitext, counts, markup.Page(pairs, page, pages, fitting, focus))
 
 

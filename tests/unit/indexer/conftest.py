@@ -49,7 +49,7 @@ def fake_store(fake_store_class: Any) -> Any:
 def empty_catalog(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A catalog with its tables, to copy: running the migrations takes longer than most tests."""
     path = tmp_path_factory.mktemp("catalog") / "catalog.sqlite3"
-    Catalog(path).close()
+    Catalog.open(path).close()
     return path
 
 

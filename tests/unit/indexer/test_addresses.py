@@ -69,7 +69,7 @@ def test_sentences_lose_only_the_password() -> None:
 @pytest.mark.parametrize("url", DATABASES)
 def test_databases_that_do_not_answer(url: str, caplog: pytest.LogCaptureFixture) -> None:
     with caplog.at_level(logging.DEBUG), pytest.raises(CatalogError) as caught:
-        Catalog(url)
+        Catalog.open(url)
     logging.getLogger("test").error("failed", exc_info=caught.value)  # as the log of the app would have it
     assert SECRET not in str(caught.value) and SECRET not in caplog.text
     assert SECRET not in repr(caught.value.__cause__)
@@ -140,6 +140,6 @@ def test_a_page_that_cannot_open_its_store_prints_no_password(tmp_path: Path) ->
 
 
 def test_a_catalog_that_is_open_describes_itself_without_a_password() -> None:
-    catalog = Catalog("sqlite://")
-    assert catalog.describe().startswith("sqlite:")
+    catalog = Catalog.open("sqlite://")
+    assert catalog.database.describe().startswith("sqlite:")
     catalog.close()

@@ -119,7 +119,7 @@ def watch(
     secret: Path, fake_library: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> Iterator[Watch]:
     watch = Watch(secret)
-    fake_library.catalog = Catalog(tmp_path / "catalog.sqlite3")
+    fake_library.catalog = Catalog.open(tmp_path / "catalog.sqlite3")
 
     def started(folder: Path, *words: str) -> None:
         request = json.loads((folder / "request.json").read_text())

@@ -17,8 +17,8 @@ LANGUAGES = ("de", "fr", "ja", "und", "zh-Hant", "xx")
 
 @pytest.fixture(scope="module")
 def catalog(tmp_path_factory: pytest.TempPathFactory) -> Any:
-    opened = Catalog(tmp_path_factory.mktemp("listing") / "catalog.sqlite3")
-    made = opened.create_collection(
+    opened = Catalog.open(tmp_path_factory.mktemp("listing") / "catalog.sqlite3")
+    made = opened.collections.create(
         "library", model="fake", contract="{}", contract_digest="0" * 16, dimension=3, created_at=5.0
     )
     rng = random.Random(5)
@@ -34,9 +34,9 @@ def catalog(tmp_path_factory: pytest.TempPathFactory) -> Any:
         )  # fmt: skip
         chosen = rng.sample(LANGUAGES, rng.randrange(1, 5))
         languages[records[-1].id] = {code: rng.randrange(1, 4) for code in chosen}
-    opened.add_finished_documents(records, languages)
+    opened.documents.add_finished(records, languages)
     for number in (3, 40, 41):
-        opened.give_up_pass(records[number].id, "broken")
+        opened.documents.give_up_pass(records[number].id, "broken")
     yield opened
     opened.close()
 
@@ -62,9 +62,9 @@ def sorted_by(document: DocumentInfo, key: markup.SortKey) -> tuple[Any, str]:
 def test_a_page_is_the_beginning_of_the_list(
     catalog: Catalog, words: str, key: markup.SortKey, descending: bool
 ) -> None:
-    collection = catalog.collections()[0]
-    whole = markup.select_documents(catalog.documents(collection.id), words, key, descending=descending)
-    page = catalog.document_page(
+    collection = catalog.collections.infos()[0]
+    whole = markup.select_documents(catalog.documents.infos(collection.id), words, key, descending=descending)
+    page = catalog.listing.page(
         collection.id,
         markup.filter_words(words, collection.languages),
         markup.order_of(key, descending=descending),
@@ -77,8 +77,8 @@ def test_a_page_is_the_beginning_of_the_list(
 
 
 def test_a_page_of_the_table_says_what_is_left(catalog: Catalog, tmp_path: Path) -> None:
-    collection = catalog.collections()[0]
+    collection = catalog.collections.infos()[0]
     order = markup.order_of("added", descending=True)
-    page = catalog.document_page(collection.id, [], order, limit=70)
+    page = catalog.listing.page(collection.id, [], order, limit=70)
     html = markup.page_table(page, collection.documents)
     assert html.count("<tr class=") == 70 and "230 more" in html and "43 documents with warnings" in html

@@ -45,7 +45,7 @@ PAIRS = (
 
 @pytest.fixture
 def bitexts(tmp_path: Path) -> Iterator[Bitexts]:
-    catalog = Catalog(tmp_path / "catalog.sqlite3")
+    catalog = Catalog.open(tmp_path / "catalog.sqlite3")
     library: Any = SimpleNamespace(catalog=catalog, models=list, model="builtin")
     yield Bitexts(library, Access(tmp_path))
     catalog.close()
@@ -78,7 +78,7 @@ def sides(tmp_path: Path) -> tuple[Path, Path]:
 
 @pytest.fixture
 def reviewed(bitexts: Bitexts) -> Bitext:
-    bitexts.catalog.put_bitext(Bitext("b", "port", "mined", "de", "ar", 1.0, 5.0), PAIRS)
+    bitexts.catalog.bitexts.put(Bitext("b", "port", "mined", "de", "ar", 1.0, 5.0), PAIRS)
     return bitexts.get("b")
 
 
@@ -98,7 +98,7 @@ def test_a_run_is_kept_as_files_and_its_pairs_move_into_the_catalog(
     assert bitexts.all() == []
     finish(job)
     bitexts.settle()
-    bitexts.catalog.decide_pairs(job.id, [0], "accepted")
+    bitexts.catalog.bitexts.decide(job.id, [0], "accepted")
     bitexts.settle()  # again: decisions stay
     [found] = bitexts.all()
     assert (found.kind, found.source_language, found.threshold) == ("mined", "de", 1.0)
@@ -178,7 +178,7 @@ def test_a_segmenter_that_is_missing_is_said_before_the_start(
 ) -> None:
     monkeypatch.setitem(sys.modules, "icu4py.breakers", None)
     wanted = replace(WANTED, segmenter="icu")
-    bitexts.catalog.create_collection("port", **CONTRACT)
+    bitexts.catalog.collections.create("port", **CONTRACT)
     for begin in (
         lambda: bitexts.runs.start_files(*sides, wanted),
         lambda: bitexts.runs.start_collection("port", "de", "ar", wanted),
@@ -199,7 +199,7 @@ def test_passages_of_a_collection_are_cut_by_the_chosen_segmenter(
 
     pytest.importorskip("icu4py", reason="needs the extra 'segmenter'")
     monkeypatch.setattr("indexer.bitext.sources.collection_sentences", sentences)
-    bitexts.catalog.create_collection("port", **CONTRACT)
+    bitexts.catalog.collections.create("port", **CONTRACT)
     bitexts.runs.start_collection("port", "de", "ar", replace(WANTED, segmenter="icu"))
     assert cut == [icu_spans, icu_spans]
 
@@ -240,20 +240,20 @@ def test_brought_pairs_get_scores_and_keep_what_was_decided(
         bitexts.score(brought.id)
     given = list(read_pairs_file(job.folder / job.request.source))
     assert [pair.source for pair in given] == [pair.source for pair in PAIRS]
-    bitexts.catalog.decide_pairs(brought.id, [2], "rejected")  # meanwhile
-    bitexts.catalog.edit_pair(brought.id, 0, "Guten Tag.", given[0].target)
+    bitexts.catalog.bitexts.decide(brought.id, [2], "rejected")  # meanwhile
+    bitexts.catalog.bitexts.edit_pair(brought.id, 0, "Guten Tag.", given[0].target)
     finish(job)
     bitexts.settle()
     found = bitexts.get(brought.id)
     assert (found.threshold, found.details, found.name) == (1.0, {"cap": None}, brought.name)
     assert found.revision > brought.revision and bitexts.runs.get(job.id) is None
-    pairs = list(bitexts.catalog.iter_bitext_pairs(found.id))
+    pairs = list(bitexts.catalog.bitexts.iter_pairs(found.id))
     assert [(pair.score, pair.flags) for pair in pairs] == [(pair.score, pair.flags) for pair in PAIRS]
     assert [pair.state for pair in pairs] == ["accepted", "open", "rejected"]
     assert [pair.source for pair in pairs] == ["Guten Tag.", *(pair.source for pair in PAIRS[1:])]
     standing = bitexts.standing(found)
     assert standing is not None and (standing.above, standing.scored) == (2, 3)
-    assert bitexts.catalog.undo_change(found.id) == [0]
+    assert bitexts.catalog.bitexts.undo(found.id) == [0]
 
 
 def test_only_brought_pairs_are_scored_and_cancelling_leaves_them(
@@ -283,7 +283,7 @@ def test_flags_of_others_stay_when_pairs_are_scored(
 def test_every_format_comes_back_for_review(
     bitexts: Bitexts, reviewed: Bitext, tmp_path: Path, kind: str
 ) -> None:
-    bitexts.catalog.decide_pairs("b", [1], "rejected")
+    bitexts.catalog.bitexts.decide("b", [1], "rejected")
     path = export(bitexts.catalog, bitexts.get("b"), kind, "all", tmp_path / "out" / "pairs")
     brought = bitexts.open_pairs(path)
     found = list(pairs_of(bitexts.catalog, brought, "all"))
@@ -296,8 +296,8 @@ def test_every_format_comes_back_for_review(
 
 
 def test_scopes_of_an_export(bitexts: Bitexts, reviewed: Bitext) -> None:
-    bitexts.catalog.decide_pairs("b", [1], "rejected")
-    bitexts.catalog.decide_pairs("b", [2], "accepted")
+    bitexts.catalog.bitexts.decide("b", [1], "rejected")
+    bitexts.catalog.bitexts.decide("b", [2], "accepted")
 
     def numbers(scope: str) -> list[float]:
         return [pair.score for pair in pairs_of(bitexts.catalog, reviewed, scope)]
@@ -327,7 +327,7 @@ def test_what_a_file_lacks_is_left_out_and_counted(bitexts: Bitexts, tmp_path: P
     path = tmp_path / "brought.tsv"
     path.write_text("a\tA\nalone\nb\t\nc\tC\n", encoding="utf-8")
     brought = bitexts.open_pairs(path)
-    assert bitexts.catalog.count_bitext_pairs(brought.id) == 2
+    assert bitexts.catalog.bitexts.count_pairs(brought.id) == 2
     assert bitexts.get(brought.id).details["dropped"] == {"damaged": 1, "empty side": 1}
 
 

@@ -31,38 +31,38 @@ PAIRS = (
 
 @pytest.fixture(params=URLS)
 def catalog(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Catalog]:
-    opened = Catalog(
+    opened = Catalog.open(
         tmp_path / "catalog.sqlite3" if request.param == "sqlite" else os.environ["DATABASE_URL"]
     )
-    for one in opened.bitexts():
-        opened.drop_bitext(one.id)
-    opened.put_bitext(Bitext("b1", "port", "mined", "de", "ar", 1.0, 5.0, details={"cap": 1.3}), PAIRS)
+    for one in opened.bitexts.all():
+        opened.bitexts.drop(one.id)
+    opened.bitexts.put(Bitext("b1", "port", "mined", "de", "ar", 1.0, 5.0, details={"cap": 1.3}), PAIRS)
     yield opened
     opened.close()
 
 
 def numbers(catalog: Catalog, where: PairFilter | None = None, sort: str = "best") -> list[int]:
-    return [one.number for one in catalog.bitext_pairs("b1", where, sort)]  # type: ignore[arg-type]
+    return [one.number for one in catalog.bitexts.pairs("b1", where, sort)]  # type: ignore[arg-type]
 
 
 def states(catalog: Catalog) -> list[str]:
-    return [one.pair.state for one in catalog.bitext_pairs("b1", sort="text")]
+    return [one.pair.state for one in catalog.bitexts.pairs("b1", sort="text")]
 
 
 def test_what_goes_in_comes_out(catalog: Catalog) -> None:
-    found = [one.pair for one in catalog.bitext_pairs("b1", sort="text")]
+    found = [one.pair for one in catalog.bitexts.pairs("b1", sort="text")]
     assert found[:3] == list(PAIRS[:3])
     assert math.isnan(found[3].score) and found[3].source == PAIRS[3].source
-    assert [pair.source for pair in catalog.iter_bitext_pairs("b1")] == [pair.source for pair in PAIRS]
-    known = catalog.bitext("b1")
+    assert [pair.source for pair in catalog.bitexts.iter_pairs("b1")] == [pair.source for pair in PAIRS]
+    known = catalog.bitexts.find("b1")
     assert known is not None and (known.threshold, dict(known.details)) == (1.0, {"cap": 1.3})
-    assert catalog.bitext("b2") is None
+    assert catalog.bitexts.find("b2") is None
 
 
 def test_hostile_text_is_stored(catalog: Catalog) -> None:
     odd = Pair("a\0b\ud800", "%_\\ '; DROP TABLE bitexts; --", 1.0)
-    catalog.put_bitext(Bitext("b2", "\0name", "imported"), [odd])
-    [found] = catalog.bitext_pairs("b2")
+    catalog.bitexts.put(Bitext("b2", "\0name", "imported"), [odd])
+    [found] = catalog.bitexts.pairs("b2")
     assert (found.pair.source, found.pair.target) == ("a\ufffdb\ufffd", odd.target)
 
 
@@ -76,86 +76,86 @@ def test_sorting_filtering_and_paging(catalog: Catalog) -> None:
     assert numbers(catalog, PairFilter(most=1.0)) == [2]
     assert numbers(catalog, PairFilter(words="HUND")) == [2]
     assert numbers(catalog, PairFilter(words="100 %")) == [3]
-    assert [one.number for one in catalog.bitext_pairs("b1", offset=1, limit=2)] == [1, 2]
-    assert catalog.count_bitext_pairs("b1", PairFilter(flag="numbers")) == 1
+    assert [one.number for one in catalog.bitexts.pairs("b1", offset=1, limit=2)] == [1, 2]
+    assert catalog.bitexts.count_pairs("b1", PairFilter(flag="numbers")) == 1
 
 
 def test_decisions_are_kept_and_taken_back_one_by_one(catalog: Catalog) -> None:
-    assert catalog.decide_pairs("b1", [0], "accepted") == 1
-    assert catalog.decide_pairs("b1", [0], "accepted") == 0  # no change, so nothing to take back
-    catalog.decide_pairs("b1", [2], "rejected")
+    assert catalog.bitexts.decide("b1", [0], "accepted") == 1
+    assert catalog.bitexts.decide("b1", [0], "accepted") == 0  # no change, so nothing to take back
+    catalog.bitexts.decide("b1", [2], "rejected")
     assert states(catalog) == ["accepted", "open", "rejected", "open"]
-    assert catalog.undo_change("b1") == [2]
-    assert catalog.undo_change("b1") == [0]
-    assert catalog.undo_change("b1") == []
+    assert catalog.bitexts.undo("b1") == [2]
+    assert catalog.bitexts.undo("b1") == [0]
+    assert catalog.bitexts.undo("b1") == []
     assert states(catalog) == ["open"] * 4
 
 
 def test_many_are_decided_and_taken_back_at_once(catalog: Catalog) -> None:
-    catalog.decide_pairs("b1", [1], "rejected")
-    assert catalog.decide_all("b1", PairFilter(state="open", least=1.0), "accepted") == 1
+    catalog.bitexts.decide("b1", [1], "rejected")
+    assert catalog.bitexts.decide_all("b1", PairFilter(state="open", least=1.0), "accepted") == 1
     assert states(catalog) == ["accepted", "rejected", "open", "open"]
-    assert catalog.undo_change("b1") == [0]
+    assert catalog.bitexts.undo("b1") == [0]
     assert states(catalog)[1] == "rejected"
 
 
 def test_edits_are_marked_and_taken_back(catalog: Catalog) -> None:
-    catalog.edit_pair("b1", 2, "Der Hund.", " كلب. ")
-    catalog.edit_pair("b1", 2, "Ein Hund.", "كلب.")
-    [edited] = catalog.bitext_pairs("b1", PairFilter(state="edited"))
+    catalog.bitexts.edit_pair("b1", 2, "Der Hund.", " كلب. ")
+    catalog.bitexts.edit_pair("b1", 2, "Ein Hund.", "كلب.")
+    [edited] = catalog.bitexts.pairs("b1", PairFilter(state="edited"))
     assert (edited.pair.target, edited.pair.state, edited.before) == (
         "كلب.",
         "accepted",
         ("Der Hund.", "قطة."),
     )
-    assert catalog.bitext_counts("b1").edited == 1
-    catalog.undo_change("b1")
-    catalog.undo_change("b1")
-    found = catalog.bitext_pair("b1", 2)
+    assert catalog.bitexts.counts("b1").edited == 1
+    catalog.bitexts.undo("b1")
+    catalog.bitexts.undo("b1")
+    found = catalog.bitexts.find_pair("b1", 2)
     assert found is not None and (found.pair, found.before) == (PAIRS[2], None)
 
 
 @pytest.mark.parametrize(("number", "target", "words"), [(1, "  ", "empty side"), (99, "x", "no pair 100")])
 def test_an_edit_that_cannot_be_is_refused(catalog: Catalog, number: int, target: str, words: str) -> None:
     with pytest.raises(CatalogError, match=words):
-        catalog.edit_pair("b1", number, "x", target)
+        catalog.bitexts.edit_pair("b1", number, "x", target)
     assert states(catalog) == ["open"] * 4
 
 
 def test_two_windows_see_each_others_changes(catalog: Catalog) -> None:
-    seen = catalog.bitext("b1")
-    catalog.decide_pairs("b1", [0], "accepted")
-    now = catalog.bitext("b1")
+    seen = catalog.bitexts.find("b1")
+    catalog.bitexts.decide("b1", [0], "accepted")
+    now = catalog.bitexts.find("b1")
     assert seen is not None and now is not None and now.revision > seen.revision
-    catalog.set_bitext_threshold("b1", 1.2)
-    after = catalog.bitext("b1")
+    catalog.bitexts.set_threshold("b1", 1.2)
+    after = catalog.bitexts.find("b1")
     assert after is not None and (after.threshold, after.revision) == (1.2, now.revision + 1)
 
 
 def test_counts(catalog: Catalog) -> None:
-    catalog.decide_pairs("b1", [0, 1], "accepted")
-    counts = catalog.bitext_counts("b1")
+    catalog.bitexts.decide("b1", [0, 1], "accepted")
+    counts = catalog.bitexts.counts("b1")
     assert (counts.total, counts.of("accepted"), counts.of("rejected")) == (4, 2, 0)
     assert counts.flags == {"numbers": 1, "length": 1, "suspicious": 1}
 
 
 def test_an_edited_pair_was_not_right(catalog: Catalog) -> None:
-    catalog.decide_pairs("b1", [0], "accepted")
-    catalog.edit_pair("b1", 1, "Vier Schiffe.", "ثلاث سفن.")
-    assert sorted(catalog.reviewed_scores("b1")) == [(1.12, False), (1.31, True)]
+    catalog.bitexts.decide("b1", [0], "accepted")
+    catalog.bitexts.edit_pair("b1", 1, "Vier Schiffe.", "ثلاث سفن.")
+    assert sorted(catalog.bitexts.reviewed_scores("b1")) == [(1.12, False), (1.31, True)]
 
 
 def test_pairs_go_with_their_bitext(catalog: Catalog) -> None:
-    catalog.decide_pairs("b1", [0], "accepted")
-    catalog.drop_bitext("b1")
-    assert catalog.bitexts() == [] and catalog.count_bitext_pairs("b1") == 0
+    catalog.bitexts.decide("b1", [0], "accepted")
+    catalog.bitexts.drop("b1")
+    assert catalog.bitexts.all() == [] and catalog.bitexts.count_pairs("b1") == 0
 
 
 def test_putting_again_starts_over(catalog: Catalog) -> None:
-    catalog.decide_pairs("b1", [0], "accepted")
-    catalog.put_bitext(Bitext("b1", "port", "mined"), PAIRS[:2])
+    catalog.bitexts.decide("b1", [0], "accepted")
+    catalog.bitexts.put(Bitext("b1", "port", "mined"), PAIRS[:2])
     assert states(catalog) == ["open", "open"]
-    assert catalog.undo_change("b1") == []
+    assert catalog.bitexts.undo("b1") == []
 
 
 def test_reviewing_the_best_first_does_not_flatter() -> None:
@@ -190,28 +190,28 @@ def test_signs_that_no_database_takes_lose_nothing_else(catalog: Catalog) -> Non
         "a\0b\ud800", "c\0d", 1.0, "d\0e", "en\0", flags=("numbers",), source_origin="x\0", target_origin="y\udfff",
         meta=(("k\0", "v\0"),),
     )  # fmt: skip
-    catalog.put_bitext(Bitext("odd", "n\0", "mined", "d\0e", "en\0", None, 6.0, details={"a": "b\0"}), [odd])
-    (found,) = catalog.iter_bitext_pairs("odd")
+    catalog.bitexts.put(Bitext("odd", "n\0", "mined", "d\0e", "en\0", None, 6.0, details={"a": "b\0"}), [odd])
+    (found,) = catalog.bitexts.iter_pairs("odd")
     assert (found.source, found.target, found.source_language) == (
         "a\ufffdb\ufffd", "c\ufffdd", "d\ufffde",
     )  # fmt: skip
-    catalog.edit_pair("odd", 0, "neu\0", "new\ud800")
-    assert next(catalog.iter_bitext_pairs("odd")).target == "new\ufffd"
-    assert catalog.count_bitext_pairs("odd", PairFilter(words="neu\0")) == 1
-    catalog.describe_bitext("odd", "de\0", "en", None)
-    known = catalog.bitext("odd")
+    catalog.bitexts.edit_pair("odd", 0, "neu\0", "new\ud800")
+    assert next(catalog.bitexts.iter_pairs("odd")).target == "new\ufffd"
+    assert catalog.bitexts.count_pairs("odd", PairFilter(words="neu\0")) == 1
+    catalog.bitexts.describe("odd", "de\0", "en", None)
+    known = catalog.bitexts.find("odd")
     assert known is not None and known.source_language == "de\ufffd"
-    catalog.drop_bitext("odd")
+    catalog.bitexts.drop("odd")
 
 
 def test_two_writers_at_once_lose_no_change(catalog: Catalog) -> None:
     pairs = [Pair(f"s{number}", f"t{number}", 1.0, "de", "ar") for number in range(40)]
-    catalog.put_bitext(Bitext("busy", "busy", "mined", "de", "ar", None, 7.0), pairs)
-    other = Catalog(catalog._engine.url.render_as_string(hide_password=False))
+    catalog.bitexts.put(Bitext("busy", "busy", "mined", "de", "ar", None, 7.0), pairs)
+    other = Catalog.open(catalog.database._engine.url.render_as_string(hide_password=False))
 
     def decide(writer: Catalog, numbers: range) -> None:
         for number in numbers:
-            writer.decide_pairs("busy", [number], "accepted")
+            writer.bitexts.decide("busy", [number], "accepted")
 
     try:
         with ThreadPoolExecutor() as pool:
@@ -221,11 +221,11 @@ def test_two_writers_at_once_lose_no_change(catalog: Catalog) -> None:
             ]
             for one in both:
                 one.result()
-        assert catalog.bitext_counts("busy").states == {"accepted": 40}
-        undone = [catalog.undo_change("busy") for _ in range(40)]
+        assert catalog.bitexts.counts("busy").states == {"accepted": 40}
+        undone = [catalog.bitexts.undo("busy") for _ in range(40)]
         assert sorted(number for numbers in undone for number in numbers) == list(range(40))
-        known = catalog.bitext("busy")
+        known = catalog.bitexts.find("busy")
         assert known is not None and known.revision == 80
     finally:
         other.close()
-        catalog.drop_bitext("busy")
+        catalog.bitexts.drop("busy")

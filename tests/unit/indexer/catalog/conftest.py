@@ -19,12 +19,12 @@ URLS = ["sqlite", *(["postgresql"] if "DATABASE_URL" in os.environ else [])]
 @pytest.fixture(params=URLS)
 def catalog(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Catalog]:
     if request.param == "sqlite":
-        opened = Catalog(tmp_path / "catalog.sqlite3")
+        opened = Catalog.open(tmp_path / "catalog.sqlite3")
     else:
-        opened = Catalog(os.environ["DATABASE_URL"])
-        for one in opened.collection_records():
-            opened.drop_collection(one.id)
-        with opened.write() as connection:
+        opened = Catalog.open(os.environ["DATABASE_URL"])
+        for one in opened.collections.records():
+            opened.collections.drop(one.id)
+        with opened.database.write() as connection:
             connection.execute(text("DELETE FROM jobs"))
             connection.execute(text("DELETE FROM settings"))
     yield opened
@@ -36,7 +36,7 @@ class Shelf:
 
     def __init__(self, catalog: Catalog, name: str = "library") -> None:
         self.catalog = catalog
-        self.collection: CollectionRecord = catalog.create_collection(
+        self.collection: CollectionRecord = catalog.collections.create(
             name, model="fake", contract="{}", contract_digest="0" * 16, dimension=3, created_at=5.0
         )
 
@@ -67,28 +67,28 @@ class Shelf:
             )
             for number, language in enumerate(spoken)
         ]
-        self.catalog.put_documents([record])
-        self.catalog.put_chunks(chunks)
+        self.catalog.documents.put([record])
+        self.catalog.chunks.put(chunks)
         return record, chunks
 
     def add(self, path: str, languages: dict[str, int], **values: Any) -> DocumentRecord:
         """A document that is read from end to end; as the catalog has it then."""
         warnings = values.get("warnings", ())
         record, chunks = self.begin(path, languages, **values)
-        self.catalog.mark_chunks([one.id for one in chunks], "indexed")
+        self.catalog.chunks.mark([one.id for one in chunks], "indexed")
         result = PassResult(record.title, record.file_type, warnings=warnings)
-        self.catalog.finish_documents({record.id: result})
-        return self.catalog.document_records([record.id])[0]
+        self.catalog.documents.finish({record.id: result})
+        return self.catalog.documents.records([record.id])[0]
 
     def remove_stale(self) -> None:
         """As ingest does after a pass."""
-        self.catalog.delete_chunks(self.catalog.stale_chunk_ids(self.collection.id))
+        self.catalog.chunks.delete(self.catalog.chunks.stale(self.collection.id))
 
     def kept(self) -> tuple[int, int, dict[str, int], dict[str, int]]:
         """Documents, passages, passages by language and by folder, all from the counters."""
-        info = next(one for one in self.catalog.collections() if one.id == self.collection.id)
-        folders = self.catalog.facets(self.collection.id)["folder"]
-        assert info.chunks == self.catalog.count_chunks(self.collection.id)
+        info = next(one for one in self.catalog.collections.infos() if one.id == self.collection.id)
+        folders = self.catalog.facets.counts(self.collection.id)["folder"]
+        assert info.chunks == self.catalog.facets.count_chunks(self.collection.id)
         return info.documents, info.chunks, dict(info.languages), dict(folders)
 
 

@@ -22,7 +22,7 @@ def collection(catalog: Catalog) -> CollectionRecord:
 
 
 def make_collection(catalog: Catalog, name: str) -> CollectionRecord:
-    return catalog.create_collection(
+    return catalog.collections.create(
         name, model="fake", contract="{}", contract_digest="0123456789abcdef", dimension=3, created_at=5.0
     )
 
@@ -58,10 +58,10 @@ def make_chunks(
 
 
 def index(catalog: Catalog, document: DocumentRecord, chunks: list[ChunkRecord]) -> None:
-    catalog.put_documents([document])
-    catalog.put_chunks(chunks)
-    catalog.mark_chunks([one.id for one in chunks], "indexed")
-    catalog.finish_documents({document.id: PassResult("Title", "txt", "utf-8", 3, ("odd",))})
+    catalog.documents.put([document])
+    catalog.chunks.put(chunks)
+    catalog.chunks.mark([one.id for one in chunks], "indexed")
+    catalog.documents.finish({document.id: PassResult("Title", "txt", "utf-8", 3, ("odd",))})
 
 
 def test_slices_cover_everything_in_order() -> None:
@@ -83,10 +83,10 @@ def test_folders_of_a_path(path: str, folder: str, ancestors: list[str]) -> None
 
 
 def test_collections_are_found_by_name_and_id(catalog: Catalog, collection: CollectionRecord) -> None:
-    assert catalog.collection("library") == catalog.collection(collection.id) == collection
+    assert catalog.collections.get("library") == catalog.collections.get(collection.id) == collection
     assert collection.store_name == f"{collection.id}-01234567"
     with pytest.raises(CollectionError, match="Known collections: 'library'"):
-        catalog.collection("libary")
+        catalog.collections.get("libary")
 
 
 def test_a_name_is_taken_once(catalog: Catalog, collection: CollectionRecord) -> None:
@@ -101,18 +101,18 @@ def test_a_finished_document_comes_out_as_it_went_in(catalog: Catalog, collectio
     document = make_document(collection)
     chunks = make_chunks(document, 3) + make_chunks(document, 1, "ja", offset=50)
     index(catalog, document, chunks)
-    (info,) = catalog.documents(collection.id)
+    (info,) = catalog.documents.infos(collection.id)
     assert (info.title, info.pages, info.state, info.chunks) == ("Title", 3, "indexed", 4)
     assert dict(info.languages) == {"de": 3, "ja": 1}
     assert info.added_at == datetime.fromtimestamp(100, UTC)
     assert info.stored_path == "/disk/a/b.txt"
-    (record,) = catalog.document_records([document.id])
+    (record,) = catalog.documents.records([document.id])
     assert (record.content_hash, record.pending_hash, record.generation) == ("h1", None, 1)
     assert record.warnings == ("odd",)
-    (summary,) = catalog.collections()
+    (summary,) = catalog.collections.infos()
     assert (summary.documents, summary.chunks, dict(summary.languages)) == (1, 4, {"de": 3, "ja": 1})
-    assert catalog.count_chunks(collection.id) == 4
-    assert catalog.documents_by_id([document.id, "unknown"]) == [info]
+    assert catalog.facets.count_chunks(collection.id) == 4
+    assert catalog.documents.by_id([document.id, "unknown"]) == [info]
 
 
 def test_chunks_come_in_the_order_of_the_ids(catalog: Catalog, collection: CollectionRecord) -> None:
@@ -120,11 +120,11 @@ def test_chunks_come_in_the_order_of_the_ids(catalog: Catalog, collection: Colle
     chunks = make_chunks(document, 1200)
     index(catalog, document, chunks)
     ids = [one.id for one in reversed(chunks)]
-    found = catalog.chunks_by_id([*ids, "unknown"])
+    found = catalog.chunks.by_id([*ids, "unknown"])
     assert [one.id for one in found] == ids
     assert found[0].chunk == chunks[-1].chunk
     assert (found[0].document, found[0].collection, found[0].title) == ("a/b.txt", "library", "Title")
-    assert [one.chunk for one in catalog.chunk_records(ids)] == [one.chunk for one in reversed(chunks)]
+    assert [one.chunk for one in catalog.chunks.records(ids)] == [one.chunk for one in reversed(chunks)]
 
 
 def test_context_is_in_reading_order_and_stops_at_the_ends(
@@ -133,23 +133,23 @@ def test_context_is_in_reading_order_and_stops_at_the_ends(
     document = make_document(collection)
     chunks = make_chunks(document, 6)
     index(catalog, document, chunks)
-    assert [one.chunk.ordinal for one in catalog.context(chunks[2].id, 1, 2)] == [1, 2, 3, 4]
-    assert [one.chunk.ordinal for one in catalog.context(chunks[0].id, 3, 1)] == [0, 1]
-    assert catalog.context("unknown", 3, 3) == []
+    assert [one.chunk.ordinal for one in catalog.chunks.context(chunks[2].id, 1, 2)] == [1, 2, 3, 4]
+    assert [one.chunk.ordinal for one in catalog.chunks.context(chunks[0].id, 3, 1)] == [0, 1]
+    assert catalog.chunks.context("unknown", 3, 3) == []
 
 
 def test_chunks_are_pending_until_marked(catalog: Catalog, collection: CollectionRecord) -> None:
     document = make_document(collection)
     chunks = make_chunks(document, 5)
-    catalog.put_documents([document])
-    catalog.put_chunks(chunks)
-    assert catalog.chunk_states(collection.id) == (0, 5)
-    catalog.mark_chunks([one.id for one in chunks[:2]], "indexed")
-    assert catalog.chunk_states(collection.id) == (2, 3)
+    catalog.documents.put([document])
+    catalog.chunks.put(chunks)
+    assert catalog.chunks.states(collection.id) == (0, 5)
+    catalog.chunks.mark([one.id for one in chunks[:2]], "indexed")
+    assert catalog.chunks.states(collection.id) == (2, 3)
     ids = [one.id for one in chunks]
-    assert catalog.indexed_among(ids, 1) == set(ids[:2])
-    assert catalog.indexed_among(ids, 2) == set()
-    assert [one.id for one in catalog.unfinished_documents()] == [document.id]
+    assert catalog.chunks.indexed_among(ids, 1) == set(ids[:2])
+    assert catalog.chunks.indexed_among(ids, 2) == set()
+    assert [one.id for one in catalog.documents.unfinished()] == [document.id]
 
 
 def test_a_second_pass_makes_the_first_stale(catalog: Catalog, collection: CollectionRecord) -> None:
@@ -159,16 +159,16 @@ def test_a_second_pass_makes_the_first_stale(catalog: Catalog, collection: Colle
     second = replace(document, generation=1, content_hash="h1", pending_hash="h2", state="pending")
     kept = [replace(old[0], generation=2)]
     new = make_chunks(second, 2, "fr", offset=10)
-    catalog.put_documents([second])
-    catalog.put_chunks(kept + new)
-    assert catalog.stale_chunk_ids(collection.id) == []  # the first pass counts until the second ends
-    catalog.mark_chunks([one.id for one in kept + new], "indexed")
-    catalog.finish_documents({document.id: PassResult("T", "txt")})
-    stale = catalog.stale_chunk_ids(collection.id)
+    catalog.documents.put([second])
+    catalog.chunks.put(kept + new)
+    assert catalog.chunks.stale(collection.id) == []  # the first pass counts until the second ends
+    catalog.chunks.mark([one.id for one in kept + new], "indexed")
+    catalog.documents.finish({document.id: PassResult("T", "txt")})
+    stale = catalog.chunks.stale(collection.id)
     assert sorted(stale) == sorted(one.id for one in old[1:])
-    assert catalog.documents(collection.id)[0].chunks == 3
-    catalog.delete_chunks(stale)
-    assert sorted(catalog.document_chunk_ids([document.id])) == sorted(one.id for one in kept + new)
+    assert catalog.documents.infos(collection.id)[0].chunks == 3
+    catalog.chunks.delete(stale)
+    assert sorted(catalog.chunks.of_documents([document.id])) == sorted(one.id for one in kept + new)
 
 
 def test_giving_up_a_pass_restores_the_one_before(catalog: Catalog, collection: CollectionRecord) -> None:
@@ -177,13 +177,13 @@ def test_giving_up_a_pass_restores_the_one_before(catalog: Catalog, collection: 
     index(catalog, document, old)
     second = replace(document, generation=1, content_hash="h1", pending_hash="h2", state="pending")
     new = make_chunks(second, 2, offset=10)
-    catalog.put_documents([second])
-    catalog.put_chunks([replace(one, generation=2) for one in old[:2]] + new)
-    catalog.give_up_pass(document.id, "broken")
-    assert sorted(catalog.stale_chunk_ids(collection.id)) == sorted(one.id for one in new)
-    (info,) = catalog.documents(collection.id)
+    catalog.documents.put([second])
+    catalog.chunks.put([replace(one, generation=2) for one in old[:2]] + new)
+    catalog.documents.give_up_pass(document.id, "broken")
+    assert sorted(catalog.chunks.stale(collection.id)) == sorted(one.id for one in new)
+    (info,) = catalog.documents.infos(collection.id)
     assert (info.state, info.error, info.chunks) == ("failed", "broken", 4)
-    states = dict(catalog.iter_chunk_states(collection.id))
+    states = dict(catalog.chunks.iter_states(collection.id))
     assert {states[one.id] for one in old} == {"indexed"}
 
 
@@ -194,92 +194,92 @@ def test_facets_count_under_the_other_filters(catalog: Catalog, collection: Coll
     index(catalog, first, make_chunks(first, 3, "de"))
     index(catalog, second, make_chunks(second, 2, "fr"))
     index(catalog, third, make_chunks(third, 1, "de"))
-    assert catalog.facets(collection.id) == {
+    assert catalog.facets.counts(collection.id) == {
         "language": {"de": 4, "fr": 2},
         "file_type": {"txt": 6},
         "folder": {"x": 3, "x/y": 2, "x_y": 1},
     }
-    by_language = catalog.facets(collection.id, Where(languages=("fr",)))
+    by_language = catalog.facets.counts(collection.id, Where(languages=("fr",)))
     assert by_language["language"] == {"de": 4, "fr": 2}
     assert by_language["folder"] == {"x/y": 2}
-    assert catalog.facets(collection.id, Where(folders=("x",)))["language"] == {"de": 3, "fr": 2}
+    assert catalog.facets.counts(collection.id, Where(folders=("x",)))["language"] == {"de": 3, "fr": 2}
     late = Where(added_after=datetime.fromtimestamp(150, UTC))
-    assert catalog.facets(collection.id, late)["folder"] == {"x/y": 2}
+    assert catalog.facets.counts(collection.id, late)["folder"] == {"x/y": 2}
     early = Where(added_before=datetime.fromtimestamp(200, UTC))  # exclusive, as in the vector store
-    assert catalog.facets(collection.id, early)["folder"] == {"x": 3, "x_y": 1}
+    assert catalog.facets.counts(collection.id, early)["folder"] == {"x": 3, "x_y": 1}
 
 
 def test_facets_follow_changes(catalog: Catalog, collection: CollectionRecord) -> None:
     document = make_document(collection)
     index(catalog, document, make_chunks(document, 2))
-    assert catalog.facets(collection.id)["language"] == {"de": 2}
-    catalog.delete_documents([document.id])
-    assert catalog.facets(collection.id)["language"] == {}
+    assert catalog.facets.counts(collection.id)["language"] == {"de": 2}
+    catalog.documents.delete([document.id])
+    assert catalog.facets.counts(collection.id)["language"] == {}
 
 
 def test_deleting_a_document_takes_its_chunks(catalog: Catalog, collection: CollectionRecord) -> None:
     document = make_document(collection)
     chunks = make_chunks(document, 3)
     index(catalog, document, chunks)
-    catalog.delete_documents([document.id])
-    assert catalog.chunks_by_id([one.id for one in chunks]) == []
-    assert catalog.integrity_problems() == []
+    catalog.documents.delete([document.id])
+    assert catalog.chunks.by_id([one.id for one in chunks]) == []
+    assert catalog.database.integrity_problems() == []
 
 
 def test_dropping_a_collection_takes_everything(catalog: Catalog, collection: CollectionRecord) -> None:
     document = make_document(collection)
     index(catalog, document, make_chunks(document, 3))
-    catalog.set_setting("confidence", {"a": 1}, scope=collection.id)
-    catalog.drop_collection(collection.id)
-    assert catalog.collections() == []
-    assert catalog.get_setting("confidence", scope=collection.id) is None
-    assert catalog.document_records([document.id]) == []
+    catalog.settings.set("confidence", {"a": 1}, scope=collection.id)
+    catalog.collections.drop(collection.id)
+    assert catalog.collections.infos() == []
+    assert catalog.settings.get("confidence", scope=collection.id) is None
+    assert catalog.documents.records([document.id]) == []
 
 
 def test_the_sample_is_spread_and_repeatable(catalog: Catalog, collection: CollectionRecord) -> None:
     document = make_document(collection)
     chunks = make_chunks(document, 900)
     index(catalog, document, chunks)
-    sample = catalog.sample_chunks(collection.id, 30, seed=1)
+    sample = catalog.chunks.sample(collection.id, 30, seed=1)
     assert len(sample) == len(set(sample)) == 30
-    assert sample == catalog.sample_chunks(collection.id, 30, seed=1)
-    assert sample != catalog.sample_chunks(collection.id, 30, seed=2)
-    ordinals = sorted(one.chunk.ordinal for one in catalog.chunks_by_id(sample))
+    assert sample == catalog.chunks.sample(collection.id, 30, seed=1)
+    assert sample != catalog.chunks.sample(collection.id, 30, seed=2)
+    ordinals = sorted(one.chunk.ordinal for one in catalog.chunks.by_id(sample))
     assert ordinals[0] < 300 < 600 < ordinals[-1]
-    assert len(catalog.sample_chunks(collection.id, 5000)) == 900
+    assert len(catalog.chunks.sample(collection.id, 5000)) == 900
 
 
 def test_settings_are_scoped(catalog: Catalog) -> None:
-    catalog.set_setting("k", [1, 2])
-    catalog.set_setting("k", {"x": "é"}, scope="c")
-    assert catalog.get_setting("k") == [1, 2]
-    assert catalog.get_setting("k", scope="c") == {"x": "é"}
-    catalog.set_setting("k", None)
-    assert catalog.get_setting("k", "nothing") == "nothing"
+    catalog.settings.set("k", [1, 2])
+    catalog.settings.set("k", {"x": "é"}, scope="c")
+    assert catalog.settings.get("k") == [1, 2]
+    assert catalog.settings.get("k", scope="c") == {"x": "é"}
+    catalog.settings.set("k", None)
+    assert catalog.settings.get("k", "nothing") == "nothing"
 
 
 def test_a_nul_in_a_text_is_no_obstacle(catalog: Catalog, collection: CollectionRecord) -> None:
     document = make_document(collection)
     chunk = make_chunks(document, 1)[0]
     index(catalog, document, [replace(chunk, chunk=replace(chunk.chunk, text="a\0b"))])
-    (found,) = catalog.chunks_by_id([chunk.id])
+    (found,) = catalog.chunks.by_id([chunk.id])
     assert found.chunk.text == "a\ufffdb"
 
 
 def test_a_failed_write_changes_nothing(catalog: Catalog, collection: CollectionRecord) -> None:
     document = make_document(collection)
     orphan = replace(make_chunks(document, 1)[0], document_id=str(uuid.uuid4()))
-    catalog.put_documents([document])
+    catalog.documents.put([document])
     with pytest.raises(CatalogError, match=r"refused: .*(FOREIGN|foreign)"):
-        catalog.put_chunks([*make_chunks(document, 2, offset=5), orphan])
-    assert catalog.document_chunk_ids([document.id]) == []
+        catalog.chunks.put([*make_chunks(document, 2, offset=5), orphan])
+    assert catalog.chunks.of_documents([document.id]) == []
 
 
 def schema_differences(catalog: Catalog) -> list[object]:
     from alembic.autogenerate import compare_metadata
     from alembic.migration import MigrationContext
 
-    with catalog.read() as connection:
+    with catalog.database.read() as connection:
         context = MigrationContext.configure(connection, opts={"compare_type": True})
         assert context.get_current_revision() == HEAD
         return list(compare_metadata(context, Base.metadata))
@@ -301,16 +301,16 @@ def test_a_catalog_from_before_parallel_text_is_brought_up(
 
     config = Config()
     config.set_main_option("script_location", str(database._MIGRATIONS))
-    with catalog._engine.connect() as connection, connection.begin():
+    with catalog.database._engine.connect() as connection, connection.begin():
         config.attributes["connection"] = connection
         command.downgrade(config, "0001")
         assert not connection.dialect.has_table(connection, "bitext_pairs")
-    reopened = Catalog(catalog._engine.url.render_as_string(hide_password=False))
+    reopened = Catalog.open(catalog.database._engine.url.render_as_string(hide_password=False))
     request.addfinalizer(reopened.close)
     assert schema_differences(reopened) == []
-    assert reopened.collection(collection.name).id == collection.id
-    assert reopened.put_bitext(Bitext("b", "b", "mined", "de", "en", None, 1.0), [Pair("a", "b")]) == 1
-    reopened.drop_bitext("b")
+    assert reopened.collections.get(collection.name).id == collection.id
+    assert reopened.bitexts.put(Bitext("b", "b", "mined", "de", "en", None, 1.0), [Pair("a", "b")]) == 1
+    reopened.bitexts.drop("b")
 
 
 def test_head_is_the_newest_migration() -> None:
@@ -326,33 +326,33 @@ def test_head_is_the_newest_migration() -> None:
 
 def test_a_newer_schema_is_refused_untouched(tmp_path: Path) -> None:
     path = tmp_path / "catalog.sqlite3"
-    catalog = Catalog(path)
-    with catalog.write() as connection:
+    catalog = Catalog.open(path)
+    with catalog.database.write() as connection:
         connection.execute(text("UPDATE alembic_version SET version_num = '9999'"))
     catalog.close()
     with pytest.raises(CatalogError, match="newer me5-search: update this program"):
-        Catalog(path)
+        Catalog.open(path)
 
 
 def test_a_file_that_is_no_database_is_refused(tmp_path: Path) -> None:
     path = tmp_path / "catalog.sqlite3"
     path.write_bytes(b"this is not a database" * 100)
     with pytest.raises(CatalogError, match="damaged"):
-        Catalog(path)
+        Catalog.open(path)
     assert path.read_bytes().startswith(b"this is not")
 
 
 @pytest.mark.parametrize("url", ["nonsense", "unknowndb://x/y", "postgresql://u:secret@127.0.0.1:1/x"])
 def test_a_wrong_address_says_what_to_do_and_hides_the_password(url: str) -> None:
     with pytest.raises(CatalogError) as caught:
-        Catalog(url)
+        Catalog.open(url)
     assert "secret" not in str(caught.value)
     assert "Expected" in str(caught.value) or "Check" in str(caught.value)
 
 
 def test_sqlite_is_durable_and_checked(tmp_path: Path) -> None:
-    catalog = Catalog(tmp_path / "catalog.sqlite3")
-    with catalog.read() as connection:
+    catalog = Catalog.open(tmp_path / "catalog.sqlite3")
+    with catalog.database.read() as connection:
         pragmas = {
             name: connection.exec_driver_sql(f"PRAGMA {name}").scalar()
             for name in ("journal_mode", "foreign_keys", "synchronous")

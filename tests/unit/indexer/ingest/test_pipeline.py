@@ -29,8 +29,8 @@ def by_name(library: Library) -> dict[str, DocumentInfo]:
 
 def passages(library: Library) -> set[tuple[str, int, int, str]]:
     """What is searchable; the points must be those of the passages."""
-    collection = library.catalog.collection("library")
-    states = dict(library.catalog.iter_chunk_states(collection.id))
+    collection = library.catalog.collections.get("library")
+    states = dict(library.catalog.chunks.iter_states(collection.id))
     assert list(library.store.iter_ids(collection.store_name)) == sorted(states)
     assert set(states.values()) <= {"indexed"}
     found = library.chunks_by_id(list(states))
@@ -85,7 +85,7 @@ def test_new_passages_are_there_before_the_old_ones_go(
 
 def test_payload_serves_the_filters(library: Library, documents: Path, fake_store: Any) -> None:
     library.add([documents])
-    collection = library.catalog.collection("library")
+    collection = library.catalog.collections.get("library")
     (document,) = [one for one in library.documents() if one.path.endswith("turm.md")]
     (point,) = [
         one
@@ -132,7 +132,7 @@ def test_a_renamed_file_stays_the_same_document(library: Library, documents: Pat
     assert (report.renamed, report.added, report.removed) == (1, 0, 0)
     after = by_name(library)["port.txt"]
     assert (after.id, after.title) == (before.id, "port")
-    collection = library.catalog.collection("library")
+    collection = library.catalog.collections.get("library")
     folders = [
         point.payload["folders"][0]
         for point in fake_store.points[collection.store_name].values()
@@ -255,7 +255,7 @@ def test_a_dying_store_is_resumed(
     library.remove([document.id for document in library.documents()])
     library.add([documents])
     assert passages(library) == interrupted
-    assert not library.catalog.unfinished_documents()
+    assert not library.catalog.documents.unfinished()
 
 
 def test_a_resumed_document_is_not_encoded_twice(
@@ -273,7 +273,7 @@ def test_a_resumed_document_is_not_encoded_twice(
         library.add([long])
     fake_store.before_change = None
     seen = fake_encoder.texts_seen
-    done, _ = library.catalog.chunk_states(library.catalog.collection("library").id)
+    done, _ = library.catalog.chunks.states(library.catalog.collections.get("library").id)
     assert done > 0
     library.add([long])
     assert fake_encoder.texts_seen - seen == len(passages(library)) - done
@@ -416,13 +416,13 @@ def test_unchanged_documents_are_not_written_again(
 ) -> None:
     library.add([documents])
     written: list[str] = []
-    original = library.catalog.put_documents
+    original = library.catalog.documents.put
 
     def put(records: Any) -> None:
         written.extend(record.path for record in records)
         original(records)
 
-    monkeypatch.setattr(library.catalog, "put_documents", put)
+    monkeypatch.setattr(library.catalog.documents, "put", put)
     assert library.add([documents]).unchanged == 3
     assert written == []
     touched = documents / "harbour.txt"

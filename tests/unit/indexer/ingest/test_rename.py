@@ -21,7 +21,7 @@ TITLED = "Tea garden\n\nThe tea is brewed twice. It takes a quarter of an hour.\
 
 def points(library: Library) -> dict[tuple[str, int], Point]:
     """The points by path and start of their passages."""
-    collection = library.catalog.collection("library")
+    collection = library.catalog.collections.get("library")
     found = library.store.fetch_points(
         collection.store_name, list(library.store.iter_ids(collection.store_name))
     )
@@ -45,7 +45,7 @@ def lexical_hits(library: Library, words: str) -> list[str]:
 def assert_as_if_new(library: Library, folder: Path, fresh: Library) -> None:
     """The points are those that a first indexing of the folder would have made."""
     fresh.add([folder], "fresh")
-    collection = fresh.catalog.collection("fresh")
+    collection = fresh.catalog.collections.get("fresh")
     ids = list(fresh.store.iter_ids(collection.store_name))
     anew = {
         (info.document, info.chunk.start): point
@@ -87,7 +87,7 @@ def test_the_new_name_is_found_and_the_old_one_is_not(
     library.add([titled], prune=True)
     assert lexical_hits(library, "balloon") == ["balloon.txt"]
     assert lexical_hits(library, "zeppelin") == []
-    name = library.catalog.collection("library").store_name
+    name = library.catalog.collections.get("library").store_name
     (vector,) = fake_encoder.encode(["balloon"], Role.QUERY)
     best = library.store.query(name, dense=vector, limit=1)
     assert library.chunks_by_id([best[0].id])[0].document.endswith("balloon.txt")

@@ -50,7 +50,7 @@ def test_unknown_points_are_a_warning(library: Library, documents: Path, fake_st
 def test_wrong_counters_are_counted_again(library: Library, documents: Path) -> None:
     library.add([documents])
     right = library.collections()
-    with library.catalog.write() as connection:
+    with library.catalog.database.write() as connection:
         connection.execute(text("UPDATE collections SET row_count = row_count + 5, document_count = 0"))
     (finding,) = problems(library, "counts")
     assert "document_count: 0 instead of 3" in finding.message and "--repair" in finding.advice
@@ -110,7 +110,7 @@ def test_an_interrupted_document_is_a_warning(library: Library, documents: Path,
 
 
 def test_a_damaged_catalog_is_an_error(library: Library, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(library.catalog, "integrity_problems", lambda: ["row 7 missing from index"])
+    monkeypatch.setattr(library.catalog.database, "integrity_problems", lambda: ["row 7 missing from index"])
     (finding,) = problems(library, "catalog")
     assert finding.level == "error"
     assert "row 7" in finding.message and "backup" in finding.advice

@@ -18,7 +18,7 @@ from indexer.library.library import Library
 
 @pytest.fixture
 def catalog(tmp_path: Path) -> Iterator[Catalog]:
-    opened = Catalog(tmp_path / "shared.sqlite3")
+    opened = Catalog.open(tmp_path / "shared.sqlite3")
     yield opened
     opened.close()
 
@@ -73,7 +73,7 @@ def test_a_second_machine_takes_over_nothing_that_the_first_was_doing(catalog: C
     done: list[tuple[str, str]] = []
     first, second = (runner_of(catalog, host * 36, done) for host in "ab")
     job = first.submit("add", {"n": "add"}, "c", start=False)
-    assert catalog.claim_job(f"{'a' * 36}|999999999|1.0", 5.0, "a" * 36) is not None  # long ago, and it died
+    assert catalog.jobs.claim(f"{'a' * 36}|999999999|1.0", 5.0, "a" * 36) is not None  # long ago, and it died
     assert second.resume() == []
     assert second.get(job.id).state == "running"
     assert [back.id for back in first.resume()] == [job.id]
@@ -122,7 +122,7 @@ def make_documents(folder: Path) -> Path:
 
 def interrupt(library: Library) -> None:
     """Leave the first document as an ingest does that was killed under way."""
-    with library.catalog.write() as connection:
+    with library.catalog.database.write() as connection:
         connection.exec_driver_sql("UPDATE documents SET pending_hash = 'x' WHERE path LIKE '%0.txt'")
 
 
@@ -136,12 +136,12 @@ def test_opening_a_second_machine_leaves_documents_of_the_first_alone(
     shutil.move(folder, tmp_path / "elsewhere")  # as the second machine sees it: it has no such files
     second = open_machine("b")
     assert second.jobs.list() == []
-    assert len(second.catalog.unfinished_documents()) == 1
+    assert len(second.catalog.documents.unfinished()) == 1
     shutil.move(tmp_path / "elsewhere", folder)
     again = open_machine("a")
     (job,) = again.jobs.list()
     assert again.jobs.wait(job.id, 60).state == "done"
-    assert again.catalog.unfinished_documents() == []
+    assert again.catalog.documents.unfinished() == []
 
 
 def test_opening_a_second_machine_while_the_first_indexes_mends_nothing(

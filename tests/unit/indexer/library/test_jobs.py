@@ -20,7 +20,7 @@ MakeRunner = Callable[..., JobRunner]
 
 @pytest.fixture
 def catalog(tmp_path: Path) -> Iterator[Catalog]:
-    opened = Catalog(tmp_path / "catalog.sqlite3")
+    opened = Catalog.open(tmp_path / "catalog.sqlite3")
     yield opened
     opened.close()
 
@@ -98,8 +98,8 @@ def test_failures_are_told_in_words(make_runner: MakeRunner) -> None:
 def refusing(
     catalog: Catalog, monkeypatch: pytest.MonkeyPatch, name: str, times: int, *, after: bool = False
 ) -> None:
-    """Let a method of the catalog fail so many times; ``after`` it has done its work, as a lost answer."""
-    real, left = getattr(catalog, name), [times]
+    """Let a query on jobs fail so many times; ``after`` it has done its work, as a lost answer."""
+    real, left = getattr(catalog.jobs, name), [times]
 
     def refuse(*args: Any, **options: Any) -> Any:
         if left[0] <= 0:
@@ -109,13 +109,13 @@ def refusing(
             real(*args, **options)
         raise CatalogError("The catalog refused: database is locked.")
 
-    monkeypatch.setattr(catalog, name, refuse)
+    monkeypatch.setattr(catalog.jobs, name, refuse)
     monkeypatch.setattr(jobs, "RETRY_S", 0.01)
     monkeypatch.setattr(jobs, "MAX_RETRY_S", 0.05)
 
 
 @pytest.mark.parametrize("after", [False, True])
-@pytest.mark.parametrize("name", ["claim_job", "end_job", "report_job", "find_job", "requeue_jobs"])
+@pytest.mark.parametrize("name", ["claim", "end", "report", "find", "requeue_gone"])
 def test_a_catalog_that_refuses_for_a_while_stops_no_job(
     catalog: Catalog, make_runner: MakeRunner, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture,
     name: str, after: bool,
@@ -130,8 +130,8 @@ def test_a_catalog_that_refuses_for_a_while_stops_no_job(
     runner = make_runner(work)
     waiting = [runner.submit("work", {"n": number}, "c", start=False) for number in range(2)]
     refusing(catalog, monkeypatch, name, 3, after=after)
-    if name in ("find_job", "requeue_jobs"):  # the worker asks for these after another refusal
-        real = catalog.claim_job
+    if name in ("find", "requeue_gone"):  # the worker asks for these after another refusal
+        real = catalog.jobs.claim
         failed: list[bool] = []
 
         def claim(*args: Any) -> Any:
@@ -141,7 +141,7 @@ def test_a_catalog_that_refuses_for_a_while_stops_no_job(
                 raise CatalogError("The catalog refused: disk I/O error.")
             return record
 
-        monkeypatch.setattr(catalog, "claim_job", claim)
+        monkeypatch.setattr(catalog.jobs, "claim", claim)
     runner.start()
     deadline = time.monotonic() + 20
     while len(set(done)) < 2 or runner._current is not None:
@@ -158,7 +158,7 @@ def test_a_job_cancelled_while_the_catalog_refuses_ends_cancelled(
     runner = make_runner(gate)
     job = runner.submit("work", {}, "c")
     assert gate.begun.wait(10)
-    refusing(catalog, monkeypatch, "end_job", 2)
+    refusing(catalog, monkeypatch, "end", 2)
     runner.cancel(job.id)
     assert runner.wait(job.id, 10).state == "cancelled"
     after = runner.submit("work", {}, "c")
@@ -170,7 +170,7 @@ def test_closing_does_not_wait_for_a_catalog_that_refuses(
     catalog: Catalog, make_runner: MakeRunner, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     runner = make_runner(lambda context: "worked")
-    refusing(catalog, monkeypatch, "end_job", 10**6)
+    refusing(catalog, monkeypatch, "end", 10**6)
     monkeypatch.setattr(jobs, "RETRY_S", 60.0)
     monkeypatch.setattr(jobs, "MAX_RETRY_S", 60.0)
     job = runner.submit("work", {}, "c")
@@ -180,7 +180,7 @@ def test_closing_does_not_wait_for_a_catalog_that_refuses(
     closing.start()
     closing.join(10)
     assert not closing.is_alive()
-    assert catalog.find_job(job.id).info.state == "running"  # type: ignore[union-attr] - the next process finds it
+    assert catalog.jobs.find(job.id).info.state == "running"  # type: ignore[union-attr] - the next process finds it
 
 
 def test_a_running_job_is_cancelled(make_runner: MakeRunner) -> None:
@@ -211,7 +211,7 @@ def test_a_cancellation_from_another_process_is_noticed(make_runner: MakeRunner,
     runner = make_runner(gate, clock=lambda: float(next(seconds)))
     job = runner.submit("work", {}, "c")
     assert gate.begun.wait(10)
-    catalog.cancel_job(job.id, 1.0)
+    catalog.jobs.cancel(job.id, 1.0)
     assert runner.wait(job.id).state == "cancelled"
 
 
@@ -233,9 +233,9 @@ def test_a_job_of_a_dead_process_is_resumed(make_runner: MakeRunner, catalog: Ca
     runner = make_runner(lambda context: "again")
     dead = runner.submit("work", {}, "c", start=False)
     host, _, _ = owner_name().split("|")
-    assert catalog.claim_job(f"{host}|999999999|1.0", 5.0) is not None
+    assert catalog.jobs.claim(f"{host}|999999999|1.0", 5.0) is not None
     alive = runner.submit("work", {}, "c", start=False)
-    assert catalog.claim_job(owner_name(), 6.0) is not None
+    assert catalog.jobs.claim(owner_name(), 6.0) is not None
     back = runner.resume()
     assert [job.id for job in back] == [dead.id]
     assert runner.wait(dead.id).state == "done"
@@ -265,9 +265,9 @@ def test_unknown_kinds_and_ids_are_refused(make_runner: MakeRunner) -> None:
 
 def test_only_the_newest_ended_jobs_are_kept(catalog: Catalog) -> None:
     for number in range(210):
-        job = catalog.create_job("work", collection="c", label="", params={}, created_at=float(number))
-        catalog.end_job(job.id, "done", "", 1.0)
-    kept = catalog.jobs()
+        job = catalog.jobs.create("work", collection="c", label="", params={}, created_at=float(number))
+        catalog.jobs.end(job.id, "done", "", 1.0)
+    kept = catalog.jobs.infos()
     assert len(kept) == 201  # 200 and the one that was queued when the last cut was made
     assert kept[0].created_at > kept[-1].created_at
 

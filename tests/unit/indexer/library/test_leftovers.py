@@ -102,8 +102,8 @@ def test_a_cancelled_upload_of_a_process_that_died_goes_at_the_next_start(
     library = open_library()
     occupied(library)
     job = library.jobs.submit_add(uploads, keep_copies=True)
-    assert library.catalog.claim_job(f"{library.host}|1|0.0", 0.0, library.host) is not None
-    library.catalog.cancel_job(job.id, 0.0)
+    assert library.catalog.jobs.claim(f"{library.host}|1|0.0", 0.0, library.host) is not None
+    library.catalog.jobs.cancel(job.id, 0.0)
     library.close()
     library = open_library(resume_jobs=True)
     assert library.jobs.get(job.id).state == "cancelled" and copies(library) == set()

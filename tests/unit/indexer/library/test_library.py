@@ -39,8 +39,8 @@ def test_a_second_opening_finds_everything(open_library: OpenLibrary, documents:
 
 def test_context_and_passages(library: Library, documents: Path) -> None:
     library.add([documents])
-    collection = library.catalog.collection("library")
-    ids = [one for one, _ in library.catalog.iter_chunk_states(collection.id)]
+    collection = library.catalog.collections.get("library")
+    ids = [one for one, _ in library.catalog.chunks.iter_states(collection.id)]
     middle = next(one for one in library.chunks_by_id(ids) if one.chunk.ordinal == 5)
     around = library.context(middle.id, before=2, after=1)
     assert [one.chunk.ordinal for one in around] == [3, 4, 5, 6]
@@ -209,7 +209,7 @@ def test_missing_points_are_made_again_at_opening(
 ) -> None:
     library = open_library()
     library.add([documents])
-    name = library.catalog.collection("library").store_name
+    name = library.catalog.collections.get("library").store_name
     whole = dict(fake_store.points[name])
     for one in sorted(whole)[:5]:
         del fake_store.points[name][one]
@@ -227,7 +227,7 @@ def test_a_lost_store_is_rebuilt_from_the_catalog(
 ) -> None:
     library = open_library()
     library.add([documents])
-    name = library.catalog.collection("library").store_name
+    name = library.catalog.collections.get("library").store_name
     ids = set(fake_store.points[name])
     fake_store.drop(name)
     monkeypatch.setattr("indexer.library.recovery.REPAIR_AT_OPENING", 3)
@@ -249,7 +249,7 @@ def test_an_interrupted_document_is_finished_at_opening(
     with pytest.raises(KeyboardInterrupt):
         library.add([documents])
     fake_encoder.before_encode = None
-    assert library.catalog.unfinished_documents()
+    assert library.catalog.documents.unfinished()
     reopened = open_library(resume_jobs=True)
     (job,) = reopened.jobs.list()
     assert job.label == "Finish 3 interrupted documents"

@@ -46,11 +46,11 @@ def filled(library: Library, documents: Path) -> Library:
 
 
 def record(library: Library) -> CollectionRecord:
-    return library.catalog.collection("library")
+    return library.catalog.collections.get("library")
 
 
 def indexed(library: Library) -> set[str]:
-    return {one for one, _ in library.catalog.iter_chunk_states(record(library).id)}
+    return {one for one, _ in library.catalog.chunks.iter_states(record(library).id)}
 
 
 def require_whole(library: Library, store: Any) -> None:
@@ -119,7 +119,7 @@ def test_the_last_changes_are_in_the_same_step_as_the_switch(
     filled: Library, models: dict[str, Any], fake_store: Any, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     checked = []
-    switch = filled.catalog.switch_collection
+    switch = filled.catalog.collections.switch
 
     def check(target: CollectionRecord, settings: Any) -> None:
         assert set(fake_store.points[target.store_name]) == indexed(filled)
@@ -127,7 +127,7 @@ def test_the_last_changes_are_in_the_same_step_as_the_switch(
         switch(target, settings)
         checked.append(target)
 
-    monkeypatch.setattr(filled.catalog, "switch_collection", check)
+    monkeypatch.setattr(filled.catalog.collections, "switch", check)
     filled.use_model("library", OTHER)
     assert checked == [record(filled)]
 
@@ -158,7 +158,8 @@ def die_at(library: Library, number: int) -> Callable[[], bool]:
         return call
 
     changes = (
-        (library.catalog, ("set_setting", "switch_collection")),
+        (library.catalog.settings, ("set",)),
+        (library.catalog.collections, ("switch",)),
         (library.store, STORE_CHANGES),
     )
     for target, names in changes:
@@ -384,7 +385,7 @@ def test_an_interrupted_document_is_finished_beside_a_resumed_switch(
 ) -> None:
     filled.jobs.submit("switch", {"switch": record(filled).id, "model": OTHER}, "library", start=False)
     host = owner_name().split("|")[0]
-    assert filled.catalog.claim_job(f"{host}|999999999|1.0", 5.0) is not None
+    assert filled.catalog.jobs.claim(f"{host}|999999999|1.0", 5.0) is not None
 
     def fail(_: object) -> None:
         raise KeyboardInterrupt
@@ -397,6 +398,6 @@ def test_an_interrupted_document_is_finished_beside_a_resumed_switch(
     reopened = open_library(resume_jobs=True)
     for job in reopened.jobs.list():
         assert reopened.jobs.wait(job.id).state == "done"
-    assert not reopened.catalog.unfinished_documents()
+    assert not reopened.catalog.documents.unfinished()
     assert record(reopened).model == OTHER
     require_whole(reopened, fake_store)

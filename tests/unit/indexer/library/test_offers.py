@@ -45,7 +45,7 @@ def test_a_long_ingest_goes_on_with_the_fast_model_and_ends_with_its_own(
     library: Library, documents: Path, fake_encoder: Any, fake_store: Any, models: dict[str, Any]
 ) -> None:
     library.create_collection("library")
-    old = library.catalog.collection("library")
+    old = library.catalog.collections.get("library")
     begun, go_on = threading.Event(), threading.Event()
 
     def wait(texts: Any) -> None:
@@ -57,7 +57,7 @@ def test_a_long_ingest_goes_on_with_the_fast_model_and_ends_with_its_own(
     assert begun.wait(20)
     seen: list[tuple[str, int]] = []
     models["fast"].before_encode = lambda _: seen.append(
-        (library.catalog.collection("library").model, len(library.documents()))
+        (library.catalog.collections.get("library").model, len(library.documents()))
     )
     jobs = library.fast_first(slow.id)
     fake_encoder.before_encode = None
@@ -67,13 +67,13 @@ def test_a_long_ingest_goes_on_with_the_fast_model_and_ends_with_its_own(
     assert [library.jobs.wait(job.id).state for job in jobs] == ["done"] * 3
     assert library.jobs.get(slow.id).state == "cancelled"
     assert ("fast", 3) in seen  # read with the fast model
-    new = library.catalog.collection("library")
+    new = library.catalog.collections.get("library")
     assert (new.model, new.contract_digest) == ("fake", old.contract_digest)
     assert {one.state for one in library.documents()} == {"indexed"}
-    passages = {one for one, _ in library.catalog.iter_chunk_states(new.id)}
+    passages = {one for one, _ in library.catalog.chunks.iter_states(new.id)}
     assert set(fake_store.points[new.store_name]) == passages
     assert library.previous_model("library") == "fast"
-    params = library.catalog.find_job(jobs[1].id)
+    params = library.catalog.jobs.find(jobs[1].id)
     assert params is not None and params.params == {"prune": True, "paths": [str(documents)]}
 
 
@@ -82,7 +82,7 @@ def test_a_waiting_ingest_of_a_new_collection_too(library: Library, documents: P
     jobs = library.fast_first(waiting.id)
     assert library.jobs.wait(jobs[-1].id).state == "done"
     assert library.jobs.get(waiting.id).state == "cancelled"
-    assert library.catalog.collection("new").model == "fake" and len(library.documents("new")) == 3
+    assert library.catalog.collections.get("new").model == "fake" and len(library.documents("new")) == 3
 
 
 def test_only_an_ingest_that_is_not_over_can_go_on_with_the_fast_model(
@@ -98,7 +98,7 @@ def test_only_an_ingest_that_is_not_over_can_go_on_with_the_fast_model(
     with pytest.raises(JobError, match="already"):
         filled.fast_first(quick.id)
     add = filled.jobs.submit("add", {"paths": [str(documents)]}, "library", start=False)
-    collection = filled.catalog.collection("library").id
+    collection = filled.catalog.collections.get("library").id
     filled.jobs.submit("switch", {"switch": collection, "model": "fast"}, "library", start=False)
     with pytest.raises(JobError, match="already"):
         filled.fast_first(add.id)
@@ -133,14 +133,14 @@ def test_a_fast_collection_is_offered_the_better_model_once(filled: Library) -> 
     assert unmeasured is not None and unmeasured.seconds is None
     offer = filled.offer("library")
     assert offer is not None and (offer.current, offer.model, offer.is_neutral) == ("fast", "builtin", False)
-    count = filled.catalog.count_chunks(filled.catalog.collection("library").id)
+    count = filled.catalog.facets.count_chunks(filled.catalog.collections.get("library").id)
     assert offer.passages == count and offer.seconds is not None and offer.seconds > 0
     assert filled.offer("library", measure=False) == offer  # measured once
     job = filled.answer_offer("library", accept=True)
     assert job is not None and filled.jobs.wait(job.id).state == "done"
-    assert filled.catalog.collection("library").model == "builtin"
+    assert filled.catalog.collections.get("library").model == "builtin"
     filled.use_model("library", None)
-    assert filled.catalog.collection("library").model == "fast"
+    assert filled.catalog.collections.get("library").model == "fast"
     assert filled.offer("library") is None  # whoever goes back is not asked again
 
 
@@ -172,7 +172,7 @@ def test_vectors_with_their_language_are_offered_to_lose_it(
     filled.answer_offer("library", accept=True)
     assert asked == [(("library", "fake"), {"neutral": True})]
     filled.neutral = False  # this library is to have vectors as published
-    filled.catalog.set_setting("model offer", None, scope=filled.catalog.collection("library").id)
+    filled.catalog.settings.set("model offer", None, scope=filled.catalog.collections.get("library").id)
     assert filled.offer("library") is None
     assert filled.offer("nowhere") is None
 
@@ -184,7 +184,7 @@ def test_a_record_of_the_former_built_in_model_opens_searches_and_is_called_fast
     fast.contract = replace(fast.contract, model_id=resolve_spec("fast").model_id)
     filled.use_model("library", "fast")
     filled.create_collection("new", "builtin")
-    filled.catalog.switch_collection(replace(filled.catalog.collection("library"), model="builtin"), {})
+    filled.catalog.collections.switch(replace(filled.catalog.collections.get("library"), model="builtin"), {})
     opened = open_library()
     assert {one.name: one.model for one in opened.collections()} == {"library": "fast", "new": "builtin"}
     result = opened.search("The harbour was built in 1894.", mode="dense")
@@ -199,10 +199,10 @@ def test_the_former_built_in_model_that_is_only_kept_is_called_fast_too(
     fast.contract = replace(fast.contract, model_id=resolve_spec("fast").model_id)
     filled.use_model("library", "fast")
     filled.use_model("library", "fake")
-    scope = filled.catalog.collection("library").id
-    known = filled.catalog.get_setting("models", scope=scope)
+    scope = filled.catalog.collections.get("library").id
+    known = filled.catalog.settings.get("models", scope=scope)
     known["previous"]["model"] = "builtin"
-    filled.catalog.set_setting("models", known, scope=scope)
+    filled.catalog.settings.set("models", known, scope=scope)
     opened = open_library()
     assert opened.previous_model("library") == "fast"
-    assert opened.catalog.collection("library").model == "fake"
+    assert opened.catalog.collections.get("library").model == "fake"

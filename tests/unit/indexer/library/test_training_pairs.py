@@ -25,7 +25,7 @@ class Shelf:
     def __init__(self, library: Library) -> None:
         library.create_collection("shelf")
         self.catalog = library.catalog
-        self.collection = library.catalog.collection("shelf")
+        self.collection = library.catalog.collections.get("shelf")
         self.documents = 0
 
     def put(self, title: str, *texts: Any, path: str = "") -> None:
@@ -33,7 +33,7 @@ class Shelf:
         self.documents += 1
         number = f"{self.documents:08d}-0000-5000-8000-000000000000"
         path = path or f"{self.documents:03d}.txt"
-        self.catalog.put_documents(
+        self.catalog.documents.put(
             [
                 DocumentRecord(
                     number, self.collection.id, path, path, title, "txt", 1, 1, 1.0, pending_hash="hash"
@@ -47,8 +47,8 @@ class Shelf:
             records.append(
                 ChunkRecord(f"{number[:8]}-{ordinal:04d}-5000-8000-000000000000", number, 1, chunk)
             )
-        self.catalog.put_chunks(records)
-        self.catalog.finish_documents({number: PassResult(title, "txt")})
+        self.catalog.chunks.put(records)
+        self.catalog.documents.finish({number: PassResult(title, "txt")})
 
     def pairs(self, *kinds: Any) -> list[TrainingPair]:
         return list(CollectionPairs(self.catalog, self.collection.id, kinds))

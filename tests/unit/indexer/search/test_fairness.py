@@ -63,6 +63,8 @@ class Shelf:
         self.collection = SimpleNamespace(id="c", name="c", store_name="c-00000000", contract_digest="0")
         self.store.ensure("c-00000000", DIMENSION)
         self.infos: dict[str, ChunkInfo] = {}
+        self.chunks = SimpleNamespace(by_id=self.by_id, origins=self.origins)
+        self.facets = SimpleNamespace(document_ids=self.document_ids)
         points = []
         for number, (language, count) in enumerate(COUNTS.items()):
             for row, vector in enumerate(vectors_of(rng, number, count)):
@@ -78,11 +80,11 @@ class Shelf:
         languages = [name for name in list(COUNTS)[:3] for _ in range(50)]
         self.means = LanguageMeans.of(np.concatenate(ordinary), languages)
 
-    def chunks_by_id(self, ids: Sequence[str]) -> list[ChunkInfo]:
+    def by_id(self, ids: Sequence[str]) -> list[ChunkInfo]:
         return [self.infos[one] for one in ids if one in self.infos]
 
-    def origins_of_chunks(self, ids: Sequence[str]) -> dict[str, Origin]:
-        return {one.id: Origin(one.document_id, one.chunk.language) for one in self.chunks_by_id(ids)}
+    def origins(self, ids: Sequence[str]) -> dict[str, Origin]:
+        return {one.id: Origin(one.document_id, one.chunk.language) for one in self.by_id(ids)}
 
     def document_ids(self, collection_id: str, where: Where, *, at_most: int) -> list[str]:
         return [info.document_id for info in self.infos.values()][:at_most]

@@ -5,7 +5,7 @@ The encoder knows ten concepts in four languages; the store is Qdrant in memory.
 
 import uuid
 import zlib
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import replace
 from pathlib import Path
 from types import SimpleNamespace
@@ -86,40 +86,41 @@ class MemoryCatalog:
     """Chunks and settings in dictionaries."""
 
     def __init__(self) -> None:
-        self.chunks: dict[str, ChunkInfo] = {}
-        self.settings: dict[tuple[str, str], Any] = {}
+        self.infos: dict[str, ChunkInfo] = {}
+        self.values: dict[tuple[str, str], Any] = {}
+        self.chunks = SimpleNamespace(by_id=self._by_id, origins=self._origins, sample=self._sample)
+        self.facets = SimpleNamespace(
+            count_chunks=lambda collection_id: len(self.infos),
+            document_ids=self._document_ids,
+            counts=lambda collection_id, where: {"language": dict.fromkeys(LANGUAGES, 1)},
+        )
+        self.settings = SimpleNamespace(get=self._get, set=self._set)
 
-    def chunks_by_id(self, ids: Sequence[str]) -> list[ChunkInfo]:
-        return [self.chunks[one] for one in ids if one in self.chunks]
+    def _by_id(self, ids: Sequence[str]) -> list[ChunkInfo]:
+        return [self.infos[one] for one in ids if one in self.infos]
 
-    def origins_of_chunks(self, ids: Sequence[str]) -> dict[str, Origin]:
-        known = [self.chunks[one] for one in ids if one in self.chunks]
+    def _origins(self, ids: Sequence[str]) -> dict[str, Origin]:
+        known = [self.infos[one] for one in ids if one in self.infos]
         return {info.id: Origin(info.document_id, info.chunk.language) for info in known}
 
-    def document_ids(self, collection_id: str, where: Where, *, at_most: int) -> list[str]:
+    def _document_ids(self, collection_id: str, where: Where, *, at_most: int) -> list[str]:
         found = {
             info.document_id: None
-            for info in self.chunks.values()
+            for info in self.infos.values()
             if (not where.languages or info.chunk.language in where.languages)
             and (not where.file_types or info.file_type in where.file_types)
             and (not where.folders or info.document.split("/")[0] in where.folders)
         }
         return list(found)[:at_most]
 
-    def sample_chunks(self, collection_id: str, count: int) -> list[str]:
-        return sorted(self.chunks)[:count]
+    def _sample(self, collection_id: str, count: int) -> list[str]:
+        return sorted(self.infos)[:count]
 
-    def count_chunks(self, collection_id: str) -> int:
-        return len(self.chunks)
+    def _get(self, key: str, default: Any = None, *, scope: str = "") -> Any:
+        return self.values.get((scope, key), default)
 
-    def get_setting(self, key: str, default: Any = None, *, scope: str = "") -> Any:
-        return self.settings.get((scope, key), default)
-
-    def set_setting(self, key: str, value: Any, *, scope: str = "") -> None:
-        self.settings[scope, key] = value
-
-    def facets(self, collection_id: str, where: Where) -> Mapping[str, Mapping[str, int]]:
-        return {"language": dict.fromkeys(LANGUAGES, 1)}
+    def _set(self, key: str, value: Any, *, scope: str = "") -> None:
+        self.values[scope, key] = value
 
 
 class World:
@@ -149,7 +150,7 @@ class World:
         for row, (text, vector) in enumerate(zip(texts, self.encoder.encode(texts), strict=True)):
             chunk = Chunk(row, 100 * row, 100 * row + len(text), text, language=LANGUAGES[row])
             chunk_id = str(uuid.uuid5(uuid.NAMESPACE_URL, f"{path}:{row}"))
-            self.catalog.chunks[chunk_id] = ChunkInfo(chunk_id, path, "library", path, "", file_type, chunk)
+            self.catalog.infos[chunk_id] = ChunkInfo(chunk_id, path, "library", path, "", file_type, chunk)
             payload = {
                 "language": chunk.language,
                 "file_type": file_type,
@@ -164,7 +165,7 @@ class World:
         """A document of one passage."""
         chunk_id = str(uuid.uuid5(uuid.NAMESPACE_URL, text))
         chunk = Chunk(0, 0, len(text), text)
-        self.catalog.chunks[chunk_id] = ChunkInfo(chunk_id, chunk_id, "library", "text", "", "txt", chunk)
+        self.catalog.infos[chunk_id] = ChunkInfo(chunk_id, chunk_id, "library", "text", "", "txt", chunk)
         vector = self.encoder.encode([text])[0]
         payload = {"language": "und", "file_type": "txt", "document_id": chunk_id, "added_at": 0.0}
         self.store.upsert(
@@ -294,7 +295,7 @@ def test_words_that_the_model_does_not_know_are_found_verbatim(tmp_path: Path) -
     world = World(tmp_path)
     chunk = Chunk(0, 0, 40, "Model SE19 was built by Salim Haddad.   ", language="en")
     chunk_id = str(uuid.uuid5(uuid.NAMESPACE_URL, "names"))
-    world.catalog.chunks[chunk_id] = ChunkInfo(chunk_id, "names", "library", "names.txt", "", "txt", chunk)
+    world.catalog.infos[chunk_id] = ChunkInfo(chunk_id, "names", "library", "names.txt", "", "txt", chunk)
     vector = world.encoder.encode([chunk.text])[0]
     world.store.upsert(world.collection.store_name, [Point(chunk_id, vector, sparse_passage(chunk.text))])
     for query in ("Salim Haddad", "SE19", "who is salim haddad?"):
@@ -469,14 +470,14 @@ def test_lexical_mode_asks_no_model(world: World) -> None:
 def test_passages_removed_from_the_catalog_are_left_out(tmp_path: Path) -> None:
     world = World(tmp_path)
     first = world.ask("volcano star").hits[0]
-    del world.catalog.chunks[first.chunk_id]
+    del world.catalog.infos[first.chunk_id]
     assert first.chunk_id not in ranked(world.ask("volcano star", top_k=100))
     world.store.close()
 
 
 def test_an_empty_collection_answers_with_nothing(tmp_path: Path) -> None:
     world = World(tmp_path)
-    world.catalog.chunks.clear()
+    world.catalog.infos.clear()
     result = world.ask("What is the water temperature?")
     assert (result.hits, result.weak_hits, result.language) == ((), (), "en")
     world.store.close()
@@ -519,23 +520,23 @@ def grow(world: World, documents: int) -> None:
         for row, vector in enumerate(world.encoder.encode([f"{path} {row}" for row in range(4)])):
             chunk_id = str(uuid.uuid5(uuid.NAMESPACE_URL, f"{path}{row}"))
             chunk = Chunk(row, 0, 4, "text", language="en")
-            world.catalog.chunks[chunk_id] = ChunkInfo(chunk_id, path, "library", path, "", "txt", chunk)
+            world.catalog.infos[chunk_id] = ChunkInfo(chunk_id, path, "library", path, "", "txt", chunk)
             world.store.upsert(world.collection.store_name, [Point(chunk_id, vector, sparse_passage("text"))])
 
 
 def test_calibration_is_kept_and_renewed_by_jobs_alone(tmp_path: Path) -> None:
     world = World(tmp_path)
     corpus = Corpus(world.catalog, world.store, world.encoder, world.collection)  # type: ignore[arg-type]
-    first = Backgrounds().calibration(corpus, len(world.catalog.chunks))
+    first = Backgrounds().calibration(corpus, len(world.catalog.infos))
     calls = world.encoder.calls
     after_restart = Backgrounds()
-    assert after_restart.calibration(corpus, len(world.catalog.chunks)) == first
+    assert after_restart.calibration(corpus, len(world.catalog.infos)) == first
     assert world.encoder.calls == calls, "nothing is encoded again"
     grow(world, 30)  # 180 -> 300
     assert after_restart.calibration(corpus, 300) == first, "a search uses the calibration that is there"
     assert world.encoder.calls == calls + 30
     renewed = after_restart.calibration(corpus, 300, renew=True)
-    assert renewed.chunks == 300 == world.catalog.settings["c", "confidence"]["chunks"]
+    assert renewed.chunks == 300 == world.catalog.values["c", "confidence"]["chunks"]
     assert after_restart.calibration(corpus, 300) == renewed
     world.store.close()
 
@@ -590,7 +591,7 @@ def test_few_documents_of_many_passages_cost_few_questions(
     for row, vector in enumerate(world.encoder.encode([f"{text} {row}" for row in range(400)])):
         chunk_id = str(uuid.uuid5(uuid.NAMESPACE_URL, f"long{row}"))
         chunk = Chunk(row, 0, len(text), text, language="en")
-        world.catalog.chunks[chunk_id] = ChunkInfo(chunk_id, "long", "library", "long.txt", "", "txt", chunk)
+        world.catalog.infos[chunk_id] = ChunkInfo(chunk_id, "long", "library", "long.txt", "", "txt", chunk)
         payload = {"document_id": "long", "language": "en"}
         world.store.upsert(
             world.collection.store_name, [Point(chunk_id, vector, sparse_passage(text), payload)]
