@@ -216,6 +216,10 @@ def closest_first(result: SearchResult) -> tuple[Hit, ...]:
     return tuple(sorted((*result.hits, *result.weak_hits), key=lambda hit: -hit.score))
 
 
+Lane = Literal["quick", "long"]
+"""Of jobs: quick ones do not wait for long ones."""
+
+
 @dataclass(frozen=True)
 class JobInfo:
     """Long work as the catalog records it; ``done`` and ``total`` count ``unit``."""

@@ -156,8 +156,15 @@ def _answer(library: "Library", request: Mapping[str, Any], step: Progress, work
     if request["do"] == "add":
         _require_neutral(library, collection, is_wanted=bool(request["neutral"]))
         paths = [Path(path) for path in request["paths"]]
-        how = {name: bool(request[name]) for name in ("prune", "is_sure", "check")}
-        report = library.add(paths, collection, progress=step, cancel=work, **how)
+        report = library.add(
+            paths,
+            collection,
+            progress=step,
+            cancel=work,
+            prune=bool(request["prune"]),
+            is_sure=bool(request["is_sure"]),
+            check=bool(request["check"]),
+        )
         library.warm(collection)
         return asdict(report)
     if request["do"] == "remove":

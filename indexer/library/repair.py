@@ -5,7 +5,7 @@ its texts, without reading any document.
 """
 
 import logging
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 from indexer.catalog import Catalog, CollectionRecord, DocumentRecord
@@ -64,21 +64,31 @@ def remove_orphans(store: VectorStore, collection: CollectionRecord, orphans: Se
 
 
 def restore(
-    collection: OpenCollection, *, progress: Progress | None = None, cancel: CancelToken | None = None
+    collection: OpenCollection,
+    *,
+    progress: Progress | None = None,
+    cancel: CancelToken | None = None,
+    pause: Callable[[], None] = lambda: None,
 ) -> int:
     """Make missing points of a collection again and remove unknown ones. How many were wrong.
+
+    ``pause`` is called where others may change the collection.
 
     Raises:
         Cancelled: cancelled; what was restored stays.
     """
     difference = compare(collection.catalog, collection.store, collection.record)
     remove_orphans(collection.store, collection.record, difference.orphans)
-    _restore_points(collection, difference.missing, progress, cancel or CancelToken())
+    _restore_points(collection, difference.missing, progress, cancel or CancelToken(), pause)
     return len(difference.missing) + len(difference.orphans)
 
 
 def _restore_points(
-    collection: OpenCollection, chunk_ids: Sequence[str], progress: Progress | None, cancel: CancelToken
+    collection: OpenCollection,
+    chunk_ids: Sequence[str],
+    progress: Progress | None,
+    cancel: CancelToken,
+    pause: Callable[[], None],
 ) -> None:
     """Make points again from the texts in the catalog."""
     catalog, store, encoder = collection.catalog, collection.store, collection.encoder
@@ -87,20 +97,21 @@ def _restore_points(
     documents: dict[str, DocumentRecord] = {}
     done = 0
     for part in slices(chunk_ids, BATCH_CHUNKS):
+        pause()
         records = catalog.chunks.records(part)
         unknown = {record.document_id for record in records} - documents.keys()
         documents |= {one.id: one for one in catalog.documents.records(sorted(unknown))}
         owners = [documents[record.document_id] for record in records]
-        sparse = [sparse_of(owner, [record])[0] for owner, record in zip(owners, records, strict=True)]
-        points = embed(
-            encoder,
-            owners,
-            records,
-            sparse,
-            settings=collection.settings,
-            on_progress=lambda _: cancel.check(),
-        )
-        store.upsert(name, points)
+        if records:  # else they were removed meanwhile
+            points = embed(
+                encoder,
+                owners,
+                records,
+                [sparse_of(owner, [record])[0] for owner, record in zip(owners, records, strict=True)],
+                settings=collection.settings,
+                on_progress=lambda _: cancel.check(),
+            )
+            store.upsert(name, points)
         done += len(part)
         if progress is not None:
             progress(done, len(chunk_ids), "passages", collection.record.name)
