@@ -115,7 +115,7 @@ def run_serve(args: argparse.Namespace) -> int:
             lambda: open_for_page(args),
             data_dir,
             Address(args.host, args.port, args.auth_file, tuple(args.allow_host)),
-            announce=lambda url: print(f"mE5 Search answers at {url}", flush=True),
+            announce=lambda url: print(f"Running at {url}", flush=True),
         )
     except UiError as error:
         print(f"error: {error}", file=sys.stderr)

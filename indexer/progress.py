@@ -25,7 +25,7 @@ class CancelToken:
         self.keeps_partial = False
 
     def cancel(self, *, keep_partial: bool = False) -> None:
-        """Ask for the stop; ``keep_partial`` when the work is to go on later where it was."""
+        """Ask for the stop; ``keep_partial`` when the work is to be resumed later."""
         self.keeps_partial = keep_partial
         self._event.set()
 
@@ -40,7 +40,7 @@ class CancelToken:
             Cancelled: the work was cancelled.
         """
         if self._event.is_set():
-            raise Cancelled("The work was cancelled. What was complete is kept; start it again to go on.")
+            raise Cancelled("The work was cancelled. What was complete is kept; start it again to resume.")
 
 
 class TimeLeft:

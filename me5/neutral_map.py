@@ -124,7 +124,7 @@ class NeutralMap:
         except (OSError, SafetensorError, KeyError, IndexError, ShapeError) as error:
             raise ModelFormatError(
                 f"The language-neutral map {path} cannot be read ({error}). Copy it again, or delete it to "
-                "have it estimated anew."
+                "have it estimated again."
             ) from error
 
 

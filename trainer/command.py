@@ -22,10 +22,10 @@ def add_verb(verbs: argparse._SubParsersAction[argparse.ArgumentParser]) -> None
         "overrides", nargs="*", metavar="key=value", help="for example out=runs/mine optim.steps=1000"
     )
     parser.add_argument(
-        "--resume", action="store_true", help="go on from the newest checkpoint of the recipe's folder"
+        "--resume", action="store_true", help="resume from the newest checkpoint of the recipe's folder"
     )
     parser.add_argument("--threads", type=int, metavar="N", help="processor threads (default: all cores)")
-    parser.add_argument("--data", type=Path, metavar="DIR", help="accepted as everywhere; not needed here")
+    parser.add_argument("--data", type=Path, metavar="DIR", help=argparse.SUPPRESS)
     parser.set_defaults(run=run_train)
     _accept_overrides_anywhere(parser)
 

@@ -110,7 +110,7 @@ class GroupObjective:
         return {}
 
     def restore(self, state: Mapping[str, Any], tensors: Mapping[str, Tensor]) -> None:
-        """Go on from a position that ``state`` gave."""
+        """Continue from a position that ``state`` gave."""
         self.mixture.restore(state)
 
     def _slice(self, groups: int) -> slice:

@@ -150,7 +150,7 @@ class PairObjective:
         return self._bank.tensors()
 
     def restore(self, state: Mapping[str, Any], tensors: Mapping[str, Tensor]) -> None:
-        """Go on from a position that ``state`` gave."""
+        """Continue from a position that ``state`` gave."""
         self._mixture.restore(state)
         self._drawn = state["drawn"]
         self._bank.restore(tensors, self.processes.device)

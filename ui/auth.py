@@ -70,7 +70,7 @@ def read_auth_file(path: Path) -> dict[str, str]:
             )
         users[user] = password
     if not users:
-        raise LaunchError(f"The auth file {path} names nobody. Expected lines user:password. Add one.")
+        raise LaunchError(f"The auth file {path} has no users. Expected lines user:password. Add one.")
     return users
 
 

@@ -21,12 +21,12 @@ if TYPE_CHECKING:
 
 SCOPES: Mapping[str, str] = {
     "accepted": "accepted pairs",
-    "above": "accepted pairs and all others above the line",
+    "above": "accepted pairs and all others above the threshold",
     "all": "all pairs",
 }
 REMEDIES: Mapping[str, str] = {
-    "accepted": "Accept pairs first, or choose all above the line.",
-    "above": "Move the line to the left.",
+    "accepted": "Accept pairs first, or choose all above the threshold.",
+    "above": "Lower the threshold.",
     "all": "Choose another parallel text.",
 }
 

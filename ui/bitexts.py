@@ -156,7 +156,7 @@ class Bitexts:
         return self.get(folder.name)
 
     def score(self, bitext_id: str) -> Job:
-        """Score pairs that were brought with the model of the library, in the background.
+        """Score imported pairs with the model of the library, in the background.
 
         Raises:
             MiningRefusedError: they were not brought, or another run is going on.
@@ -165,7 +165,7 @@ class Bitexts:
         if bitext.kind != "imported":
             raise MiningRefusedError(
                 f"The pairs of '{bitext.name}' were found here and have scores. Expected pairs that were "
-                "brought. Search again with another model."
+                "imported. Search again with another model."
             )
         pairs = self.catalog.bitexts.iter_pairs(bitext.id)
         return self.runs.start_scoring(bitext, map(_without_our_flags, pairs))
@@ -222,7 +222,7 @@ class Bitexts:
         """
         if not np.isfinite(threshold):
             raise MiningRefusedError(
-                f"The line cannot be at '{threshold}'. Expected a number. Move it again."
+                f"The threshold cannot be '{threshold}'. Expected a number. Move it again."
             )
         self.catalog.bitexts.set_threshold(bitext_id, float(np.float32(threshold)))
 
@@ -257,7 +257,7 @@ def _unpack_moses(path: Path, folder: Path) -> Path:
                 archive.extract(one, folder)
     except zipfile.BadZipFile as error:
         raise MiningRefusedError(
-            f"'{path.name}' is no archive that can be read ({error}). Expected a zip of two files. "
+            f"'{path.name}' is not an archive that can be read ({error}). Expected a zip of two files. "
             "Pack it again."
         ) from error
     return folder / Path(files[0].filename).stem

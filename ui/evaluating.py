@@ -348,7 +348,7 @@ def _require_choice(request: Request) -> None:
         odd = next((word for word in chosen if word.strip().startswith("-") or not word.strip()), None)
         if odd is not None:
             raise EvaluationError(
-                f"'{odd}' is no {what}. Expected a name or path that does not begin with a dash. Rename it."
+                f"'{odd}' is not a {what}. Expected a name or path that does not start with a dash."
             )
         if len(chosen) > most:
             raise EvaluationError(

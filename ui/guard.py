@@ -41,6 +41,6 @@ def guarded(handler: Callable[P, R]) -> Callable[P, R]:
         except Exception as error:
             words = message_for(error)
             # Escaped because messages quote file names and queries, and the toast renders HTML.
-            raise gr.Error(text(words), print_exception=False, title="That did not work") from error
+            raise gr.Error(text(words), print_exception=False, title="Error") from error
 
     return wrapper

@@ -55,8 +55,8 @@ def _ended(evaluation: Evaluation, labels: Labels) -> str:
     words = {
         "done": "Measured, but not everything",
         "failed": "Nothing could be measured",
-        "cancelled": "Cancelled; what was measured before is kept",
-        "interrupted": "Broke off, as when the machine is switched off; what was measured before is kept",
+        "cancelled": "Cancelled. Finished work is saved",
+        "interrupted": "Interrupted (for example by a restart). Finished work is saved",
     }[evaluation.state]
     if evaluation.state == "done" and not evaluation.errors:
         return ""

@@ -35,9 +35,9 @@ FLAG_WORDS: Mapping[str, str] = {
 }
 STATE_WORDS = {"open": "to review", "accepted": "accepted", "rejected": "rejected"}
 ENDED_WORDS = {
-    "failed": "That did not work",
-    "cancelled": "Cancelled; what was computed is kept",
-    "interrupted": "Broke off, as when the machine is switched off; what was computed is kept",
+    "failed": "Failed",
+    "cancelled": "Cancelled. Finished work is saved",
+    "interrupted": "Interrupted (for example by a restart). Finished work is saved",
 }
 KEYS = (("j", "next"), ("k", "back"), ("a", "accept"), ("r", "reject"), ("e", "edit"), ("u", "undo"))
 
@@ -96,7 +96,7 @@ def _text_row(identity: str, name: str, words: str, state: str, *, is_chosen: bo
 
 
 def _bitext_words(bitext: Bitext) -> str:
-    kinds = {"mined": "found", "aligned": "aligned", "imported": "brought"}
+    kinds = {"mined": "found", "aligned": "aligned", "imported": "imported"}
     moment = datetime.fromtimestamp(bitext.created_at, UTC)
     parts = [languages(bitext.source_language, bitext.target_language), kinds[bitext.kind], fmt.when(moment)]
     return " · ".join(fmt.text(part) for part in parts if part)
@@ -104,7 +104,7 @@ def _bitext_words(bitext: Bitext) -> str:
 
 def _job_words(job: Job) -> str:
     words = {"running": "searching", "done": "ready", "failed": "failed", "cancelled": "cancelled"}
-    return words.get(job.state, "broke off")
+    return words.get(job.state, "interrupted")
 
 
 # -- the run -------------------------------------------------------------------------------------------------
@@ -128,7 +128,7 @@ def run(job: Job | None, now: float) -> str:
             f'<button type="button" class="link" data-cancel="{fmt.text(job.id)}">Cancel</button></div></div>'
         )
     said = f'<p class="said" dir="auto">{fmt.text(job.message)}</p>' if job.message else ""
-    words = "Start again" if job.state == "failed" else "Go on"
+    words = "Start again" if job.state == "failed" else "Resume"
     return (
         f'<div class="trouble {fmt.text(job.state)}" role="status"><p>'
         f"<b>{fmt.isolated(job.request.name)}</b>: {ENDED_WORDS[job.state]}.</p>{said}"
@@ -171,7 +171,7 @@ def scores(bitext: Bitext, values: NDArray[np.float32], standing: Standing | Non
     ``scorer`` names the model that the page offers to score the pairs with; empty for no offer.
     """
     if standing is None:
-        words = "These pairs have no scores, so there is no line to draw."
+        words = "These pairs have no scores, so there is no threshold."
         return f'<p class="soft">{words}</p>{_offer("Score these pairs", scorer)}'
     counts, edges = _histogram(values)
     low, high = float(edges[0]), float(edges[-1])
@@ -185,21 +185,21 @@ def scores(bitext: Bitext, values: NDArray[np.float32], standing: Standing | Non
     ends = f'<span class="x first">{low:.2f}</span><span class="x last">{high:.2f}</span>'
     svg = '<svg viewBox="0 0 100 100" preserveAspectRatio="none" aria-hidden="true" class="{}">{}</svg>'
     spoken = (
-        f"Histogram of {len(values)} scores from {low:.2f} to {high:.2f}; line at {standing.threshold:.3f}"
+        f"Histogram of {len(values)} scores from {low:.2f} to {high:.2f}; threshold {standing.threshold:.3f}"
     )
     return (
         '<div class="bt-scores"><figure class="chart"><figcaption><b>Scores</b>'
-        f"<span data-line>line at {standing.threshold:.3f}</span></figcaption>"
+        f"<span data-line>threshold {standing.threshold:.3f}</span></figcaption>"
         f'<div class="plot hist" role="img" aria-label="{fmt.text(spoken)}" style="--at:{at:.2f}%">'
         f'{svg.format("below", bars)}{svg.format("over", bars)}{shade}<i class="line"></i>{ends}</div>'
         f'<input type="range" min="{low:.6f}" max="{high:.6f}" step="{(high - low) / 400:.8f}" '
-        f'value="{standing.threshold:.6f}" aria-label="Line between pairs that are kept and others"></figure>'
+        f'value="{standing.threshold:.6f}" aria-label="Threshold"></figure>'
         f"{_meaning(bitext, values, standing)}</div>{_offer('Score again', scorer)}"
     )
 
 
 def _offer(words: str, scorer: str) -> str:
-    """A button to score pairs that were brought."""
+    """A button to score imported pairs."""
     if not scorer:
         return ""
     return (
@@ -234,16 +234,16 @@ def _bars(counts: NDArray[np.int64]) -> str:
 
 def _meaning(bitext: Bitext, values: NDArray[np.float32], standing: Standing) -> str:
     facts = [
-        ("Pairs above the line", f"{fmt.number(standing.above)}", f"of {fmt.number(standing.scored)}"),
+        ("Pairs above the threshold", f"{fmt.number(standing.above)}", f"of {fmt.number(standing.scored)}"),
     ]
     if standing.estimated is not None:
-        facts.append(("Right, by the scores", f"about {_percent(standing.estimated)}", "estimated"))
+        facts.append(("Estimated precision", f"about {_percent(standing.estimated)}", "from the scores"))
     if standing.reviewed is not None:
         found = standing.reviewed
         span = f"{_percent(found.low)} to {_percent(found.high)}, from {fmt.number(found.reviewed)} reviewed"
-        facts.append(("Right, by your review", _percent(found.value), span))
+        facts.append(("Reviewed precision", _percent(found.value), span))
     else:
-        facts.append(("Right, by your review", "–", f"after {ENOUGH_REVIEWED} decisions above the line"))
+        facts.append(("Reviewed precision", "–", f"after {ENOUGH_REVIEWED} decisions above the threshold"))
     cap = bitext.details.get("cap")
     if cap is not None:
         odd = int((values > np.float32(cap)).sum())

@@ -84,8 +84,8 @@ def _settings(entries: Sequence[Entry], labels: Labels) -> list[str]:
 
 def _kind_words(entry: Entry) -> str:
     kind = {
-        "retrieval": "finding passages", "bitext": "pairing translations", "mining": "mining translations",
-        "similarity": "judging likeness", "classification": "telling classes", "hub": "a task of the hub",
+        "retrieval": "Retrieval", "bitext": "Bitext", "mining": "Bitext mining",
+        "similarity": "Similarity", "classification": "Classification", "hub": "Hub task",
     }[entry.report["kind"]]  # fmt: skip
     count = len(entry.report["results"])
     return f"{kind} in {fmt.counted(count, 'language')}" if count > 1 else kind
@@ -106,7 +106,7 @@ def _compared_words(entry: Entry, other: Entry, compared: "Tests", labels: Label
         )
     else:
         sentence = (
-            f"No difference between {names[0]} and {names[1]} can be told from chance: the second is at "
+            f"No significant difference between {names[0]} and {names[1]}: "
             f"{signed(whole.difference)} points [{signed(whole.low)}, {signed(whole.high)}]."
         )
     single = [one for language, one in compared.items() if language != MEAN]
@@ -167,9 +167,7 @@ def _cautions(entry: Entry) -> str:
     fewest = min(row["items"] for row in entry.report["results"])
     if 0 < fewest < FEW:
         some = fmt.counted(fewest, items_word(entry, one=fewest == 1), items_word(entry))
-        sentences.append(
-            f"There are few in a language (only {some}): look at the intervals before the order."
-        )
+        sentences.append(f"Small sample ({some} per language): compare intervals, not ranks.")
     return " ".join(map(fmt.text, sentences))
 
 

@@ -112,7 +112,7 @@ def _charts(view: RunView) -> str:
     """Loss, evaluation, learning rate and speed; nothing before the first step."""
     run = view.run
     if not view.rows and not view.evaluations:
-        return '<p class="waiting">Curves come with the first step.</p>' if run.is_alive else ""
+        return '<p class="waiting">Charts appear after the first step.</p>' if run.is_alive else ""
     loss, rate, speed = view.line("loss"), view.line("learning_rate"), view.line("pairs_per_s")
     charts = [
         _chart("Loss", loss, run.steps, smooth=True),

@@ -34,7 +34,7 @@ TOLD_EVERY_S = 0.3
 LEAST_ALIGNED = 0.3
 """Where the line starts for aligned texts: chance blocks score about 0, equal vectors 1."""
 NO_SPACE = (
-    "The disk is full. Expected free space for vectors and pairs. Make room, then go on: nothing is lost."
+    "The disk is full. Expected free space for vectors and pairs. Make room, then resume: nothing is lost."
 )
 NO_MEMORY = (
     "Memory ran out. Expected less text per side, or more memory. Close other programs, or divide the files."

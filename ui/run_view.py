@@ -10,7 +10,7 @@ from ui.run_scores import before_after, percent
 
 STATE_WORDS = {
     "starting": "starting",
-    "running": "learning",
+    "running": "running",
     "stopping": "stopping after this step",
     "stopped": "stopped",
     "interrupted": "interrupted",

@@ -31,7 +31,7 @@ PIECES_REPORT = Path("tokenizer", "report.json")  # as trainer.models.new_pieces
 
 
 class Training:
-    """The runs of one data folder, with the pairs that were brought for them.
+    """The runs of one data folder, with the imported pairs for them.
 
     Args:
         library: whose collections give pairs and take trained models.
@@ -156,7 +156,7 @@ class Training:
         alive = next((run for run in self.runs() if run.is_alive), None)
         if alive is not None:
             raise TrainingError(
-                f"Run '{alive.name}' is going on (step {alive.step} of {alive.steps}). One run at a time is "
+                f"Run '{alive.name}' is running (step {alive.step} of {alive.steps}). One run at a time is "
                 "expected: two would each take more than twice as long. Wait for it, or stop it; a stopped "
                 "run can be resumed."
             )

@@ -46,7 +46,7 @@ class Draft:
 
 
 class Drafts:
-    """The pairs that were brought to one folder of runs.
+    """The imported pairs to one folder of runs.
 
     Args:
         library: whose collections give pairs.

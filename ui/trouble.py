@@ -41,7 +41,7 @@ def advice(run: Run) -> Advice:
         )  # fmt: skip
     if NOT_FINITE.search(said):
         return Advice(
-            "The numbers grew without bound, so the run was stopped before they were saved.",
+            "Training diverged (loss is not finite); the run was stopped before saving.",
             "That mostly means the learning rate is too high for this model. Resume with a fifth of it.",
             said, "slower", "Resume with a lower learning rate",
         )  # fmt: skip
@@ -56,9 +56,7 @@ def advice(run: Run) -> Advice:
             "The base model is not on this computer and could not be fetched.",
             "Connect to the network and start again, or start from a model that is here.", said,
         )  # fmt: skip
-    return Advice(
-        "The run could not go on.", again, said or "It left no message; the log below may say more."
-    )
+    return Advice("The run failed.", again, said or "It left no message; the log below may say more.")
 
 
 def _interrupted(run: Run, again: str) -> Advice:

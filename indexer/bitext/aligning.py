@@ -112,7 +112,7 @@ def align_sentences(
     """
     for side, sentences in (("first", source), ("second", target)):
         if not sentences:
-            raise MiningError(f"The {side} side holds no sentences; both sides need some. Check the file.")
+            raise MiningError(f"The {side} side has no sentences. Check the file.")
     spoken = (side_language(source), side_language(target))
     _require_two_languages(spoken, languages)
     work = _Work(encoder, settings, folder, _teller(progress), cancelled)

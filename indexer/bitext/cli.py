@@ -33,7 +33,7 @@ def add_verb(verbs: "argparse._SubParsersAction[argparse.ArgumentParser]") -> No
     parser = verbs.add_parser(
         "mine",
         help=words,
-        description=f"{words[0].upper()}{words[1:]}. Interrupted, the same command goes on where it was.",
+        description=f"{words[0].upper()}{words[1:]}. If interrupted, run the same command again to resume.",
     )
     parser.add_argument("source", metavar="SOURCE", help="file or folder; with --collection, a language")
     parser.add_argument(
@@ -102,7 +102,7 @@ def add_verb(verbs: "argparse._SubParsersAction[argparse.ArgumentParser]") -> No
     )
     cli.add_data_options(parser)
     cli.add_store_options(parser)
-    parser.add_argument("--json", action="store_true", help="for machines")
+    parser.add_argument("--json", action="store_true", help="print JSON")
     parser.set_defaults(run=run_mine)
 
 
@@ -122,7 +122,7 @@ def _add_filters(parser: argparse.ArgumentParser) -> None:
         type=float,
         default=_SETTINGS.length_ratio,
         metavar="R",
-        help="so many times longer or shorter than usual is too much (default: %(default)s)",
+        help="flag pairs that are this many times longer or shorter than usual (default: %(default)s)",
     )
     limits.add_argument("--no-language-check", action="store_true", help="keep sentences in other languages")
     limits.add_argument("--keep-duplicates", action="store_true")

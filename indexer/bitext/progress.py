@@ -57,7 +57,7 @@ class Steps:
             Cancelled: the caller asked to stop.
         """
         if self.is_cancelled():
-            raise Cancelled("Mining was cancelled. What was finished is kept; start it again to go on.")
+            raise Cancelled("Mining was cancelled. What was finished is kept; start it again to resume.")
         done = min(self._begun + share * self._length, self._total)
         told = (int(_PARTS * done / self._total), self._message)
         if self._progress and told != self._told:

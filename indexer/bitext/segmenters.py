@@ -42,7 +42,7 @@ def segmenter(name: SegmenterName) -> Segmenter:
 
 
 def icu_spans(text: str, language: str | None = None) -> list[tuple[int, int]]:
-    """Sentences by the rules of Unicode (UAX 29), as ICU has them.
+    """Sentences as ICU splits them (UAX 29).
 
     ICU ends a sentence with every line. Which lines do is left to our rules, so that wrapped text stays
     together; the other line ends are spaces to ICU.

@@ -227,13 +227,12 @@ def _unpacked(path: Path, packing: str) -> bytes:
                 size += len(part)
                 if size > MAX_TEXT_BYTES:
                     raise ReadError(
-                        f"{path.name} holds more than {MAX_TEXT_BYTES >> 30} GiB of text; expected less. "
-                        "Split it."
+                        f"{path.name} holds more than {MAX_TEXT_BYTES >> 30} GiB of text. Split it."
                     )
     except (OSError, EOFError, lzma.LZMAError, zlib.error) as error:
         raise ReadError(
             f"{path.name} cannot be read ({error}); expected a readable{' ' + packing if packing else ''} "
-            "file. Check it, or get it anew."
+            "file. Check it, or download it again."
         ) from error
     return b"".join(parts)
 

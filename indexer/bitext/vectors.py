@@ -206,7 +206,7 @@ def _told_of_full_disk(folder: Path, rows: int) -> Iterator[None]:
             raise
         raise DiskFullError(
             f"The disk of {folder} is full after {rows} sentences; expected room for all. "
-            "What was done is kept. Free some space and start it again to go on."
+            "What was done is kept. Free some space and start it again to resume."
         ) from error
 
 

@@ -67,7 +67,7 @@ def add_verbs(verbs: "argparse._SubParsersAction[argparse.ArgumentParser]") -> N
     encode.add_argument("--out", type=Path, required=True, metavar="VECTORS.npy", help="float32 [N, D]")
 
     doctor = _verb(verbs, "doctor", run_doctor, "check the data folder: catalog against vectors, disk, locks")
-    doctor.add_argument("--repair", action="store_true", help="mend what can be mended")
+    doctor.add_argument("--repair", action="store_true", help="repair what can be repaired")
 
 
 def _verb(
@@ -82,7 +82,7 @@ def _verb(
     cli.add_data_options(parser)
     if with_store:
         cli.add_store_options(parser)
-    parser.add_argument("--json", action="store_true", help="for machines")
+    parser.add_argument("--json", action="store_true", help="print JSON")
     parser.set_defaults(run=run)
     return parser
 
@@ -184,15 +184,15 @@ def run_encode(args: argparse.Namespace) -> int:
 
 
 def run_doctor(args: argparse.Namespace) -> int:
-    """Check the data folder; 1 when something is wrong and was not mended."""
+    """Check the data folder; 1 when something is wrong and was not repaired."""
     with cli.open_library(args) if args.repair else cli.open_or_ask(args) as library:
         findings = library.doctor(repair=args.repair)
     if args.json:
         cli.print_json([asdict(finding) for finding in findings])
     else:
         for finding in findings:
-            level = "mended" if finding.repaired else finding.level
-            print(f"{level:<7}{finding.check}: {finding.message} {finding.advice}".rstrip())
+            level = "repaired" if finding.repaired else finding.level
+            print(f"{level:<9}{finding.check}: {finding.message} {finding.advice}".rstrip())
     return 1 if any(finding.level == "error" and not finding.repaired for finding in findings) else 0
 
 

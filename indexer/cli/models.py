@@ -42,7 +42,7 @@ def add_verbs(verbs: "argparse._SubParsersAction[argparse.ArgumentParser]") -> N
         action="store_true",
         help="with --export: vectors without their language, as builtin has them anyway",
     )
-    models.add_argument("--json", action="store_true", help="for machines")
+    models.add_argument("--json", action="store_true", help="print JSON")
     models.set_defaults(run=run_models)
 
     words = "have a collection embedded with another model"
@@ -57,7 +57,7 @@ def add_verbs(verbs: "argparse._SubParsersAction[argparse.ArgumentParser]") -> N
     cli.add_data_options(use, with_model=False)
     cli.add_store_options(use)
     cli.add_neutral_option(use)
-    use.add_argument("--json", action="store_true", help="for machines")
+    use.add_argument("--json", action="store_true", help="print JSON")
     use.set_defaults(run=run_use, model=None)
 
     words = "training pairs out of a collection, as jsonl"
@@ -67,7 +67,7 @@ def add_verbs(verbs: "argparse._SubParsersAction[argparse.ArgumentParser]") -> N
     pairs.add_argument("--out", type=Path, required=True, metavar="FILE.jsonl", help="replaced if it exists")
     cli.add_data_options(pairs, with_model=False)
     cli.add_store_options(pairs)
-    pairs.add_argument("--json", action="store_true", help="for machines")
+    pairs.add_argument("--json", action="store_true", help="print JSON")
     pairs.set_defaults(run=run_pairs, model=None)
 
 
@@ -124,7 +124,7 @@ def run_use(args: argparse.Namespace) -> int:
             if args.json:
                 cli.print_json({"collection": args.collection, "discarded": gone})
             else:
-                print(f"discarded: vectors of {', '.join(gone)}" if gone else "nothing was kept")
+                print(f"discarded: vectors of {', '.join(gone)}" if gone else "No previous vectors to delete")
             return 0
         report = library.use_model(
             args.collection, args.use, neutral=args.neutral == "on", progress=cli.ProgressLine()

@@ -22,7 +22,7 @@ def add_verb(verbs: "argparse._SubParsersAction[argparse.ArgumentParser]") -> No
     remove.add_argument("--collection", default=cli.DEFAULT_COLLECTION, help="default: %(default)s")
     cli.add_data_options(remove, with_model=False)
     cli.add_store_options(remove)
-    remove.add_argument("--json", action="store_true", help="for machines")
+    remove.add_argument("--json", action="store_true", help="print JSON")
     remove.set_defaults(run=run_remove, model=None)
 
 

@@ -93,7 +93,7 @@ def read_all(files: Sequence[FoundFile], planner: Planner, options: ReadOptions)
     """
     for file in files:
         if options.cancelled():
-            raise Cancelled(f"Indexing was cancelled before {file.path}. Start it again to go on.")
+            raise Cancelled(f"Indexing was cancelled before {file.path}. Start it again to resume.")
         if options.left_alone.has_file(file):
             yield PassedOver(file)
             continue

@@ -49,7 +49,7 @@ def hash_file(path: Path, *, cancelled: Callable[[], bool] | None = None) -> str
         if is_silent:
             raise OSError(errno.ETIMEDOUT, f"it has not answered for {SILENT_S:.0f} s", str(path))
         if hashing.is_unwanted:
-            raise Cancelled(f"Reading {path} was cancelled. Start it again to go on.")
+            raise Cancelled(f"Reading {path} was cancelled. Start it again to resume.")
     if hashing.error is not None:
         raise hashing.error
     return hashing.digest.hexdigest()

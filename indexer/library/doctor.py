@@ -29,7 +29,7 @@ class Finding:
         check: short name of the check, for machines.
         message: what is so, for people.
         advice: what to do; empty when nothing is to be done.
-        repaired: it has been mended by this call.
+        repaired: this call has repaired it.
     """
 
     level: Level
@@ -60,7 +60,7 @@ def diagnose(
         data_dir, catalog, store, files: what is checked.
         open_collection: opens the model of a collection, or raises CollectionError.
         reserve_bytes: free disk below which nothing is added.
-        repair: mend what can be mended without loss.
+        repair: repair what can be repaired without loss.
     """
     findings = [*_disk(data_dir, reserve_bytes), *_lock(data_dir, store), *_database(catalog)]
     for collection in catalog.collections.records():
@@ -90,7 +90,7 @@ def _disk(data_dir: Path, reserve_bytes: int) -> Iterator[Finding]:
             "error", "disk", f"{message}; nothing is added below {reserve}", "Free some disk space."
         )
     elif free < 2 * reserve_bytes:
-        yield Finding("warn", "disk", f"{message}, which is not much", "Free some disk space soon.")
+        yield Finding("warn", "disk", f"{message}; disk space is running low", "Free some disk space soon.")
     else:
         yield Finding("ok", "disk", message)
 
@@ -165,13 +165,11 @@ def _collection(
 def _other_models(catalog: Catalog, collection: CollectionRecord) -> Iterator[Finding]:
     known = remembered(catalog, collection)
     if known.coming is not None and not is_under_way(catalog, collection):
-        advice = (
-            f"Go on: use {known.coming.model} --collection {collection.name}; or give it up: use --discard."
-        )
+        advice = f"Resume: use {known.coming.model} --collection {collection.name}; or drop it: --discard."
         message = f"{collection.name}: the switch to {known.coming.model} was interrupted"
         yield Finding("warn", "model", message, advice)
     if known.previous is not None:
-        message = f"{collection.name}: the vectors of {known.previous.model} are kept for a way back"
+        message = f"{collection.name}: the vectors of {known.previous.model} are kept so that you can undo"
         yield Finding("ok", "model", message)
 
 
@@ -187,7 +185,7 @@ def _documents(catalog: Catalog, collection: CollectionRecord) -> Iterator[Findi
     unfinished = catalog.documents.unfinished(collection.id)
     if unfinished:
         names = _some([record.path for record in unfinished])
-        advice = "Add them again, or start the app, which goes on with them."
+        advice = "Add them again, or start the app, which resumes them."
         yield Finding("warn", "documents", f"{collection.name}: not finished: {names}", advice)
     failed = [one for one in catalog.documents.iter_records(collection.id) if one.state == "failed"]
     for record in sorted(failed, key=lambda one: one.path)[:_SHOWN]:

@@ -334,7 +334,7 @@ class JobRunner:
                 state, message = "failed", _reason(error)
         reporter.flush()
         if state == "cancelled" and not self._insist(job, reporter.is_cancel_requested):
-            message = "interrupted, goes on at the next start"
+            message = "interrupted, resumes at the next start"
             self._insist(job, lambda: self._catalog.jobs.requeue(job.info.id, message))
         else:
             self._release_copies(job)

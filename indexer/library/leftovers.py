@@ -40,7 +40,7 @@ def damaged_vectors(data_dir: Path) -> Leftovers:
 
 
 def logs(data_dir: Path) -> Leftovers:
-    """The last words of the processes of the vector store."""
+    """The logs of the processes of the vector store."""
     folder = data_dir / "logs"
     return Leftovers(folder, _newest_first(folder.glob("*.log")))
 

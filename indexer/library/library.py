@@ -143,7 +143,7 @@ class Library:
             store: an open store instead of one of ``data_dir``; closed with the library.
             settings: sizes of chunks.
             reserve_bytes: free disk below which nothing is added.
-            resume_jobs: go on in the background with jobs that were interrupted.
+            resume_jobs: resume interrupted jobs in the background.
 
         Raises:
             StoreLockedError: another process owns the folder.
@@ -264,7 +264,7 @@ class Library:
         """Do now what ``switch_model`` does in the background; without ``model``, what ``undo_switch`` does.
 
         Raises:
-            CollectionError: no such collection, or no way back.
+            CollectionError: no such collection, or nothing to undo.
             Me5Error: the model cannot be opened.
             Cancelled: ``cancel`` said so.
         """
@@ -329,8 +329,7 @@ class Library:
     def _submit_switch(self, collection: CollectionRecord, params: dict[str, Any], label: str) -> JobInfo:
         if model_switch.is_under_way(self.catalog, collection):
             raise JobError(
-                f"Collection {collection.name!r} is being given another model already. Expected one switch "
-                "at a time. Wait for that job, or cancel it."
+                f"A model switch for {collection.name!r} is already running. Wait for that job, or cancel it."
             )
         return self.jobs.submit("switch", {"switch": collection.id} | params, collection.name, label)
 
@@ -661,7 +660,7 @@ class Library:
     # Care
 
     def doctor(self, repair: bool = False) -> list[Finding]:
-        """Check the data folder; with ``repair``, mend what can be mended."""
+        """Check the data folder; with ``repair``, repair what can be repaired."""
         with self.writing:
             return diagnose(
                 self.data_dir,

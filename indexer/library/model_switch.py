@@ -2,8 +2,8 @@
 
 Vectors of a model live under a name of their own in the vector store (``CollectionRecord.store_name``), so
 searches go on with the old ones until one catalog transaction makes the new ones those that count. The
-catalog remembers the model before, whose vectors are kept for a way back, and a model whose vectors are
-under way, so that an interrupted run goes on where it was. Nothing is read from files: the catalog has the
+catalog remembers the model before, whose vectors are kept so that you can undo, and a model whose vectors are
+under way, so that an interrupted run can be resumed. Nothing is read from files: the catalog has the
 texts. Where passages begin and end stays as it was.
 """
 
@@ -56,7 +56,7 @@ def summary(report: SwitchReport) -> str:
     words = f"{report.collection} uses {report.model} now; {report.embedded} passages were embedded"
     if report.cut:
         words += f", {report.cut} of {report.passages} are longer than the model reads"
-    return f"{words}. The vectors of {report.previous} are kept for a way back"
+    return f"{words}. The vectors of {report.previous} are kept so that you can undo"
 
 
 # -- what the catalog remembers ------------------------------------------------------------------------------

@@ -80,7 +80,7 @@ def fast_first(
 
     Raises:
         JobError: no such job, or one that has ended, is no ingest, or works with the fast model already; or
-            the collection is being given another model.
+            a switch of its model is running.
     """
     jobs.get(job_id)
     found = catalog.jobs.find(job_id)
@@ -88,8 +88,8 @@ def fast_first(
     job = found.info
     if job.kind != "add" or job.state not in _ACTIVE:
         raise JobError(
-            f"Job {job.label!r} ({job.kind}, {job.state}) cannot go on with the model {FAST!r}. Expected an "
-            "ingest that runs or waits. Look at the list of jobs."
+            f"Job {job.label!r} ({job.kind}, {job.state}) cannot continue with the model {FAST!r}. Expected "
+            "an ingest that runs or waits. Look at the list of jobs."
         )
     if catalog.collections.find(job.collection) is None:
         create_collection(job.collection)

@@ -70,7 +70,7 @@ def reconcile(
         except StoreError as error:
             logger.error("%s cannot be compared with its vectors: %s", collection.name, error)
         except CollectionError as error:
-            logger.warning("%s is not mended: %s", collection.name, error)
+            logger.warning("%s is not repaired: %s", collection.name, error)
 
 
 def _remove_orphans(catalog: Catalog, store: VectorStore, collection: CollectionRecord) -> int:
@@ -88,7 +88,7 @@ def _remove_orphans(catalog: Catalog, store: VectorStore, collection: Collection
 
 
 def resume(catalog: Catalog, jobs: JobRunner, *, host: str | None = None) -> None:
-    """Go on, in the background, with jobs and documents that were interrupted; ``host`` as above."""
+    """Resume, in the background, jobs and documents that were interrupted; ``host`` as above."""
     resumed = jobs.resume()
     unfinished = catalog.documents.unfinished()
     if host is not None:  # what another machine has begun is left to it

@@ -187,7 +187,7 @@ def bound_process(limits: ReadLimits, seconds: float) -> None:
 def _memory_message(request: dict[str, Any]) -> str:
     limit = request["limits"]["memory_mb"]
     return (
-        f"{Path(request['path']).name} needs more than {limit} MB of memory to read; expected less. "
+        f"{Path(request['path']).name} needs more than {limit} MB of memory to read. "
         "Split the file, or convert it to plain text."
     )
 

@@ -40,7 +40,7 @@ def open_pdf(source: Source) -> Iterator["PdfDocument"]:
             source.name,
             f"is a damaged PDF ({error})",
             "one that opens in a viewer",
-            "Download it again or save it anew",
+            "Download it again or save it again",
         ) from error
     with closing(document):
         yield document

@@ -140,7 +140,7 @@ def warm(
 def _check(query: str, mode: str, top_k: int, fusion: str) -> None:
     has_words = any(character.isalnum() for character in query)
     if not has_words and (mode == "lexical" or not _PICTURE.search(query)):  # a picture has a meaning
-        raise QueryError(f"The query {query[:40]!r} holds no words. Enter at least one word.")
+        raise QueryError(f"The query {query[:40]!r} has no words. Enter at least one word.")
     if mode not in get_args(SearchMode):
         raise QueryError(f"Unknown mode {mode!r}; expected one of {', '.join(get_args(SearchMode))}.")
     if fusion not in get_args(Fusion):

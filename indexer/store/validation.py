@@ -38,7 +38,7 @@ def check_points(points: Sequence[Point], dimension: int) -> NDArray[np.float32]
     for row, point in enumerate(points):
         check_id(point.id)
         if point.id in seen:
-            raise StoreError(f"Point {point.id} is twice in one batch; expected unique ids. Send it once.")
+            raise StoreError(f"Duplicate point id {point.id} in one batch. Send each point once.")
         seen.add(point.id)
         vector = np.asarray(point.dense)
         if vector.shape != (dimension,):
@@ -64,7 +64,7 @@ def check_id(point_id: str) -> None:
     try:
         spelled = str(UUID(point_id))
     except (ValueError, AttributeError, TypeError) as error:
-        raise StoreError(f"Point id {point_id!r} is not a uuid; expected one. Use uuid5 ids.") from error
+        raise StoreError(f"Point id {point_id!r} is not a uuid. Use uuid5 ids.") from error
     if spelled != point_id:
         raise StoreError(f"Point id {point_id!r} is not spelled as {spelled!r}; use that spelling.")
 

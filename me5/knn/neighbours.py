@@ -160,7 +160,7 @@ class _Meter:
         if self._cancelled and self._cancelled():
             raise WorkCancelledError(
                 "The search for neighbours was cancelled. Finished strips are kept where a folder was given; "
-                "start it again with the same folder to go on."
+                "start it again with the same folder to resume."
             )
 
 

@@ -95,5 +95,5 @@ def explain_full_disk(folder: Path) -> Iterator[None]:
             raise
         raise DiskSpaceError(
             f"The disk of {folder} is full ({error.strerror}). What was finished before is kept. Free some "
-            "space and start it again to go on."
+            "space and start it again to resume."
         ) from error

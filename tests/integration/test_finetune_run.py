@@ -120,7 +120,10 @@ def test_trouble_is_told_before_the_first_step(
     ("text", "message"),
     [
         ("\n", "has no query groups"),
-        ('{"question": "q", "positives": [{"text": "p"}]}\n', "line 1 is no query group (KeyError: 'query')"),
+        (
+            '{"question": "q", "positives": [{"text": "p"}]}\n',
+            "line 1 is not a query group (KeyError: 'query')",
+        ),
         ('{"query": "q", "positives": [{"text": "p"}], "scores": [1, 2]}\n', "2 scores for 1 passages"),
     ],
 )

@@ -269,7 +269,7 @@ def test_a_killed_teacher_goes_on_where_it_was(scoring: Path, monkeypatch: pytes
         ("model=fast", "so its scores would be random"),
         ("max_tokens=2", "max_tokens is 2"),
         ("out={groups}", "the file of the groups itself"),
-        ("cache={groups}", "is no score cache"),
+        ("cache={groups}", "is not a score cache"),
         ("out=/dev/null/scored.jsonl", "cannot be used"),
     ],
 )

@@ -106,7 +106,7 @@ def test_the_verbs(
     assert run("search", "Hafen12")
     assert str(tiny_model_dir) in run("use", "--undo")
     assert "discarded: vectors of mine" in run("use", "--discard")
-    assert "nothing was kept" in run("use", "--discard")
+    assert "No previous vectors to delete" in run("use", "--discard")
     vectors = tmp_path / "v.npy"
     (tmp_path / "lines.txt").write_text("one\ntwo\n", encoding="utf-8")
     encoded = run("encode", tmp_path / "lines.txt", "--role", "query", "--out", vectors, "--model", "mine")

@@ -233,7 +233,7 @@ def test_a_signal_ends_the_step_and_leaves_a_checkpoint(
     with monkeypatch.context() as patch:
         at_step(5, lambda: signalled(signal.Signals[name]), patch)
         assert train(recipe) == code
-    assert f"stopped by {name}; go on with --resume" in capsys.readouterr().err
+    assert f"stopped by {name}; continue with --resume" in capsys.readouterr().err
     assert signal.getsignal(signal.Signals[name]) is before
     assert state(run) | {"state": "stopped", "step": 6, "steps": 12, "pid": state(run)["pid"]} == state(run)
     assert [row["step"] for row in metrics(run)] == list(range(1, 7))

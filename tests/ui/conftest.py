@@ -62,7 +62,7 @@ def serving(data: Path, model: str, *options: str) -> Iterator[str]:
         threading.Thread(target=lambda: [lines.put(line) for line in out], daemon=True).start()
         try:
             line = lines.get(timeout=START_SECONDS)
-            assert "answers at http://127.0.0.1:" in line
+            assert "Running at http://127.0.0.1:" in line
             yield line.split()[-1]
         finally:
             process.terminate()

@@ -55,7 +55,7 @@ def test_documents_and_collections(client: Any, documents: list[Path]) -> None:
 
 @pytest.mark.parametrize("query", ["", "  ", "?!"])
 def test_errors_are_sentences_without_a_traceback(client: Any, query: str) -> None:
-    with pytest.raises(Exception, match="holds no words") as caught:
+    with pytest.raises(Exception, match="has no words") as caught:
         client.predict(query, api_name="/search")
     assert "Traceback" not in str(caught.value) and ".py" not in str(caught.value)
 

@@ -115,7 +115,7 @@ def test_own_questions_are_uploaded_measured_and_removed(
     expect(status).to_contain_text("not everything")
     expect(status).to_contain_text("Unknown model")
     expect(page.locator("#evaluate-table thead")).to_contain_text("أسئلة-问题")
-    page.get_by_role("button", name="Evaluations so far").click()
+    page.get_by_role("button", name="History").click()
     rows = page.locator("#evaluate-history tbody tr")
     expect(rows).to_have_count(2)
     rows.first.locator("[data-log]").click()

@@ -188,7 +188,7 @@ def test_a_query_without_words_gets_one_calm_sentence(filled_server: str, open_p
     page = open_page(filled_server)
     ask(page, "?!")
     toast = page.locator(".toast-body")
-    expect(toast).to_contain_text("holds no words")
+    expect(toast).to_contain_text("has no words")
     expect(toast).not_to_contain_text("Traceback")
 
 

@@ -229,7 +229,7 @@ def test_the_sample_is_cancelled_breaks_off_and_goes_on(
     expect(page.locator("#parallel-run .job.running")).to_contain_text("Sample: Arabic and Chinese")
     page.locator("#parallel-run [data-cancel]").click()
     ended, again = page.locator("#parallel-run .trouble"), page.locator("#parallel-run [data-again]")
-    expect(ended).to_contain_text("Cancelled; what was computed is kept")
+    expect(ended).to_contain_text("Cancelled. Finished work is saved")
     again.click()
     expect(page.locator("#parallel-run .job.running")).to_be_visible()
     [identity] = parse_qs(urlparse(page.url).query)["bitext"]
@@ -238,7 +238,7 @@ def test_the_sample_is_cancelled_breaks_off_and_goes_on(
         if "ui.mining_job" in (one.info["cmdline"] or ()) and any(identity in word for word in one.cmdline())
     ]  # fmt: skip
     process.kill()
-    expect(ended).to_contain_text("Broke off")
+    expect(ended).to_contain_text("Interrupted")
     page.reload()
     again.click()
     expect(page.locator(ROWS).first).to_be_visible()
@@ -248,7 +248,7 @@ def test_the_sample_is_cancelled_breaks_off_and_goes_on(
 def test_a_quick_look_takes_some_sentences_only(filled_server: str, open_page: Callable[..., Any]) -> None:
     page = open_page(f"{filled_server}/?tab=parallel&bitext=new")
     page.locator("#parallel-options button").first.click()
-    sample = page.get_by_label("Draw so many sentences")
+    sample = page.get_by_label("Sample size")
     expect(sample).to_have_value("0")  # what is typed before that is lost
     sample.fill("25")
     page.locator("#parallel-sample").click()

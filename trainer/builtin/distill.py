@@ -154,6 +154,6 @@ class TeacherSampler:
         return {"own": dict(self._generator.bit_generator.state), "pairs": self._pairs.state()}
 
     def restore(self, state: dict[str, dict[str, object]]) -> None:
-        """Go on from a position that ``state`` gave."""
+        """Continue from a position that ``state`` gave."""
         self._generator.bit_generator.state = state["own"]
         self._pairs.restore(state["pairs"])

@@ -163,8 +163,8 @@ def read_languages(path: Path) -> dict[str, float]:
         return {language: float(own["accuracy_to_english"]) for language, own in languages.items()}
     except (OSError, ValueError, KeyError, TypeError) as error:
         raise DataError(
-            f"{path} is no report with Tatoeba ({error!r}). Expected what benchmarks/builtin.py wrote with "
-            "--tatoeba. Measure again."
+            f"{path} is not a report with Tatoeba ({error!r}). Expected what benchmarks/builtin.py wrote "
+            "with --tatoeba. Measure again."
         ) from error
 
 

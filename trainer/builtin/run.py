@@ -30,7 +30,7 @@ def run_builtin(config: BuiltinConfig, *, resume: bool) -> Path:
 
     Args:
         config: the recipe.
-        resume: go on where the run in the folder ``config.out`` was saved last.
+        resume: continue from where the run in the folder ``config.out`` was saved last.
 
     Raises:
         TrainerError: the run cannot start.
@@ -39,7 +39,7 @@ def run_builtin(config: BuiltinConfig, *, resume: bool) -> Path:
     out = Path(config.out).expanduser()
     if out.is_dir() and any(out.iterdir()) and not resume:
         raise ConfigError(
-            f"out: {out} is not empty. Expected a new folder. Add --resume to go on with the run there, or "
+            f"out: {out} is not empty. Expected a new folder. Add --resume to continue the run there, or "
             "choose another folder with out=FOLDER."
         )
     out.mkdir(parents=True, exist_ok=True)

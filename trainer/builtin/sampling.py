@@ -114,5 +114,5 @@ class PairSampler:
         return dict(self._generator.bit_generator.state)
 
     def restore(self, state: dict[str, object]) -> None:
-        """Go on from a position that ``state`` gave."""
+        """Continue from a position that ``state`` gave."""
         self._generator.bit_generator.state = state

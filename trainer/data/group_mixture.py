@@ -129,7 +129,7 @@ class GroupMixture:
         return {"taken": self._taken, "groups": {source.name: len(file) for source, file in self._files}}
 
     def restore(self, state: Mapping[str, Any]) -> None:
-        """Go on from a position that ``state`` gave.
+        """Continue from a position that ``state`` gave.
 
         Raises:
             DataError: a file has changed.
@@ -139,7 +139,7 @@ class GroupMixture:
             if now.get(name) != count:
                 raise DataError(
                     f"Source {name!r} has {now.get(name, 0):,} groups, and had {count:,} when the run began. "
-                    "Expected the same file for --resume. Put it back, or start anew with out=FOLDER."
+                    "Expected the same file for --resume. Put it back, or start again with out=FOLDER."
                 )
         self._taken = state["taken"]
 

@@ -119,7 +119,7 @@ def parse_group(line: str, where: str) -> QueryGroup:
         )
     except (ValueError, KeyError, TypeError, AttributeError) as error:
         raise DataError(
-            f"{where} is no query group ({type(error).__name__}: {error}). Expected an object with query, "
+            f"{where} is not a query group ({type(error).__name__}: {error}). Expected an object with query, "
             "positives and negatives. Correct the line."
         ) from error
     if not group.query.strip() or not group.positives:

@@ -221,7 +221,7 @@ def _parsed(line: str, where: str) -> Mapping[str, Any]:
     try:
         row = json.loads(line)
     except ValueError as error:
-        raise DataError(f"{where} is no JSON ({error}). Expected an object. Correct the line.") from error
+        raise DataError(f"{where} is not JSON ({error}). Expected an object. Correct the line.") from error
     if not isinstance(row, Mapping):
         raise DataError(f"{where} is {str(row)[:40]!r}. Expected an object. Correct the line.")
     return row

@@ -60,7 +60,7 @@ class PairMixture:
         }
 
     def restore(self, state: Mapping[str, Any]) -> None:
-        """Go on from a position that ``state`` gave."""
+        """Continue from a position that ``state`` gave."""
         self._generator.bit_generator.state = state["generator"]
         for stream in self._streams:
             stream.restore(state["streams"][stream.source.name])

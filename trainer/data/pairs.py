@@ -81,7 +81,7 @@ class PairStream:
         }
 
     def restore(self, state: Mapping[str, Any]) -> None:
-        """Go on from a position that ``state`` gave."""
+        """Continue from a position that ``state`` gave."""
         self.epoch = state["epoch"]
         if state["blocks_read"] == 0:
             return

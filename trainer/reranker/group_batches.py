@@ -73,7 +73,7 @@ class GroupBatches:
         if state["groups"] != len(self._numbers):
             raise DataError(
                 f"The run trains on {len(self._numbers):,} groups and had {state['groups']:,} when it began. "
-                "Expected the same files for --resume. Put them back, or start anew with out=FOLDER."
+                "Expected the same files for --resume. Put them back, or start again with out=FOLDER."
             )
 
     def _drawn(self, position: int) -> DrawnGroup:

@@ -80,7 +80,7 @@ class ScoreCache:
             ) from error
         except sqlite3.DatabaseError as error:
             raise TrainingError(
-                f"{self._path} is no score cache ({error}). Expected an SQLite file of this project. "
+                f"{self._path} is not a score cache ({error}). Expected an SQLite file of this project. "
                 "Remove it, or name another with cache=FILE."
             ) from error
 

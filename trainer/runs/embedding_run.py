@@ -60,7 +60,7 @@ def run_embedding_stage(
         config: the recipe.
         prepare: opens the data, before a model is loaded.
         card: the text of the model card.
-        resume: go on from the newest checkpoint.
+        resume: resume from the newest checkpoint.
     """
     processes = Processes(config.runtime.device)
     _require_even_split(config.optim, processes)

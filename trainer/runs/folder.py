@@ -41,7 +41,7 @@ class RunFolder:
 
     Args:
         config: the recipe.
-        resume: go on from the newest checkpoint; from the start if there is none.
+        resume: resume from the newest checkpoint; from the start if there is none.
         is_first: this process writes.
 
     Raises:
@@ -58,7 +58,7 @@ class RunFolder:
         if self.newest is not None and not resume:
             raise ConfigError(
                 f"out: {self.path} already holds a run (checkpoint {self.newest.name}). Expected a new "
-                "folder. Add --resume to go on with that run, or choose another folder with out=FOLDER."
+                "folder. Add --resume to continue that run, or choose another folder with out=FOLDER."
             )
         if self.newest is not None:
             _require_same_recipe(self.path / "config.yaml", config)
@@ -191,7 +191,7 @@ def _require_same_recipe(path: Path, config: RunConfig) -> None:
             raise ConfigError(
                 f"{name} is {value!r}, not the {before.get(name)!r} that the run in {path.parent} had. "
                 f"Expected the same recipe for --resume (only {', '.join(MAY_CHANGE)} may change). "
-                "Take the value back, or start anew with out=FOLDER."
+                "Take the value back, or start again with out=FOLDER."
             )
 
 

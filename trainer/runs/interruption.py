@@ -16,7 +16,7 @@ class RunStopped(KeyboardInterrupt):
     """Raised when a signal has stopped a run; no Exception, so that no handler takes it for trouble."""
 
     def __init__(self, number: int) -> None:
-        super().__init__(f"stopped by {signal.Signals(number).name}; go on with --resume")
+        super().__init__(f"stopped by {signal.Signals(number).name}; continue with --resume")
         self.exit_code = 128 + number
 
 

@@ -41,7 +41,7 @@ def start_run(
     Args:
         folder: of the run; the recipe's ``out``.
         recipe: as ``python app.py train`` reads it.
-        resume: go on from the newest checkpoint, or from the start where there is none.
+        resume: resume from the newest checkpoint, or from the start where there is none.
         threads: processor threads; all cores when None.
 
     Raises:
@@ -51,7 +51,7 @@ def start_run(
         before = read_run(folder)
         if before is not None and before.is_alive:
             raise TrainingError(
-                f"Run '{folder.name}' is going on already, as process {before.pid}. Expected a run that has "
+                f"Run '{folder.name}' is running already, as process {before.pid}. Expected a run that has "
                 "ended. Stop it first."
             )
         try:
@@ -92,7 +92,7 @@ def delete_run(run: Run) -> None:
     """
     if run.is_alive:
         raise TrainingError(
-            f"Run '{run.name}' is going on. Expected a run that has ended. Stop it, then delete it."
+            f"Run '{run.name}' is still running. Expected a run that has ended. Stop it, then delete it."
         )
     shutil.rmtree(run.folder, ignore_errors=True)
 

@@ -48,7 +48,7 @@ def run_training(
         config: the recipe.
         prepare: opens data and model.
         processes: that train together.
-        resume: go on from the newest checkpoint of the folder ``config.out``; from the start if it has none.
+        resume: resume from the newest checkpoint of the folder ``config.out``; from the start if it has none.
 
     Raises:
         TrainerError, Me5Error: the run cannot start or cannot go on; checkpoints written before stay.

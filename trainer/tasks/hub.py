@@ -145,7 +145,7 @@ def _find(mteb: Any, name: str) -> list[Any]:
     try:
         return list(mteb.get_tasks(tasks=[ALIASES.get(name.lower(), name)]))
     except KeyError:
-        logger.debug("%s is no task of mteb, perhaps a benchmark", name)
+        logger.debug("%s is not a task of mteb, perhaps a benchmark", name)
     try:
         return list(mteb.get_benchmark(name).tasks)
     except KeyError as error:

@@ -110,7 +110,7 @@ def read_evaluation(path: Path) -> list[Measurement]:
         return [row for task in result["tasks"] for row in _of_task(result, task)]
     except (OSError, ValueError, KeyError, TypeError) as error:
         raise DataError(
-            f"{path} is no evaluation ({type(error).__name__}: {error}). Expected what "
+            f"{path} is not an evaluation ({type(error).__name__}: {error}). Expected what "
             "`python app.py evaluate … --json` prints, with every task measured. Measure again."
         ) from error
 

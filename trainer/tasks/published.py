@@ -78,11 +78,11 @@ def compare_with_published(model: str, task: str, values: dict[str, float], metr
     """
     benchmark = benchmark_of(task)
     if benchmark is None:
-        return Verdict(None, "nobody has published a number for this task")
+        return Verdict(None, "no published score for this task")
     rows = [row for row in published() if (row.model, row.benchmark) == (model, benchmark)]
     rows = [row for row in rows if row.metric in (metric, MAIN_SCORE) or metric == MAIN_SCORE]
     if not rows:
-        return Verdict(None, f"nobody has published this model on {benchmark}")
+        return Verdict(None, f"no published score of this model on {benchmark}")
     found = _same_languages(rows, set(values))
     if found is None:
         most = max(row.over for row in rows)

@@ -91,7 +91,7 @@ def assemble(
     number = {row[0]: position for position, row in enumerate(rows)}
     if len(number) != len(rows):
         raise DataError(
-            f"{source} holds {len(rows) - len(number)} passages whose _id stands twice. Make ids unique."
+            f"{source} holds {len(rows) - len(number)} passages with a duplicate _id. Make ids unique."
         )
     known = {key: grades for key, grades in qrels.items() if key in queries}
     kept = {key: grades for key, grades in known.items() if any(grade > 0 for grade in grades.values())}

@@ -61,7 +61,7 @@ def add_verb(
         metavar="TASK",
         help="path of a task (Tatoeba, BEIR, BUCC, aligned files, STS, judged queries), or its name in mteb",
     )
-    parser.add_argument("--data", type=Path, metavar="DIR", help="accepted as everywhere; not needed here")
+    parser.add_argument("--data", type=Path, metavar="DIR", help=argparse.SUPPRESS)
     parser.add_argument(
         "--model",
         default=None,
@@ -95,14 +95,14 @@ def add_verb(
     parser.add_argument(
         "--max-items", type=_positive, default=0, metavar="N", help="per language, for a quick look (all)"
     )
-    parser.add_argument("--json", action="store_true", help="for machines")
+    parser.add_argument("--json", action="store_true", help="print JSON")
     parser.add_argument(
-        "--keep-going", action="store_true", help="go on with the next task where one cannot be measured"
+        "--keep-going", action="store_true", help="continue with the next task where one cannot be measured"
     )
     parser.add_argument(
         "--samples", type=Path, metavar="DIR", help="keep the values per item there, for later comparisons"
     )
-    parser.add_argument("--progress", type=Path, metavar="FILE", help="say there how far it is (JSON)")
+    parser.add_argument("--progress", type=Path, metavar="FILE", help="write progress to FILE (JSON)")
     parser.set_defaults(run=run_evaluate, openers=openers, errors=errors)
 
 

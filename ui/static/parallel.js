@@ -120,7 +120,7 @@ const line = (input) => {
   const [low, high] = [Number(input.min), Number(input.max)];
   const value = Number(input.value);
   element.querySelector('.hist').style.setProperty('--at', `${(100 * (value - low)) / (high - low)}%`);
-  element.querySelector('[data-line]').textContent = `line at ${value.toFixed(3)}`;
+  element.querySelector('[data-line]').textContent = `threshold ${value.toFixed(3)}`;
 };
 element.addEventListener('input', (event) => event.target.type === 'range' && line(event.target));
 element.addEventListener('change', (event) => {

@@ -50,7 +50,7 @@ def build(services: Services, frame: Frame) -> EvaluateTab:
         with gr.Row(elem_id="evaluate-pick"):
             task = gr.Dropdown([], label="Task", elem_id="evaluate-task", min_width=200)
             first = gr.Dropdown([], label="Model", elem_id="evaluate-first", min_width=160)
-            second = gr.Dropdown([], label="Beside", elem_id="evaluate-second", min_width=160)
+            second = gr.Dropdown([], label="Compare with", elem_id="evaluate-second", min_width=160)
         detail = gr.HTML("", apply_default_css=False, elem_id="evaluate-detail")
         with gr.Row(elem_id="evaluate-exports"):
             gr.HTML("Export all values", apply_default_css=False, elem_id="evaluate-export-label")
@@ -273,7 +273,7 @@ def _wire_history(evaluations: Evaluations, tab: EvaluateTab, log: gr.Textbox) -
         return _look(evaluations, hidden)
 
     def show_log(event: gr.EventData) -> gr.Textbox:
-        words = evaluations.log(str(event.id)) or "Nothing was said."
+        words = evaluations.log(str(event.id)) or "There is no message."
         return gr.Textbox(value=words, visible=True)
 
     tab.history.remove(guarded(remove), tab.hidden, [tab.status, tab.timer, tab.news], **HIDDEN)

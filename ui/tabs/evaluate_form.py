@@ -71,7 +71,7 @@ def build_form(evaluations: Evaluations) -> Form:
             elem_id="evaluate-languages",
         )  # fmt: skip
         most = gr.Number(
-            0, label="At most so many items per language", info="0 for all; a small number for a quick look",
+            0, label="Max items per language", info="0 for all; a small number for a quick look",
             precision=0, minimum=0, elem_id="evaluate-most", min_width=220,
         )  # fmt: skip
         instruction = gr.Textbox(
@@ -83,7 +83,7 @@ def build_form(evaluations: Evaluations) -> Form:
 
 def build_folds() -> tuple[gr.HTML, gr.Textbox]:
     """What is folded away: evaluations so far with the log of one, and how to read all this."""
-    with gr.Accordion("Evaluations so far", open=False, elem_id="evaluate-past"):
+    with gr.Accordion("History", open=False, elem_id="evaluate-past"):
         history = gr.HTML(
             "", js_on_load=script("evaluate.js"), apply_default_css=False, elem_id="evaluate-history"
         )

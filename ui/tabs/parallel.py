@@ -74,21 +74,21 @@ def _filters() -> tuple[gr.Dropdown, gr.Dropdown, gr.Dropdown, gr.Dropdown, gr.T
         )  # fmt: skip
         flag = gr.Dropdown([("any", "")], value="", label="Flag", min_width=120, elem_id="parallel-flag")
         side = gr.Dropdown(
-            [("All scores", ""), ("Above the line", "above"), ("Below the line", "below")],
+            [("All scores", ""), ("Above the threshold", "above"), ("Below the threshold", "below")],
             value="", label="Scores", min_width=120, elem_id="parallel-side",
         )  # fmt: skip
         sort = gr.Dropdown(
             [("Best first", "best"), ("Worst first", "worst"), ("In order", "text"), ("At random", "random")],
             value="best", label="Sort", min_width=120, elem_id="parallel-sort",
         )  # fmt: skip
-        words = gr.Textbox(label="With the words", min_width=140, max_lines=1, elem_id="parallel-words")
+        words = gr.Textbox(label="Contains", min_width=140, max_lines=1, elem_id="parallel-words")
     return state, flag, side, sort, words
 
 
 def _handing_on() -> tuple[gr.Dropdown, gr.Dropdown, gr.Button, gr.Button]:
     with gr.Row(elem_id="parallel-hand-on"):
         scope = gr.Dropdown(
-            [("Accepted", "accepted"), ("Above the line, without rejected", "above"), ("All", "all")],
+            [("Accepted", "accepted"), ("Above the threshold, without rejected", "above"), ("All", "all")],
             value="accepted", label="Pairs", min_width=200, elem_id="parallel-scope",
         )  # fmt: skip
         kind = gr.Dropdown(

@@ -44,7 +44,7 @@ def add_endpoints(bitexts: Bitexts) -> None:
         )
 
     def parallel_score(bitext: str) -> str:
-        """Score pairs that were brought, in the background; ``/parallel_texts`` tells how far it is."""
+        """Score imported pairs, in the background; ``/parallel_texts`` tells how far it is."""
         return bitexts.score(bitext).state
 
     for endpoint in (parallel_texts, parallel_pairs, parallel_decide, parallel_score):

@@ -16,7 +16,7 @@ from ui.mining import SAMPLE, Request
 CODE = re.compile(r"[A-Za-z]{2,3}(-[A-Za-z0-9]{2,8})*")
 FILES, LANGUAGES, PAIRS = "two files", "two languages of this collection", "pairs to review"
 PAIR_SUFFIXES = [".tmx", ".xlf", ".xliff", ".tsv", ".csv", ".jsonl", ".xlsx", ".zip"]
-CUTS: Mapping[SegmenterName, str] = {"rules": "rules for every script", "icu": "rules of Unicode (ICU)"}
+CUTS: Mapping[SegmenterName, str] = {"rules": "rules for every script", "icu": "ICU"}
 INTRO = (
     "<p>Finds the sentences of two languages that translate each other, lets you review them, and saves them "
     "as a translation memory.</p>"
@@ -107,7 +107,7 @@ def _settings(bitexts: Bitexts) -> list[Any]:
             elem_id="parallel-model",
         )  # fmt: skip
         threshold = gr.Textbox(
-            label="Line", placeholder="estimated from the scores", min_width=200,
+            label="Threshold", placeholder="estimated from the scores", min_width=200,
             info="pairs above count as translations; can be moved later", elem_id="parallel-threshold",
         )  # fmt: skip
     with gr.Row():
@@ -142,12 +142,12 @@ def _settings(bitexts: Bitexts) -> list[Any]:
 def _reading() -> list[Any]:
     with gr.Row():
         segmenter = gr.Dropdown(
-            [(CUTS[name], name) for name in SEGMENTERS], value="rules", label="Sentences", min_width=200,
-            info="how running text is cut; one sentence per line stays as it is",
+            [(CUTS[name], name) for name in SEGMENTERS], value="rules", label="Sentence splitter",
+            min_width=200, info="how running text is cut; one sentence per line stays as it is",
             elem_id="parallel-segmenter",
         )  # fmt: skip
         sample = gr.Number(
-            0, label="Draw so many sentences", info="of the first side, for a quick look; 0 for all",
+            0, label="Sample size", info="of the first side, for a quick look; 0 for all",
             precision=0, minimum=0, min_width=200, elem_id="parallel-draw",
         )  # fmt: skip
         seed = gr.Number(
@@ -171,7 +171,7 @@ def request_from(said: tuple[Any, ...], reading: tuple[Any, ...], *, aligned: bo
     except ValueError:
         value = float("nan")
     if value is not None and not abs(value) < 100:
-        raise UiError(f"The line is '{threshold}'. Expected a number such as 1.06, or nothing. Correct it.")
+        raise UiError(f"The threshold is '{threshold}'. Expected a number such as 1.06, or nothing.")
     return Request(
         name="", source="", target="", model=str(model or "builtin"), aligned=aligned, margin=margin,
         retrieval=retrieval, threshold=value, check_language=bool(check), one_to_one=bool(single),

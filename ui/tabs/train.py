@@ -50,7 +50,7 @@ class TrainTab:
     """Components that follow the runs.
 
     ``view`` says what is shown: the name of a run, ``new`` for the form, ``compare:A,B``; empty means the
-    newest run, or the form where there is none. ``draft`` names the pairs that were brought. Both are text
+    newest run, or the form where there is none. ``draft`` names the imported pairs. Both are text
     boxes out of sight, because a script keeps them in the address. ``seen`` is a fingerprint of the drawing.
     """
 

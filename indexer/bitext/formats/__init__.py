@@ -69,7 +69,7 @@ def format_of(path: str | Path, format: str | None = None) -> Format:
     suffix = Path(path).suffix.lower()
     if suffix in _NOT_OURS:
         raise QueryError(
-            f"{Path(path).name} ends in {suffix}, which is no format of pairs; expected "
+            f"{Path(path).name} ends in {suffix}, which is not a format of pairs; expected "
             f"{', '.join(_SUFFIXES)}, or the prefix of two Moses files. Give it one of these endings."
         )
     return _SUFFIXES.get(suffix, FORMATS["moses"])
@@ -127,7 +127,7 @@ def write_pairs(
     for language in (source_language, target_language):
         if (tag := language_tag(language)) is None:
             raise ExportError(
-                f"{language!r} is no language tag; expected one such as en or zh-Hant. Name the language."
+                f"{language!r} is not a language tag; expected one such as en or zh-Hant. Name the language."
             )
         languages.append(tag)
     source, target = languages

@@ -221,7 +221,7 @@ def _death(returncode: int, silence: str, log_path: Path) -> ProcessDiedError:
     else:
         how = f"with exit code {returncode}"
     return ProcessDiedError(
-        f"The store process ended {how} before it answered (its last words: {log_path}); "
+        f"The store process ended {how} before it answered (see the log: {log_path}); "
         f"acknowledged points are safe and it starts again at the next use. {REPAIR}",
         returncode,
     )

@@ -31,7 +31,7 @@ class ShardProcesses:
 
     Args:
         root: the folder of the vectors, where the lock files are.
-        logs: the folder in which each process leaves its last words.
+        logs: the folder for the log of each process.
 
     Raises:
         StoreError: a process of an earlier owner does not end.

@@ -93,7 +93,7 @@ def build_beside(
             returncode = process.wait()
     if returncode:
         raise StoreError(
-            f"Building the index in {path} ended with code {returncode} (its last words: {log_path}). "
+            f"Building the index in {path} ended with code {returncode} (see the log: {log_path}). "
             "Searches go on without it, only slower. It is tried again after the next documents."
         )
 

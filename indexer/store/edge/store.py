@@ -357,10 +357,7 @@ class EdgeStore:
                 raise
             except StoreError as error:
                 _log.info("Opening the vectors of %r: %s", name, error)
-                raise StoreDamagedError(
-                    f"The vector files in {path} cannot be opened; expected them as this program wrote them, "
-                    f"whole. {REBUILD}"
-                ) from error
+                raise StoreDamagedError(f"The vector files in {path} cannot be opened. {REBUILD}") from error
 
     def _set_aside(self, name: str) -> Path:
         folder = self._folder(name)

@@ -58,7 +58,7 @@ def test_components_worth_finding_have_ids(services: Services) -> None:
 def test_what_was_added_to_a_call_of_programs_comes_last_and_may_be_left_out(services: Services) -> None:
     names = build(services).get_api_info()["named_endpoints"]
     added = names["/parallel_start"]["parameters"][-3:]
-    assert [one["label"] for one in added] == ["Sentences", "Draw so many sentences", "Seed"]
+    assert [one["label"] for one in added] == ["Sentence splitter", "Sample size", "Seed"]
     assert [one["parameter_default"] for one in added] == ["rules", 0, 0]
 
 

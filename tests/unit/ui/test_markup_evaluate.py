@@ -55,7 +55,7 @@ def test_a_running_evaluation_is_one_line_with_what_how_far_how_long_and_cancel(
 
 @pytest.mark.parametrize(
     ("state", "words"),
-    [("failed", "Nothing could be measured"), ("cancelled", "Cancelled"), ("interrupted", "Broke off")],
+    [("failed", "Nothing could be measured"), ("cancelled", "Cancelled"), ("interrupted", "Interrupted")],
 )
 def test_an_evaluation_that_ended_badly_says_how(state: Any, words: str) -> None:
     html = markup.progress(evaluation(state=state, errors=(("/a/b.csv", "Bad <line>."),)), {}, now=0.0)
@@ -100,7 +100,7 @@ def test_the_verdict_of_two_models_is_a_sentence() -> None:
     swapped = scores.detail(second, first, {"mean": Comparison(0.2, 0.1, 0.3, 0.02, "bootstrap")}, {})
     assert "<bdi>m</bdi></b> is better" in swapped and "about 20 of 1,000" in swapped
     unclear = scores.detail(first, second, {"mean": OPEN}, {})
-    assert "can be told from chance" in unclear and "+1.0 points [−10.0, +12.0]" in unclear
+    assert "No significant difference" in unclear and "+1.0 points [−10.0, +12.0]" in unclear
     assert "no &lt;values&gt;" in scores.detail(first, second, "no <values>", {})
 
 

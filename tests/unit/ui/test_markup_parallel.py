@@ -86,7 +86,7 @@ def test_a_quick_look_says_what_it_was_drawn_from() -> None:
 def test_the_line_the_cap_and_what_they_mean() -> None:
     standing = Standing(1.45, 200, 400, 0.9, Precision(0.8, 0.7, 0.87, 40))
     html = markup.scores(BITEXT, SCORES, standing)
-    assert "--at:50" in html and 'class="cap"' in html and "line at 1.450" in html
+    assert "--at:50" in html and 'class="cap"' in html and "threshold 1.450" in html
     assert "about 90 %" in html and "70 % to 87 %, from 40 reviewed" in html
     assert f"<dd>{(np.float32(1.8) < SCORES).sum()}<small>above 1.8" in html
 
@@ -115,5 +115,5 @@ def test_a_run_says_how_far_it_is_and_what_to_do() -> None:
     assert "encoding · 50 % · about 2 minutes left" in running and "data-cancel" in running
     scoring = replace(job("running"), request=replace(job("running").request, scored=True))
     assert "Finding translations in" in running and "Scoring" in markup.run(scoring, 0)
-    assert "Go on" in markup.run(job("interrupted"), 0) and "Start again" in markup.run(job("failed"), 0)
+    assert "Resume" in markup.run(job("interrupted"), 0) and "Start again" in markup.run(job("failed"), 0)
     assert markup.run(job("done"), 0) == "" == markup.run(None, 0)

@@ -105,7 +105,7 @@ def test_before_and_after_are_set_side_by_side() -> None:
 
 
 def test_curves_wait_for_the_first_step() -> None:
-    assert "Curves come with" in run_page(RunView(run("starting"))) and "Starting …" in run_page(
+    assert "Charts appear after" in run_page(RunView(run("starting"))) and "Starting …" in run_page(
         RunView(run("starting"))
     )
     page = run_page(RunView(run(), rows=ROWS, evaluations=SCORES, seconds_left=100))
@@ -160,10 +160,10 @@ def test_the_estimate_says_about_and_refuses() -> None:
         ({"state": "interrupted", "exit_code": -9}, "ended from outside", "smaller"),
         ({"state": "failed", "message": "Memory ran out in step 3."}, "Memory ran out", "smaller"),
         ({"state": "failed", "message": "CUDA out of memory"}, "Memory ran out", "smaller"),
-        ({"state": "failed", "message": "Step 3 has loss nan and gradient norm nan. Expected finite numbers."}, "without bound", "slower"),
+        ({"state": "failed", "message": "Step 3 has loss nan and gradient norm nan. Expected finite numbers."}, "diverged", "slower"),
         ({"state": "failed", "message": "[Errno 28] No space left on device"}, "disk is full", ""),
         ({"state": "failed", "message": "the model hub cannot be reached (X)"}, "could not be fetched", ""),
-        ({"state": "failed", "message": "something else"}, "could not go on", ""),
+        ({"state": "failed", "message": "something else"}, "The run failed", ""),
     ],
 )  # fmt: skip
 def test_trouble_is_told_in_plain_words(values: dict[str, Any], what: str, action: str) -> None:

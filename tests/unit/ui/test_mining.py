@@ -226,8 +226,8 @@ def test_odd_names_are_no_runs(bitexts: Bitexts, identity: str) -> None:
 def brought(bitexts: Bitexts, tmp_path: Path) -> Bitext:
     """Pairs without scores, as a person brings them."""
     lines = "".join(f"{pair.source}\t{pair.target}\n" for pair in PAIRS)
-    (tmp_path / "brought.tsv").write_text(f"source\ttarget\n{lines}", encoding="utf-8")
-    return bitexts.open_pairs(tmp_path / "brought.tsv")
+    (tmp_path / "imported.tsv").write_text(f"source\ttarget\n{lines}", encoding="utf-8")
+    return bitexts.open_pairs(tmp_path / "imported.tsv")
 
 
 def test_brought_pairs_get_scores_and_keep_what_was_decided(
@@ -324,7 +324,7 @@ def test_a_file_without_pairs_leaves_nothing_behind(bitexts: Bitexts, tmp_path: 
 
 
 def test_what_a_file_lacks_is_left_out_and_counted(bitexts: Bitexts, tmp_path: Path) -> None:
-    path = tmp_path / "brought.tsv"
+    path = tmp_path / "imported.tsv"
     path.write_text("a\tA\nalone\nb\t\nc\tC\n", encoding="utf-8")
     brought = bitexts.open_pairs(path)
     assert bitexts.catalog.bitexts.count_pairs(brought.id) == 2

@@ -31,7 +31,7 @@ def test_a_line_is_a_number_with_point_or_comma() -> None:
     assert request_from(tuple(said), READING).threshold == 1.06
     for wrong in ("high", "nan", "1e9"):
         said[1] = wrong
-        with pytest.raises(UiError, match=f"The line is '{wrong}'"):
+        with pytest.raises(UiError, match=f"The threshold is '{wrong}'"):
             request_from(tuple(said), READING)
 
 

@@ -220,7 +220,7 @@ def _similarity(root: Path) -> dict[str, list[tuple[str, str, float]]]:
                         found[f"{language} ({path.name.split('.')[0]})"].append((left, right, float(score)))
                 except ValueError as error:
                     raise DataError(
-                        f"{path}:{number} is no pair with a score ({error}); expected language, two texts "
+                        f"{path}:{number} is not a pair with a score ({error}); expected language, two texts "
                         "and a number between tabs. Correct the row."
                     ) from error
     return dict(found)
@@ -318,7 +318,7 @@ def _languages(group: str) -> tuple[str, str]:
         left, right = parts[:cut], parts[cut:]
         if all(len(half) == 1 or (len(half) == 2 and half[1][:1].isupper()) for half in (left, right)):
             return "-".join(left), "-".join(right)
-    raise DataError(f"{group!r} is no pair of languages. Expected two codes with a dash between them.")
+    raise DataError(f"{group!r} is not a pair of languages. Expected two codes with a dash between them.")
 
 
 def _order(text: str) -> str:

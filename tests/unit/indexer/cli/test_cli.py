@@ -166,11 +166,11 @@ def test_add_of_a_missing_path_opens_nothing(monkeypatch: Any, capsys: Any) -> N
     [
         (Finding("ok", "disk", "900 GB are free."), 0, "ok "),
         (Finding("warn", "disk", "3 GB are free.", "Make room."), 0, "Make room."),
-        (Finding("error", "vectors", "3 are missing.", repaired=True), 0, "mended "),
+        (Finding("error", "vectors", "3 are missing.", repaired=True), 0, "repaired "),
         (Finding("error", "vectors", "3 are missing.", "Repair."), 1, "error "),
     ],
 )
-def test_doctor_fails_on_errors_that_were_not_mended(
+def test_doctor_fails_on_errors_that_were_not_repaired(
     monkeypatch: Any, capsys: Any, finding: Finding, code: int, word: str
 ) -> None:
     library = ScriptedLibrary(doctor=[finding])

@@ -1,4 +1,4 @@
-"""The doctor: every trouble is found, said with what to do, and mended when asked."""
+"""The doctor: every trouble is found, explained with what to do, and repaired when asked."""
 
 from pathlib import Path
 from typing import Any
@@ -21,7 +21,9 @@ def test_a_sound_folder_has_only_good_findings(library: Library, documents: Path
     assert [finding for finding in findings if finding.is_problem] == []
 
 
-def test_points_that_differ_are_found_and_mended(library: Library, documents: Path, fake_store: Any) -> None:
+def test_points_that_differ_are_found_and_repaired(
+    library: Library, documents: Path, fake_store: Any
+) -> None:
     library.add([documents])
     (points,) = fake_store.points.values()
     whole = set(points)
@@ -31,8 +33,8 @@ def test_points_that_differ_are_found_and_mended(library: Library, documents: Pa
     assert finding.level == "error"
     assert "2 passages have no vectors" in finding.message
     assert "--repair" in finding.advice
-    (mended,) = problems(library, "vectors", repair=True)
-    assert mended.repaired and not mended.is_problem
+    (repaired,) = problems(library, "vectors", repair=True)
+    assert repaired.repaired and not repaired.is_problem
     assert set(points) == whole
     assert problems(library, "vectors") == []
 
@@ -54,8 +56,8 @@ def test_wrong_counters_are_counted_again(library: Library, documents: Path) -> 
         connection.execute(text("UPDATE collections SET row_count = row_count + 5, document_count = 0"))
     (finding,) = problems(library, "counts")
     assert "document_count: 0 instead of 3" in finding.message and "--repair" in finding.advice
-    (mended,) = problems(library, "counts", repair=True)
-    assert mended.repaired and library.collections() == right
+    (repaired,) = problems(library, "counts", repair=True)
+    assert repaired.repaired and library.collections() == right
     assert problems(library, "counts") == []
 
 

@@ -172,7 +172,7 @@ def test_a_new_version_of_an_archive_replaces_its_members(library: Library, tmp_
     assert len(kept(library)) == 2
 
 
-def test_a_broken_archive_is_listed_until_it_is_mended(library: Library, tmp_path: Path) -> None:
+def test_a_broken_archive_is_listed_until_it_is_repaired(library: Library, tmp_path: Path) -> None:
     archive = tmp_path / "papers.zip"
     archive.write_bytes(b"no archive at all")
     report = library.add([tmp_path], prune=True)

@@ -75,7 +75,7 @@ def test_a_job_switches_and_the_old_vectors_are_kept(filled: Library, fake_store
     assert job.state == "done", job.message
     count = len(indexed(filled))
     assert job.message == (
-        f"library uses {OTHER} now; {count} passages were embedded. The vectors of fake are kept for a way back"
+        f"library uses {OTHER} now; {count} passages were embedded. The vectors of fake are kept so that you can undo"
     )
     assert (job.done, job.unit) == (count, "passages")
     new = record(filled)

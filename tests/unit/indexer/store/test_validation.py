@@ -65,7 +65,7 @@ def test_each_fault_is_named(changes: dict[str, object], words: str | None) -> N
 
 
 def test_the_same_id_twice_is_refused() -> None:
-    with pytest.raises(StoreError, match="twice in one batch"):
+    with pytest.raises(StoreError, match="Duplicate point id"):
         check_points([point(), point()], 2)
 
 

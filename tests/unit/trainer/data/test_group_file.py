@@ -40,7 +40,7 @@ def test_the_same_queries_are_held_out_wherever_they_stand(tmp_path: Path) -> No
     [
         (b"", "has no query groups"),
         (b"\n\n", "has no query groups"),
-        (b'{"query": "a"}\n', "line 1 is no query group"),
+        (b'{"query": "a"}\n', "line 1 is not a query group"),
         (b'\n{"query": "\xff"}\n', "line 2 is not UTF-8"),
     ],
 )

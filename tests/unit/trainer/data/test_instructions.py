@@ -192,7 +192,7 @@ def test_the_instruct_recipe_has_these_sentences() -> None:
 
 
 @pytest.mark.parametrize(
-    ("line", "message"), [("{", "is no JSON"), ("[1]", "Expected an object"), ("{}", "no usable row")]
+    ("line", "message"), [("{", "is not JSON"), ("[1]", "Expected an object"), ("{}", "no usable row")]
 )
 def test_files_that_cannot_be_read_are_told(tmp_path: Path, line: str, message: str) -> None:
     path = tmp_path / "rows.jsonl"

@@ -65,7 +65,7 @@ def test_two_writers_do_not_disturb_each_other(tmp_path: Path) -> None:
 
 def test_another_file_is_told_and_left_alone(tmp_path: Path) -> None:
     (tmp_path / "notes.txt").write_text("hello " * 1000, encoding="utf8")
-    with pytest.raises(TrainingError, match="is no score cache"):
+    with pytest.raises(TrainingError, match="is not a score cache"):
         ScoreCache(tmp_path / "notes.txt")
     assert (tmp_path / "notes.txt").read_text(encoding="utf8").startswith("hello")
 

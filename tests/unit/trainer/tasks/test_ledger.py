@@ -105,4 +105,4 @@ def test_the_command_takes_evaluations_in(tmp_path, monkeypatch, capsys):
     assert taken == [row] and "| 69.0 |" in files["LEDGER"].read_text(encoding="utf-8")
     monkeypatch.undo()
     assert ledger.main([str(tmp_path / "none.json")]) == 1
-    assert "is no evaluation" in capsys.readouterr().err
+    assert "is not an evaluation" in capsys.readouterr().err

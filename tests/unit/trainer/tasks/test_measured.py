@@ -88,7 +88,7 @@ def test_translations_of_the_same_pairs_give_no_interval_for_their_mean(tmp_path
 def test_what_is_no_evaluation_is_refused(tmp_path, content):
     path = tmp_path / "x.json"
     path.write_text(content, encoding="utf-8")
-    with pytest.raises(DataError, match=r"x\.json is no evaluation"):
+    with pytest.raises(DataError, match=r"x\.json is not an evaluation"):
         read_evaluation(path)
 
 
