@@ -11,6 +11,8 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from typing import TYPE_CHECKING, Literal
 
+from me5.states import State
+
 if TYPE_CHECKING:
     import numpy as np
     from numpy.typing import NDArray
@@ -227,7 +229,7 @@ class JobInfo:
     id: str
     kind: str
     collection: str
-    state: Literal["queued", "running", "done", "failed", "cancelled"]
+    state: State
     label: str
     done: int
     total: int

@@ -10,12 +10,11 @@ import threading
 import time
 from collections.abc import Container, Mapping
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any
 
+from me5.states import State, as_state
 from trainer.runs import launch
 from trainer.runs.records import is_alive, read_json, write_json
-
-State = Literal["running", "done", "failed", "cancelled", "interrupted"]
 
 STARTING_S = 20.0
 """How long a process that was just started may need before its number must be in ``result.json``."""
@@ -83,7 +82,7 @@ def look_at(folder: Path, asked_at: float) -> tuple[dict[str, Any], State]:
 
 
 def _state_of(said: Mapping[str, Any], asked_at: float) -> State:
-    state = said.get("state")
+    state = as_state(said.get("state"))
     if state in ("done", "failed", "cancelled"):
         return state
     if state == "running":

@@ -14,6 +14,7 @@ from functools import lru_cache
 from pathlib import Path
 from typing import Any
 
+from me5.states import State
 from trainer.runs.records import log_tail, read_json, write_json
 from ui import child_runs
 from ui.access import EXAMPLES, Access
@@ -49,7 +50,7 @@ class Evaluation:
     id: str
     folder: Path
     request: Request
-    state: child_runs.State
+    state: State
     current: int = 0
     finished_at: float | None = None
     started_at: float | None = None

@@ -23,6 +23,7 @@ from indexer.bitext.reviews import Bitext
 from indexer.bitext.segmenters import Segmenter, SegmenterName, segmenter
 from indexer.bitext.values import UNKNOWN_LANGUAGE, Pair
 from me5 import atomic
+from me5.states import RESUMABLE, State
 from trainer.runs.records import read_json, write_json
 from ui import child_runs
 from ui.access import Access
@@ -75,7 +76,7 @@ class Job:
     id: str
     folder: Path
     request: Request
-    state: child_runs.State
+    state: State
     phase: str = ""
     share: float | None = None
     started_at: float = 0.0
@@ -236,7 +237,7 @@ class MiningRuns:
         """Start a run that was cancelled, failed or broke off again; it begins where it was."""
         job = self._require(job_id)
         self._require_idle()
-        if job.state in ("cancelled", "failed", "interrupted"):
+        if job.state in RESUMABLE:
             with told_of_disk(job.folder):
                 self._launch(job.folder)
 

@@ -21,6 +21,7 @@ from indexer.types import (
     JobInfo,
     SearchResult,
 )
+from me5.states import ACTIVE
 from ui import exports
 from ui.access import Access, is_on_disk
 from ui.filters import Filters
@@ -34,7 +35,6 @@ if TYPE_CHECKING:
 
 DEFAULT_COLLECTION = "library"
 SAMPLE_COLLECTION = "library"
-ACTIVE = ("queued", "running")
 PREVIEW_WIDTH = 900
 NEIGHBOURS = 3
 NAME_PATTERN = re.compile(r"\w[\w .,'’()-]{0,79}")

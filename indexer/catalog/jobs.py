@@ -11,9 +11,9 @@ from indexer.catalog.database import Database
 from indexer.catalog.records import moment
 from indexer.catalog.tables import JobRow
 from indexer.types import JobInfo, Lane
+from me5.states import ACTIVE
 
 _HISTORY = 200
-_ACTIVE = ("queued", "running")
 
 
 @dataclass(frozen=True)
@@ -81,7 +81,7 @@ class JobQueries:
             old = (
                 connection.execute(
                     select(JobRow.id)
-                    .where(JobRow.state.not_in(_ACTIVE))
+                    .where(JobRow.state.not_in(ACTIVE))
                     .order_by(JobRow.created_at.desc())
                     .offset(_HISTORY)
                 )
@@ -98,7 +98,7 @@ class JobQueries:
         """All jobs, newest first."""
         query = select(JobRow.__table__).order_by(JobRow.created_at.desc())
         if active_only:
-            query = query.where(JobRow.state.in_(_ACTIVE))
+            query = query.where(JobRow.state.in_(ACTIVE))
         with self.database.read() as connection:
             return [_info(row) for row in connection.execute(query)]
 
@@ -110,7 +110,7 @@ class JobQueries:
 
     def active_params(self, *, except_job: str = "") -> list[Mapping[str, Any]]:
         """The parameters of jobs that are queued or running, but for one."""
-        query = select(JobRow.params).where(JobRow.state.in_(_ACTIVE), JobRow.id != except_job)
+        query = select(JobRow.params).where(JobRow.state.in_(ACTIVE), JobRow.id != except_job)
         with self.database.read() as connection:
             return list(connection.execute(query).scalars())
 
@@ -136,7 +136,7 @@ class JobQueries:
                 connection.execute(text("LOCK TABLE jobs IN SHARE ROW EXCLUSIVE MODE"))
             rows = connection.execute(
                 select(*(getattr(JobRow, one.name) for one in fields(ActiveJob)))
-                .where(JobRow.state.in_(_ACTIVE))
+                .where(JobRow.state.in_(ACTIVE))
                 .order_by(JobRow.created_at, JobRow.id)
             ).all()
             active = [_active(row) for row in rows]
@@ -254,7 +254,7 @@ class JobQueries:
         of_another = or_(JobRow.host != host, JobRow.owner.not_like(f"{host}|%"))
         with self.database.read() as connection:
             found = connection.execute(
-                select(JobRow.id).where(JobRow.state.in_(_ACTIVE), of_another).limit(1)
+                select(JobRow.id).where(JobRow.state.in_(ACTIVE), of_another).limit(1)
             ).first()
         return found is not None
 

@@ -23,6 +23,7 @@ from indexer.ingest.scan import as_paths
 from indexer.library.lanes import LANES, SILENT_S, lane_of, lane_of_files, must_wait
 from indexer.progress import CancelToken, TimeLeft
 from indexer.types import JobInfo, Lane
+from me5.states import ACTIVE
 
 logger = logging.getLogger(__name__)
 
@@ -214,7 +215,7 @@ class JobRunner:
         """
         deadline = time.monotonic() + timeout_s
         with self._wake:
-            while (job := self.get(job_id)).state in ("queued", "running"):
+            while (job := self.get(job_id)).state in ACTIVE:
                 if not self._wake.wait(min(1.0, deadline - time.monotonic())) and time.monotonic() > deadline:
                     raise JobError(f"Job {job.label!r} still runs after {timeout_s:.0f} s. Wait longer.")
         return job

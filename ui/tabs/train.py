@@ -340,10 +340,11 @@ def draft_json(draft: Draft) -> dict[str, Any]:
 
 
 def run_json(training: Training, run: records.Run) -> dict[str, Any]:
-    """A run, for machines; ``state`` is starting, running, stopping, stopped, interrupted, failed or done."""
+    """A run, for machines; ``state`` as of ``me5.states``; ``phase`` is starting or stopping at times."""
     rows, evaluations = training.metrics(run), records.read_evaluations(run.folder)
     return {
-        "run": run.name, "state": run.state, "step": run.step, "steps": run.steps, "message": run.message,
+        "run": run.name, "state": run.state, "phase": run.phase, "step": run.step, "steps": run.steps,
+        "message": run.message,
         "seconds_left": records.seconds_left(run, rows), "loss": rows[-1].get("loss") if rows else None,
         "model": str(run.model) if run.model else None, "vocabulary": training.pieces(run) or None,
         "scores": [
