@@ -218,13 +218,16 @@ def closest_first(result: SearchResult) -> tuple[Hit, ...]:
     return tuple(sorted((*result.hits, *result.weak_hits), key=lambda hit: -hit.score))
 
 
-Lane = Literal["quick", "long"]
-"""Of jobs: quick ones do not wait for long ones."""
+Lane = Literal["quick", "long", "child"]
+"""Of jobs: quick ones do not wait for long ones; a child is a process of its own."""
 
 
 @dataclass(frozen=True)
 class JobInfo:
-    """Long work as the catalog records it; ``done`` and ``total`` count ``unit``."""
+    """Long work as the catalog records it; ``done`` and ``total`` count ``unit``.
+
+    ``folder`` is that of a run in a process of its own, such as a training.
+    """
 
     id: str
     kind: str
@@ -239,3 +242,4 @@ class JobInfo:
     created_at: datetime
     started_at: datetime | None
     finished_at: datetime | None
+    folder: str | None = None

@@ -152,7 +152,7 @@ def _wire_news(
 
 def _draw(services: Services, collection: str, words: str, order: tuple[str, bool]) -> tuple[Any, ...]:
     info = services.collection(collection)
-    has_something = bool(info and info.documents) or bool(services.running_jobs())
+    has_something = bool(info and info.documents) or any(not job.folder for job in services.running_jobs())
     return (
         markup_library.header(info, info.model if info else services.model_name),
         markup_library.language_bar(info.languages if info else {}),

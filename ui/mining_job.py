@@ -21,9 +21,10 @@ from indexer.bitext.run import BitextTask, Outcome, run
 from indexer.bitext.segmenters import Segmenter, segmenter
 from indexer.bitext.sources import read_sentences
 from indexer.bitext.values import Estimate, MiningResult, MiningSettings, Sentence
-from indexer.errors import IndexerError, MiningError
+from indexer.errors import Cancelled, IndexerError, MiningError
 from me5.errors import Me5Error
 from trainer.runs.records import read_json, write_json
+from ui import child_runs
 from ui.mining import Request, read_pairs_file, to_request, write_pairs_file
 
 if TYPE_CHECKING:
@@ -44,7 +45,10 @@ NO_MEMORY = (
 def main(folder: Path, model: str) -> int:
     """Do what ``request.json`` asks for; 0 only on success."""
     try:
-        said = find(folder, to_request(read_json(folder / "request.json")), model)
+        with child_runs.cancellable():
+            said = find(folder, to_request(read_json(folder / "request.json")), model)
+    except Cancelled as cancelled:
+        said = {"state": "cancelled", "message": str(cancelled), "finished_at": time.time()}
     except (IndexerError, Me5Error) as error:
         said = {"state": "failed", "message": str(error)}
     except MemoryError:

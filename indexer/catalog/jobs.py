@@ -5,7 +5,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, fields
 from typing import Any, Literal
 
-from sqlalchemy import ColumnElement, Row, delete, insert, or_, select, text, update
+from sqlalchemy import ColumnElement, Connection, Row, delete, insert, or_, select, text, update
 
 from indexer.catalog.database import Database
 from indexer.catalog.records import moment
@@ -78,21 +78,34 @@ class JobQueries:
                     created_at=created_at,
                 )
             )
-            old = (
-                connection.execute(
-                    select(JobRow.id)
-                    .where(JobRow.state.not_in(ACTIVE))
-                    .order_by(JobRow.created_at.desc())
-                    .offset(_HISTORY)
-                )
-                .scalars()
-                .all()
-            )
-            if old:
-                connection.execute(delete(JobRow).where(JobRow.id.in_(old)))
+            _forget_old(connection)
         found = self.find(job_id)
         assert found is not None
         return found.info
+
+    def put_child(self, folder: str, values: Mapping[str, Any]) -> None:
+        """Record a run in a process of its own, or what is new of it.
+
+        Args:
+            folder: tells it from others.
+            values: columns of ``JobRow``; for a new one, all that must be known.
+        """
+        with self.database.write("jobs") as connection:
+            known = connection.execute(
+                select(JobRow.id).where(JobRow.folder == folder, JobRow.lane == "child")
+            ).scalar()
+            if known is not None:
+                connection.execute(update(JobRow).where(JobRow.id == known).values(**values))
+                return
+            fixed = {"id": str(uuid.uuid4()), "lane": "child", "params": {}, "cancel_requested": False}
+            connection.execute(insert(JobRow).values(**fixed, folder=folder, **values))
+            _forget_old(connection)
+
+    def children(self, host: str) -> list[JobInfo]:
+        """The recorded runs in processes of their own on a machine."""
+        query = select(JobRow.__table__).where(JobRow.lane == "child", JobRow.host == host)
+        with self.database.read() as connection:
+            return [_info(row) for row in connection.execute(query)]
 
     def infos(self, *, active_only: bool = False) -> list[JobInfo]:
         """All jobs, newest first."""
@@ -136,7 +149,7 @@ class JobQueries:
                 connection.execute(text("LOCK TABLE jobs IN SHARE ROW EXCLUSIVE MODE"))
             rows = connection.execute(
                 select(*(getattr(JobRow, one.name) for one in fields(ActiveJob)))
-                .where(JobRow.state.in_(ACTIVE))
+                .where(JobRow.state.in_(ACTIVE), JobRow.lane != "child")
                 .order_by(JobRow.created_at, JobRow.id)
             ).all()
             active = [_active(row) for row in rows]
@@ -239,7 +252,9 @@ class JobQueries:
             host: the machine that asks.
             lane: only of this one.
         """
-        query = select(JobRow.__table__).where(JobRow.state == "running", _may_run(host))
+        query = select(JobRow.__table__).where(
+            JobRow.state == "running", JobRow.lane != "child", _may_run(host)
+        )
         if lane is not None:
             query = query.where(JobRow.lane == lane)
         with self.database.read() as connection:
@@ -254,7 +269,7 @@ class JobQueries:
         of_another = or_(JobRow.host != host, JobRow.owner.not_like(f"{host}|%"))
         with self.database.read() as connection:
             found = connection.execute(
-                select(JobRow.id).where(JobRow.state.in_(ACTIVE), of_another).limit(1)
+                select(JobRow.id).where(JobRow.state.in_(ACTIVE), JobRow.lane != "child", of_another).limit(1)
             ).first()
         return found is not None
 
@@ -274,6 +289,21 @@ class JobQueries:
 
 def _may_run(host: str | None) -> ColumnElement[bool]:
     return or_(JobRow.host.is_(None), JobRow.host == host)
+
+
+def _forget_old(connection: Connection) -> None:
+    old = (
+        connection.execute(
+            select(JobRow.id)
+            .where(JobRow.state.not_in(ACTIVE))
+            .order_by(JobRow.created_at.desc())
+            .offset(_HISTORY)
+        )
+        .scalars()
+        .all()
+    )
+    if old:
+        connection.execute(delete(JobRow).where(JobRow.id.in_(old)))
 
 
 def _record(row: Row) -> JobRecord:
@@ -301,4 +331,5 @@ def _info(row: Row) -> JobInfo:
         created_at=moment(row.created_at),
         started_at=None if row.started_at is None else moment(row.started_at),
         finished_at=None if row.finished_at is None else moment(row.finished_at),
+        folder=row.folder,
     )

@@ -20,6 +20,7 @@ from indexer.catalog import Catalog
 from indexer.catalog.jobs import JobRecord
 from indexer.errors import Cancelled, CatalogError, JobError
 from indexer.ingest.scan import as_paths
+from indexer.library.children import Children, ChildRun
 from indexer.library.lanes import LANES, SILENT_S, lane_of, lane_of_files, must_wait
 from indexer.progress import CancelToken, TimeLeft
 from indexer.types import JobInfo, Lane
@@ -103,6 +104,9 @@ class JobRunner:
         self._release = release
         self._keeping = threading.Lock()  # no copy is released between its making and its job
         self._owner, self._host = owner_name(host), host
+        self._children: Children | None = None
+        self._looked_at, self._opened_at = float("-inf"), clock()
+        self._looking = threading.Lock()
         self._wake = threading.Condition()
         self._current: dict[Lane, tuple[str, CancelToken]] = {}
         self._is_closing = False
@@ -183,7 +187,8 @@ class JobRunner:
         return self.submit("drop", {}, collection, f"Delete collection {collection}")
 
     def list(self) -> Jobs:
-        """All jobs that are remembered, newest first."""
+        """All jobs that are remembered, newest first; runs in processes of their own are among them."""
+        self._look_at_children()
         return self._catalog.jobs.infos()
 
     def get(self, job_id: str) -> JobInfo:
@@ -192,6 +197,7 @@ class JobRunner:
         Raises:
             JobError: there is none with that id.
         """
+        self._look_at_children()
         found = self._catalog.jobs.find(job_id)
         if found is None:
             raise JobError(f"There is no job {job_id!r}. Expected the id of a job in the list; look there.")
@@ -199,7 +205,12 @@ class JobRunner:
 
     def cancel(self, job_id: str) -> None:
         """Ask a job to stop; one that waits is cancelled at once. Ended jobs stay as they are."""
-        self.get(job_id)
+        job = self.get(job_id)
+        if job.folder is not None:
+            if self._children is not None and job.state in ACTIVE:
+                self._children.cancel(job.kind, Path(job.folder))
+                self._look_at_children(at_once=True)
+            return
         self._catalog.jobs.cancel(job_id, self._clock())
         with self._wake:
             for current, token in self._current.values():
@@ -219,6 +230,41 @@ class JobRunner:
                 if not self._wake.wait(min(1.0, deadline - time.monotonic())) and time.monotonic() > deadline:
                     raise JobError(f"Job {job.label!r} still runs after {timeout_s:.0f} s. Wait longer.")
         return job
+
+    # Processes of their own
+
+    def follow(self, children: Children) -> None:
+        """Keep the runs in processes of their own among the jobs; those that ended long ago stay out."""
+        self._children = children
+        self._look_at_children(at_once=True)
+
+    def _look_at_children(self, *, at_once: bool = False) -> None:
+        """Record what is new of them, a few times a second at most."""
+        host = self._host or ""
+        with self._looking:
+            now = self._clock()
+            if self._children is None or not (at_once or now - self._looked_at >= REPORT_EVERY_S):
+                return
+            self._looked_at = now
+            try:
+                known = {job.folder: job for job in self._catalog.jobs.children(host)}
+                for run in self._children.look():
+                    job = known.pop(str(run.folder), None)
+                    is_old = (
+                        run.state not in ACTIVE
+                        and max(run.created_at, run.finished_at or 0) < self._opened_at
+                    )
+                    is_unchanged = job is not None and job.state == run.state and run.state not in ACTIVE
+                    if not is_unchanged and not (job is None and is_old):
+                        values = _child_values(run, host, now)
+                        self._catalog.jobs.put_child(str(run.folder), values)
+                for folder, job in known.items():
+                    if folder is not None and job.state in ACTIVE:
+                        state = self._children.gone(job.kind, Path(folder))
+                        gone = {"state": state, "message": "", "owner": None, "finished_at": now}
+                        self._catalog.jobs.put_child(folder, gone | {"seconds_left": None})
+            except CatalogError as error:
+                logger.warning("Runs in processes of their own cannot be recorded: %s", error)
 
     # Starting and stopping
 
@@ -402,6 +448,29 @@ class _Reporter:
         """Whether a person asked for the stop, rather than the program that closes."""
         found = self._catalog.jobs.find(self._job_id)
         return found is not None and found.cancel_requested
+
+
+def _child_values(run: ChildRun, host: str, now: float) -> dict[str, Any]:
+    """The columns of a run."""
+    is_active = run.state in ACTIVE
+    owner = f"{host}|{run.pid}|{run.process_created_at or 0:.2f}" if run.pid is not None else None
+    return {
+        "kind": run.kind,
+        "collection": "",
+        "label": run.label,
+        "state": run.state,
+        "done": run.done,
+        "total": run.total,
+        "unit": run.unit,
+        "message": run.message,
+        "seconds_left": run.seconds_left if is_active else None,
+        "owner": owner if is_active else None,
+        "host": host,
+        "created_at": run.created_at,
+        "started_at": run.started_at,
+        "updated_at": now,
+        "finished_at": None if is_active else (run.finished_at or now),
+    }
 
 
 def _size(path: Path) -> int:
