@@ -30,7 +30,7 @@ from indexer.catalog import Catalog, ChunkRecord, CollectionRecord, DocumentReco
 from indexer.ingest.embedding import embed, sparse_of
 from indexer.library.library import Library
 from indexer.text.language import detect
-from indexer.types import Chunk, ScoredPoint, Where
+from indexer.types import Chunk, Filters, ScoredPoint
 
 COLLECTION = "library"
 FOLDERS = 200
@@ -186,8 +186,8 @@ def line(what: str, took: Sequence[float]) -> None:
 def measure_catalog(library: Library) -> None:
     """Counts, filters and the table, each anew, as after a change of the collection."""
     from ui.build import _draw
-    from ui.frame import look
     from ui.services import Services
+    from ui.shell import refresh
     from ui.tabs.library import draw_table
 
     services = Services(library, library.data_dir)
@@ -212,9 +212,9 @@ def measure_catalog(library: Library) -> None:
     language = next(iter(library.collections()[0].languages))
     line(
         "facets, one language",
-        after_a_change(lambda: catalog.facets.counts(collection.id, Where(languages=(language,)))),
+        after_a_change(lambda: catalog.facets.counts(collection.id, Filters(languages=(language,)))),
     )
-    month = Where(added_after=datetime.fromtimestamp(time.time() - 31 * DAY_S, UTC))
+    month = Filters(added_after=datetime.fromtimestamp(time.time() - 31 * DAY_S, UTC))
     line("facets, past month", after_a_change(lambda: catalog.facets.counts(collection.id, month), 5))
     for key in ("added", "title", "languages", "state"):
         line(
@@ -229,7 +229,7 @@ def measure_catalog(library: Library) -> None:
         "whole page after a change",
         after_a_change(lambda: _draw(services, COLLECTION, "", ("added", True)), 5),
     )
-    line("look for news", after_a_change(lambda: look(services, COLLECTION)))
+    line("look for news", after_a_change(lambda: refresh(services, COLLECTION)))
 
 
 def questions() -> list[str]:

@@ -27,7 +27,7 @@ sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 
 from indexer.store.edge import rebuild as edge_rebuild
 from indexer.store.edge.store import EdgeStore
-from indexer.types import Point, ScoredPoint, SparseVector, Where
+from indexer.types import Filters, Point, ScoredPoint, SparseVector
 
 NAME = "benchmark"
 DIMENSION = 384
@@ -91,10 +91,10 @@ MODES: dict[str, Callable[[EdgeStore, Question], list[ScoredPoint]]] = {
         NAME, dense=q.dense, sparse=q.sparse, limit=100, with_dense=True
     ),
     "hybrid, 2 of 10 languages": lambda store, q: store.query(
-        NAME, dense=q.dense, sparse=q.sparse, where=Where(languages=("de", "fr"))
+        NAME, dense=q.dense, sparse=q.sparse, where=Filters(languages=("de", "fr"))
     ),
     "hybrid, 1 document": lambda store, q: store.query(
-        NAME, dense=q.dense, sparse=q.sparse, where=Where(documents=("document-3",))
+        NAME, dense=q.dense, sparse=q.sparse, where=Filters(documents=("document-3",))
     ),
 }
 

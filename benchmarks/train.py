@@ -35,11 +35,11 @@ import torch
 
 sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
 
-from me5.memory import settle_memory
+from me5.memory import configure_allocator
 from trainer.contrastive import ContrastiveConfig, ContrastiveOptim
 from trainer.data.sources import PairSource
 from trainer.models.backbone import TextModel, build_model
-from trainer.models.layers import speed_up
+from trainer.models.layers import use_cpu_kernels
 from trainer.models.start import StartConfig
 from trainer.pretraining import PairObjective
 from trainer.runs.embedding import embedding_gradients
@@ -177,7 +177,7 @@ def build_training(folder: Path, pairs: Path, batch_size: int, args: argparse.Na
     processes = Processes(args.device)
     model = build_model(config.start, max_tokens=MAX_TOKENS, seed=config.seed)
     model.body.to(processes.device)
-    speed_up(model.body)
+    use_cpu_kernels(model.body)
     optim = config.optim
     return Training(
         model=model,
@@ -259,7 +259,7 @@ def answer_steps(args: argparse.Namespace) -> int:
     if args.side == "peer":
         step = peer_step(args.child, args.child / "pairs.jsonl", args)
     else:
-        settle_memory()  # as ``app.py train`` does
+        configure_allocator()  # as ``app.py train`` does
         training = build_training(args.child, args.child / "pairs.jsonl", args.pairs, args)
         hooks = [lambda report: tokens.append(report.tokens)]
 
@@ -342,7 +342,7 @@ def measure_memory(scratch: Path, args: argparse.Namespace) -> list[dict[str, An
     """The peak of a child process per batch size; every child reads the same file."""
     folder = write_model(scratch / "tiny", TINY, dropout=0.1)
     write_pairs(folder / "pairs.jsonl", max(args.batches))
-    settle_memory()  # as ``app.py train`` does before torch is imported; the children inherit it
+    configure_allocator()  # as ``app.py train`` does before torch is imported; the children inherit it
     found = []
     for batch in args.batches:
         words = [*child_command(folder, MEMORY_TOKENS, args), "--batches", str(batch)]
@@ -354,7 +354,7 @@ def measure_memory(scratch: Path, args: argparse.Namespace) -> list[dict[str, An
 
 def peak_of_a_batch(folder: Path, batch: int, args: argparse.Namespace) -> dict[str, Any]:
     """Two steps of a batch size in this process, and the most memory that it ever had."""
-    settle_memory()
+    configure_allocator()
     training = build_training(folder, folder / "pairs.jsonl", batch, args)
     started, end = time.perf_counter(), 2
     train(training, [], embedding_gradients, lambda: training.step >= end)

@@ -11,17 +11,17 @@ from indexer.errors import IndexerError
 if TYPE_CHECKING:
     from indexer.ingest.report import AddReport
     from indexer.library.library import Library
-    from indexer.types import Hit, SearchResult, Where
+    from indexer.types import Filters, Hit, SearchResult
 
 _HOMES = {
     "AddReport": "indexer.ingest.report",
     "Hit": "indexer.types",
     "Library": "indexer.library.library",
     "SearchResult": "indexer.types",
-    "Where": "indexer.types",
+    "Filters": "indexer.types",
 }
 
-__all__ = ["AddReport", "Hit", "IndexerError", "Library", "SearchResult", "Where"]
+__all__ = ["AddReport", "Filters", "Hit", "IndexerError", "Library", "SearchResult"]
 
 
 def __getattr__(name: str) -> Any:

@@ -97,7 +97,7 @@ class ScoredPoint:
 
 
 @dataclass(frozen=True)
-class Where:
+class Filters:
     """Filters of a search. Empty means no restriction; several values of one field are alternatives."""
 
     languages: tuple[str, ...] = ()

@@ -17,7 +17,7 @@ def give_back_memory() -> None:
         trim(0)
 
 
-def settle_memory() -> None:
+def configure_allocator() -> None:
     """Keep the peak of a training from growing with its mini-batches. To be called before torch is imported.
 
     Every mini-batch has another shape. Large tensors get mappings of their own, in huge pages so it costs

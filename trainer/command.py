@@ -45,9 +45,9 @@ def _accept_overrides_anywhere(parser: argparse.ArgumentParser) -> None:
 
 def run_train(args: argparse.Namespace) -> int:
     """Train; prints what was made, for most stages the folder of the model. 0 on success."""
-    from me5.memory import settle_memory
+    from me5.memory import configure_allocator
 
-    settle_memory()
+    configure_allocator()
     from trainer.config import read_recipe
     from trainer.errors import TrainerError
     from trainer.runs.interruption import RunStopped

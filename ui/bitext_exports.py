@@ -14,7 +14,7 @@ import numpy as np
 from indexer.bitext.formats import FORMATS, write_pairs
 from indexer.bitext.reviews import Bitext, PairFilter
 from indexer.bitext.values import Pair
-from ui.mining import MiningRefusedError, told_of_disk
+from ui.mining import MiningRefusedError, explain_disk_errors
 
 if TYPE_CHECKING:
     from indexer.catalog import Catalog
@@ -51,7 +51,7 @@ def export(catalog: Catalog, bitext: Bitext, kind: str, scope: str, place: Path)
         )
     languages = {"source_language": bitext.source_language, "target_language": bitext.target_language}
     pairs = pairs_of(catalog, bitext, scope)
-    with told_of_disk(place):
+    with explain_disk_errors(place):
         place.parent.mkdir(parents=True, exist_ok=True)
         if kind == "moses":
             # The direction in the name tells readers which of the two files is the source
@@ -79,7 +79,7 @@ def write_training_pairs(catalog: Catalog, bitext: Bitext, scope: str, place: Pa
         MiningRefusedError: no pair fits.
     """
     path, count = place.with_name(f"{place.name}.jsonl"), 0
-    with told_of_disk(place):
+    with explain_disk_errors(place):
         place.parent.mkdir(parents=True, exist_ok=True)
         with path.open("w", encoding="utf-8") as file:
             for count, pair in enumerate(pairs_of(catalog, bitext, scope), start=1):  # noqa: B007 - counted
@@ -91,7 +91,7 @@ def write_training_pairs(catalog: Catalog, bitext: Bitext, scope: str, place: Pa
 
 
 def pairs_of(catalog: Catalog, bitext: Bitext, scope: str) -> Iterator[Pair]:
-    """Pairs in their order: accepted ones; those and what is above the line and not rejected; all."""
+    """Pairs in their order: accepted ones; those and what is above the threshold and not rejected; all."""
     pairs = catalog.bitexts.iter_pairs
     if scope == "accepted":
         return pairs(bitext.id, PairFilter(state="accepted"))

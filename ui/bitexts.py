@@ -1,4 +1,4 @@
-"""Parallel texts under review: how they come here, the line through their scores, decisions. No gradio.
+"""Parallel texts under review: how they come here, the threshold on their scores, decisions. No gradio.
 
 The pairs and decisions themselves are kept in the catalog; runs that find or score pairs in :mod:`ui.mining`.
 """
@@ -33,8 +33,8 @@ from ui.mining import (
     Job,
     MiningRefusedError,
     MiningRuns,
+    explain_disk_errors,
     read_pairs_file,
-    told_of_disk,
 )
 
 if TYPE_CHECKING:
@@ -45,7 +45,7 @@ MAX_MOSES_BYTES = 4_000_000_000
 
 
 @dataclass(frozen=True)
-class Standing:
+class ThresholdSummary:
     """A line through the scores: how many pairs are above it, and how many of those are right.
 
     ``estimated`` comes from the scores alone, ``reviewed`` from decisions; either may be missing.
@@ -85,7 +85,7 @@ class Bitexts:
 
     # -- how they come and go ---------------------------------------------------------------------------
 
-    def settle(self) -> list[Job]:
+    def collect_finished(self) -> list[Job]:
         """Move what runs have found into the catalog.
 
         Returns:
@@ -128,7 +128,7 @@ class Bitexts:
             IndexerError: it cannot be read.
         """
         self.access.require("upload", path)
-        with self._changing, told_of_disk(self.runs.folder):
+        with self._changing, explain_disk_errors(self.runs.folder):
             taken = {one.id for one in self.catalog.bitexts.all()}
             folder = child_runs.new_folder(self.runs.folder, taken)
             try:
@@ -159,7 +159,7 @@ class Bitexts:
         """Score imported pairs with the model of the library, in the background.
 
         Raises:
-            MiningRefusedError: they were not brought, or another run is going on.
+            MiningRefusedError: they were not imported, or another run is going on.
         """
         bitext = self.get(bitext_id)
         if bitext.kind != "imported":
@@ -196,26 +196,26 @@ class Bitexts:
         return self.catalog.bitexts.all()
 
     def scores(self, bitext_id: str) -> NDArray[np.float32]:
-        """All scores, ascending; they change with :meth:`settle` only, so they are read once."""
+        """All scores, ascending; they change with :meth:`collect_finished` only, so they are read once."""
         if bitext_id not in self._scores:
             found = np.sort(np.array(self.catalog.bitexts.scores(bitext_id), np.float32))
             self._scores[bitext_id] = found
         return self._scores[bitext_id]
 
-    def standing(self, bitext: Bitext) -> Standing | None:
-        """What the line says; None where pairs have no scores."""
+    def summary(self, bitext: Bitext) -> ThresholdSummary | None:
+        """What the threshold means; None where pairs have no scores."""
         line, scores = bitext.threshold, self.scores(bitext.id)
         if line is None or not len(scores):
             return None
         above = len(scores) - int(np.searchsorted(scores, np.float32(line)))
         reviewed = self.catalog.bitexts.reviewed_scores(bitext.id)
-        return Standing(
+        return ThresholdSummary(
             line, above, len(scores), estimated_precision(bitext, scores, line),
             reviewed_precision(scores, reviewed, float(np.float32(line))),
         )  # fmt: skip
 
     def move_line(self, bitext_id: str, threshold: float) -> None:
-        """Put the line through the scores elsewhere.
+        """Move the threshold.
 
         Raises:
             MiningRefusedError: that is no number.
@@ -233,8 +233,8 @@ def estimated_precision(bitext: Bitext, scores: NDArray[np.float32], line: float
     above = scores[np.searchsorted(scores, np.float32(line)) :]
     if not curve or not len(above):
         return None
-    places, chances = np.array(curve, np.float64).T
-    return float(np.interp(above, places, chances).mean())
+    places, probabilities = np.array(curve, np.float64).T
+    return float(np.interp(above, places, probabilities).mean())
 
 
 def _without_our_flags(pair: Pair) -> Pair:

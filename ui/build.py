@@ -5,9 +5,9 @@ from typing import Any
 import gradio as gr
 
 from ui import api, markup_library, markup_search
-from ui.frame import Frame, look, script
 from ui.guard import guarded
 from ui.services import DEFAULT_COLLECTION, Services
+from ui.shell import Shell, refresh, script
 from ui.tabs import evaluate, library, parallel, search, train
 from ui.training import Training
 
@@ -55,30 +55,30 @@ def build(services: Services) -> gr.Blocks:
         training = Training(services.library, services.access)
         api.add_endpoints(services)  # first: names of endpoints go to who comes first
         train.add_endpoints(training)
-        frame = _frame()
+        shell = _shell()
         with gr.Tabs(elem_id="tabs"):
             with gr.Tab("Search", id="search", elem_id="tab-search") as first:
-                search_tab = search.build(services, frame)
+                search_tab = search.build(services, shell)
             with gr.Tab("Library", id="library", elem_id="tab-library") as second:
-                library_tab = library.build(services, frame)
+                library_tab = library.build(services, shell)
             with gr.Tab("Parallel text", id="parallel", elem_id="tab-parallel") as between:
-                parallel_tab = parallel.build(services, frame, between)
+                parallel_tab = parallel.build(services, shell, between)
             with gr.Tab("Train", id="train", elem_id="tab-train") as third:
-                train_tab = train.build(services, frame, training)
+                train_tab = train.build(services, shell, training)
             with gr.Tab("Evaluate", id="evaluate", elem_id="tab-evaluate") as fourth:
-                evaluate.build(services, frame)
+                evaluate.build(services, shell)
         for handle in (first, second, between, third, fourth):
             handle.select(None, js=REMEMBER_TAB % {"tab": handle.id}, api_visibility="private")
         parallel.wire_training(parallel_tab, training, train_tab)
-        _wire_news(services, frame, search_tab, library_tab)
-        library.wire_offer(services, frame, library_tab, second)
-        _wire_welcome(services, frame, search_tab)
-        _wire_load(page, services, frame, search_tab)
-        train.wire_load(page, third, frame, train_tab)
+        _wire_revision(services, shell, search_tab, library_tab)
+        library.wire_offer(services, shell, library_tab, second)
+        _wire_welcome(services, shell, search_tab)
+        _wire_load(page, services, shell, search_tab)
+        train.wire_load(page, third, shell, train_tab)
     return page.queue(default_concurrency_limit=CONCURRENT)
 
 
-def _frame() -> Frame:
+def _shell() -> Shell:
     with gr.Row(elem_id="header"):
         gr.HTML(f'<span class="brand">{TITLE}</span>', apply_default_css=False, elem_id="brand")
         collection = gr.Dropdown(
@@ -96,54 +96,54 @@ def _frame() -> Frame:
         counts = gr.HTML("", apply_default_css=False, elem_id="counts")
     jobs = gr.HTML("", js_on_load=script("jobs.js"), apply_default_css=False, elem_id="jobs")
     download = gr.DownloadButton(visible="hidden", elem_id="download")
-    return Frame(collection, counts, jobs, gr.Timer(POLL_SECONDS, active=False), gr.State(""), download)
+    return Shell(collection, counts, jobs, gr.Timer(POLL_SECONDS, active=False), gr.State(""), download)
 
 
-def _wire_news(
-    services: Services, frame: Frame, search_tab: search.SearchTab, library_tab: library.LibraryTab
+def _wire_revision(
+    services: Services, shell: Shell, search_tab: search.SearchTab, library_tab: library.LibraryTab
 ) -> None:
     """Look for news while jobs run and when somebody returns; draw what depends on them when they change."""
     hidden: dict[str, Any] = {"show_progress": "hidden", "api_visibility": "private"}
 
-    def look_again(collection: str) -> tuple[Any, ...]:
-        return look(services, collection)
+    def refresh_again(collection: str) -> tuple[Any, ...]:
+        return refresh(services, collection)
 
     def cancel(collection: str, event: gr.EventData) -> tuple[Any, ...]:
         services.cancel(str(event.job))
-        return look(services, collection)
+        return refresh(services, collection)
 
     def go_fast(collection: str, event: gr.EventData) -> tuple[Any, ...]:
         services.fast_first(str(event.job))
-        return look(services, collection)
+        return refresh(services, collection)
 
     def undo(collection: str, event: gr.EventData) -> tuple[Any, ...]:
         services.undo_switch(str(event.collection))
-        return look(services, collection)
+        return refresh(services, collection)
 
     def remove_lost(collection: str, event: gr.EventData) -> tuple[Any, ...]:
         services.remove_lost(str(event.job))
-        return look(services, collection)
+        return refresh(services, collection)
 
     def dismiss(collection: str, event: gr.EventData) -> tuple[Any, ...]:
         services.dismissed_jobs.add(str(event.job))
-        return look(services, collection)
+        return refresh(services, collection)
 
     def draw(collection: str, words: str, order: tuple[str, bool]) -> tuple[Any, ...]:
         return _draw(services, collection, words, order)
 
-    for event in (frame.timer.tick, frame.collection.change, frame.jobs.look):
-        event(guarded(look_again), frame.collection, frame.look_outputs, **hidden)
-    frame.collection.change(None, frame.collection, js=REMEMBER_COLLECTION, api_visibility="private")
-    frame.jobs.cancel(guarded(cancel), frame.collection, frame.look_outputs, **hidden)
-    frame.jobs.fast(guarded(go_fast), frame.collection, frame.look_outputs, **hidden)
-    frame.jobs.undo(guarded(undo), frame.collection, frame.look_outputs, **hidden)
-    frame.jobs.lost(guarded(remove_lost), frame.collection, frame.look_outputs, **hidden)
-    frame.jobs.dismiss(guarded(dismiss), frame.collection, frame.look_outputs, **hidden)
-    frame.news.change(
+    for event in (shell.timer.tick, shell.collection.change, shell.jobs.refresh):
+        event(guarded(refresh_again), shell.collection, shell.refresh_outputs, **hidden)
+    shell.collection.change(None, shell.collection, js=REMEMBER_COLLECTION, api_visibility="private")
+    shell.jobs.cancel(guarded(cancel), shell.collection, shell.refresh_outputs, **hidden)
+    shell.jobs.fast(guarded(go_fast), shell.collection, shell.refresh_outputs, **hidden)
+    shell.jobs.undo(guarded(undo), shell.collection, shell.refresh_outputs, **hidden)
+    shell.jobs.lost(guarded(remove_lost), shell.collection, shell.refresh_outputs, **hidden)
+    shell.jobs.dismiss(guarded(dismiss), shell.collection, shell.refresh_outputs, **hidden)
+    shell.revision.change(
         guarded(draw),
-        [frame.collection, library_tab.words, library_tab.order],
+        [shell.collection, library_tab.words, library_tab.order],
         [
-            frame.counts, library_tab.languages, library_tab.table, search_tab.welcome, search_tab.ask,
+            shell.counts, library_tab.languages, library_tab.table, search_tab.welcome, search_tab.ask,
             search_tab.questions, search_tab.languages, search_tab.file_types, search_tab.folders,
         ],
         **hidden,
@@ -164,20 +164,20 @@ def _draw(services: Services, collection: str, words: str, order: tuple[str, boo
     )
 
 
-def _wire_welcome(services: Services, frame: Frame, search_tab: search.SearchTab) -> None:
-    library.wire_uploads(services, frame, search_tab.drop, "add_welcome", "undocumented")
+def _wire_welcome(services: Services, shell: Shell, search_tab: search.SearchTab) -> None:
+    library.wire_uploads(services, shell, search_tab.drop, "add_welcome", "undocumented")
 
     def add_samples(collection: str) -> tuple[Any, ...]:
         services.add_samples(collection)
-        return look(services, collection)
+        return refresh(services, collection)
 
     search_tab.samples.click(
-        guarded(add_samples), frame.collection, frame.look_outputs, show_progress="hidden",
+        guarded(add_samples), shell.collection, shell.refresh_outputs, show_progress="hidden",
         api_name="add_samples", api_visibility="undocumented",
     )  # fmt: skip
 
 
-def _wire_load(page: gr.Blocks, services: Services, frame: Frame, search_tab: search.SearchTab) -> None:
+def _wire_load(page: gr.Blocks, services: Services, shell: Shell, search_tab: search.SearchTab) -> None:
     """A fresh page takes collection, tab and question from its address, then asks again."""
 
     def arrive(request: gr.Request) -> tuple[Any, ...]:
@@ -188,7 +188,7 @@ def _wire_load(page: gr.Blocks, services: Services, frame: Frame, search_tab: se
         return (
             gr.Dropdown(choices=names, value=chosen),
             wanted.get("q") or gr.skip(),  # whoever types while the page loads keeps what was typed
-            *look(services, chosen),
+            *refresh(services, chosen),
         )
 
     def ask_again(request: gr.Request, *said: Any) -> Any:
@@ -198,7 +198,7 @@ def _wire_load(page: gr.Blocks, services: Services, frame: Frame, search_tab: se
 
     hidden: dict[str, Any] = {"show_progress": "hidden", "api_visibility": "private"}
     page.load(
-        guarded(arrive), None, [frame.collection, search_tab.query, *frame.look_outputs], **hidden
+        guarded(arrive), None, [shell.collection, search_tab.query, *shell.refresh_outputs], **hidden
     ).then(
         guarded(ask_again), search_tab.search_inputs, search_tab.search_outputs, **hidden
     ).then(None, js=OPEN_TAB, api_visibility="private")  # fmt: skip

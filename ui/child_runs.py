@@ -21,7 +21,7 @@ from trainer.runs.records import is_alive, read_json, write_json
 
 STARTING_S = 20.0
 """How long a process that was just started may need before its number must be in ``result.json``."""
-LEAST_SHARE = 0.02
+MIN_SHARE = 0.02
 """Of the work, below which nothing is said of the time that is left."""
 
 
@@ -124,6 +124,6 @@ def cancel(folder: Path) -> None:
 
 def seconds_left(share: float | None, started_at: float | None, now: float) -> float | None:
     """Time left at the pace so far; None before there is one."""
-    if not share or share < LEAST_SHARE or started_at is None:
+    if not share or share < MIN_SHARE or started_at is None:
         return None
     return (now - started_at) * (1 - share) / share

@@ -6,13 +6,13 @@ from datetime import UTC, datetime, timedelta
 from typing import cast
 
 from indexer.errors import IndexerError
-from indexer.types import SearchMode, Where
+from indexer.types import Filters, SearchMode
 
 ADDED_DAYS: dict[str, int] = {"day": 1, "week": 7, "month": 31, "year": 366}
 
 
 @dataclass(frozen=True)
-class Filters:
+class SearchFilters:
     """What the filters of the search tab say, in the page's own terms. Empty means no restriction."""
 
     mode: SearchMode = "hybrid"
@@ -23,12 +23,12 @@ class Filters:
     document_id: str = ""
     top_k: int = 10
 
-    def where(self, now: datetime | None = None) -> Where:
+    def where(self, now: datetime | None = None) -> Filters:
         """The same restriction in the library's terms."""
         days = ADDED_DAYS.get(self.added)
         after = (now or datetime.now(UTC)) - timedelta(days=days) if days else None
         documents = (self.document_id,) if self.document_id else ()
-        return Where(self.languages, self.file_types, self.folders, documents, added_after=after)
+        return Filters(self.languages, self.file_types, self.folders, documents, added_after=after)
 
 
 def to_filters(
@@ -40,11 +40,11 @@ def to_filters(
     *,
     document_id: str = "",
     top_k: int = 10,
-) -> Filters:
+) -> SearchFilters:
     """Filters from the values of the page's controls, which may be empty or missing."""
     if mode not in ("hybrid", "dense", "lexical"):
         raise IndexerError(f"Unknown search mode '{mode}'. Expected hybrid, dense or lexical.")
-    return Filters(
+    return SearchFilters(
         mode=cast(SearchMode, mode),
         languages=tuple(languages or ()),
         file_types=tuple(file_types or ()),

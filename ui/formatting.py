@@ -10,7 +10,7 @@ from datetime import UTC, datetime
 from pathlib import PurePath
 
 from indexer import progress
-from ui.languages import language_name
+from indexer.text.language.names import language_name
 
 THIN_SPACE = "\u202f"
 

@@ -16,7 +16,7 @@ Labels = Mapping[str, str]
 PUBLISHED_ROWS = ("small", "base", "large", "large-instruct")
 STATE_WORDS = {
     "running": "running", "done": "done", "failed": "failed", "cancelled": "cancelled",
-    "interrupted": "broke off",
+    "interrupted": "interrupted",
 }  # fmt: skip
 
 

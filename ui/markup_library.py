@@ -6,9 +6,9 @@ from typing import Any, Literal
 
 from indexer.catalog.listing import Order, Word
 from indexer.library.offers import ModelOffer
+from indexer.text.language.names import language_name
 from indexer.types import CollectionInfo, DocumentInfo, DocumentPage, JobInfo
 from ui import formatting as fmt
-from ui.languages import language_name
 
 SortKey = Literal["title", "languages", "passages", "size", "added", "state"]
 

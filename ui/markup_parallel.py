@@ -11,13 +11,13 @@ import numpy as np
 from numpy.typing import NDArray
 
 from indexer.bitext.reviews import ENOUGH_REVIEWED, SUSPICIOUS, Bitext, PairCounts, ReviewPair
+from indexer.text.language.names import language_name
 from ui import charts
 from ui import formatting as fmt
-from ui.bitexts import Standing
-from ui.languages import language_name
+from ui.bitexts import ThresholdSummary
 from ui.mining import Job
 
-LEAST_BARS, MOST_BARS = 16, 60
+MIN_BARS, MAX_BARS = 16, 60
 MAX_SHOWN = 1_200
 """Characters of a side in the grid; a longer one is cut there, never in an export."""
 FLAG_WORDS: Mapping[str, str] = {
@@ -165,17 +165,19 @@ def heading(bitext: Bitext, counts: PairCounts) -> str:
     return f'<div class="bt-head"><p class="soft">{words}</p>{left_out}{notices}</div>'
 
 
-def scores(bitext: Bitext, values: NDArray[np.float32], standing: Standing | None, scorer: str = "") -> str:
+def scores(
+    bitext: Bitext, values: NDArray[np.float32], summary: ThresholdSummary | None, scorer: str = ""
+) -> str:
     """The histogram of scores with a line that can be moved, and what the line means.
 
     ``scorer`` names the model that the page offers to score the pairs with; empty for no offer.
     """
-    if standing is None:
+    if summary is None:
         words = "These pairs have no scores, so there is no threshold."
         return f'<p class="soft">{words}</p>{_offer("Score these pairs", scorer)}'
     counts, edges = _histogram(values)
     low, high = float(edges[0]), float(edges[-1])
-    at = _place(standing.threshold, low, high)
+    at = _place(summary.threshold, low, high)
     bars = _bars(counts)
     cap = bitext.details.get("cap")
     shade = ""
@@ -185,16 +187,16 @@ def scores(bitext: Bitext, values: NDArray[np.float32], standing: Standing | Non
     ends = f'<span class="x first">{low:.2f}</span><span class="x last">{high:.2f}</span>'
     svg = '<svg viewBox="0 0 100 100" preserveAspectRatio="none" aria-hidden="true" class="{}">{}</svg>'
     spoken = (
-        f"Histogram of {len(values)} scores from {low:.2f} to {high:.2f}; threshold {standing.threshold:.3f}"
+        f"Histogram of {len(values)} scores from {low:.2f} to {high:.2f}; threshold {summary.threshold:.3f}"
     )
     return (
         '<div class="bt-scores"><figure class="chart"><figcaption><b>Scores</b>'
-        f"<span data-line>threshold {standing.threshold:.3f}</span></figcaption>"
+        f"<span data-line>threshold {summary.threshold:.3f}</span></figcaption>"
         f'<div class="plot hist" role="img" aria-label="{fmt.text(spoken)}" style="--at:{at:.2f}%">'
         f'{svg.format("below", bars)}{svg.format("over", bars)}{shade}<i class="line"></i>{ends}</div>'
         f'<input type="range" min="{low:.6f}" max="{high:.6f}" step="{(high - low) / 400:.8f}" '
-        f'value="{standing.threshold:.6f}" aria-label="Threshold"></figure>'
-        f"{_meaning(bitext, values, standing)}</div>{_offer('Score again', scorer)}"
+        f'value="{summary.threshold:.6f}" aria-label="Threshold"></figure>'
+        f"{_meaning(bitext, values, summary)}</div>{_offer('Score again', scorer)}"
     )
 
 
@@ -211,7 +213,7 @@ def _offer(words: str, scorer: str) -> str:
 def _histogram(values: NDArray[np.float32]) -> tuple[NDArray[np.int64], NDArray[np.float64]]:
     from indexer.bitext.threshold import histogram
 
-    counts, edges = histogram(values, min(MOST_BARS, max(LEAST_BARS, len(values) // 4)))
+    counts, edges = histogram(values, min(MAX_BARS, max(MIN_BARS, len(values) // 4)))
     return counts, np.asarray(edges, np.float64)
 
 
@@ -232,14 +234,14 @@ def _bars(counts: NDArray[np.int64]) -> str:
     return f'<path d="{"".join(parts)}"/>'
 
 
-def _meaning(bitext: Bitext, values: NDArray[np.float32], standing: Standing) -> str:
+def _meaning(bitext: Bitext, values: NDArray[np.float32], summary: ThresholdSummary) -> str:
     facts = [
-        ("Pairs above the threshold", f"{fmt.number(standing.above)}", f"of {fmt.number(standing.scored)}"),
+        ("Pairs above the threshold", f"{fmt.number(summary.above)}", f"of {fmt.number(summary.scored)}"),
     ]
-    if standing.estimated is not None:
-        facts.append(("Estimated precision", f"about {_percent(standing.estimated)}", "from the scores"))
-    if standing.reviewed is not None:
-        found = standing.reviewed
+    if summary.estimated is not None:
+        facts.append(("Estimated precision", f"about {_percent(summary.estimated)}", "from the scores"))
+    if summary.reviewed is not None:
+        found = summary.reviewed
         span = f"{_percent(found.low)} to {_percent(found.high)}, from {fmt.number(found.reviewed)} reviewed"
         facts.append(("Reviewed precision", _percent(found.value), span))
     else:

@@ -98,7 +98,7 @@ def _compared_words(entry: Entry, other: Entry, compared: "Tests", labels: Label
     names = [f"<b>{fmt.isolated(label(one.model, labels))}</b>" for one in (entry, other)]
     better, worse = (names[1], names[0]) if whole.difference > 0 else (names[0], names[1])
     ends = sorted((abs(whole.low), abs(whole.high)))
-    if is_told(whole):
+    if is_significant(whole):
         sentence = (
             f"{better} is better than {worse} by {100 * abs(whole.difference):.1f} points "
             f"[{100 * ends[0]:.1f}, {100 * ends[1]:.1f}]; chance alone would give so large a difference in "
@@ -111,7 +111,9 @@ def _compared_words(entry: Entry, other: Entry, compared: "Tests", labels: Label
         )
     single = [one for language, one in compared.items() if language != MEAN]
     if len(single) > 1:
-        up, down = (sum(is_told(one) and sign * one.difference > 0 for one in single) for sign in (1, -1))
+        up, down = (
+            sum(is_significant(one) and sign * one.difference > 0 for one in single) for sign in (1, -1)
+        )
         sentence += (
             f" By language: {names[0]} is better in {down}, {names[1]} in {up}, undecided in "
             f"{len(single) - up - down}."
@@ -119,7 +121,7 @@ def _compared_words(entry: Entry, other: Entry, compared: "Tests", labels: Label
     return sentence
 
 
-def is_told(one: "Comparison") -> bool:
+def is_significant(one: "Comparison") -> bool:
     """Whether the paired test tells the two apart."""
     return one.p_value < SIGNIFICANT and not one.low <= 0 <= one.high
 
@@ -235,7 +237,7 @@ def _language_bars(
         other, their_row = beside
         bars += _bar(other.score(their_row), 1, None)
     told = ""
-    if test is not None and is_told(test):
+    if test is not None and is_significant(test):
         sense = "told" if test.difference > 0 else "told down"
         told = f'<small class="{sense}">{signed(test.difference)}</small>'
     return (

@@ -3,9 +3,9 @@
 import base64
 from collections.abc import Mapping, Sequence
 
+from indexer.text.language.names import language_name
 from indexer.types import ChunkInfo, Hit, SearchResult, closest_first
 from ui import formatting as fmt
-from ui.languages import language_name
 from ui.questions import SampleQuestion
 
 FACET_CHIPS = 8

@@ -5,10 +5,10 @@ from collections.abc import Sequence
 from me5.states import RESUMABLE
 from ui import formatting as fmt
 from ui.charts import Point, Series, chart, last_value
+from ui.failure_advice import advice
 from ui.markup_recipe import card, settings_table
 from ui.run_scores import Change, before_after, language_label, percent, score_lines
 from ui.run_view import RunView, state_words
-from ui.trouble import advice
 
 BEFORE_AFTER_ROWS = 40
 
@@ -16,7 +16,7 @@ BEFORE_AFTER_ROWS = 40
 def run_page(view: RunView) -> str:
     """One run: how far it is, its curves, what it has changed, what can be done."""
     run = view.run
-    parts = [_head(view), _trouble(view), _vocabulary(view), _outcome(view), _charts(view), _details(view)]
+    parts = [_head(view), _failure(view), _vocabulary(view), _outcome(view), _charts(view), _details(view)]
     return f'<article class="run {run.state}" data-run="{fmt.text(run.name)}">{"".join(parts)}</article>'
 
 
@@ -86,7 +86,7 @@ def _button(action: str, words: str, *, primary: bool = False, confirm: str = ""
     return f'<button type="button" data-act="{action}"{kind}{asked}>{fmt.text(words)}</button>'
 
 
-def _trouble(view: RunView) -> str:
+def _failure(view: RunView) -> str:
     if view.run.state not in RESUMABLE:
         return ""
     told = advice(view.run)

@@ -47,7 +47,7 @@ class Request:
     """What was asked for. ``source`` and ``target`` are files in the folder of the job.
 
     ``margin`` and the rest are as in ``MiningSettings``; ``threshold`` None estimates it. ``scored`` asks for
-    scores of the pairs in ``source``, which a person brought; then there is no ``target``. Of the first side
+    scores of the pairs in ``source``, which a person imported; then there is no ``target``. Of the first side
     only ``sample`` sentences are mined, drawn by ``seed``; None takes all.
     """
 
@@ -127,7 +127,7 @@ class MiningRuns:
         sides = []
         for side, path in zip(("source", "target"), paths, strict=True):
             name = NAME_LETTERS.sub("-", path.name).strip("-.") or "text"
-            with told_of_disk(folder):
+            with explain_disk_errors(folder):
                 (folder / side).mkdir()
                 shutil.copyfile(path, folder / side / name)
             sides.append(f"{side}/{name}")
@@ -162,7 +162,7 @@ class MiningRuns:
         segment = segmenter(wanted.segmenter)
         folder = self._new_folder()
         for side, code in (("source", source), ("target", target)):
-            with told_of_disk(folder):
+            with explain_disk_errors(folder):
                 count = self._write_sentences(folder / f"{side}.jsonl", collection, code, segment)
             if not count:
                 shutil.rmtree(folder, ignore_errors=True)
@@ -175,14 +175,14 @@ class MiningRuns:
         return self._start(folder, replace(wanted, languages=(source, target)))
 
     def start_scoring(self, bitext: Bitext, pairs: Iterable[Pair]) -> Job:
-        """Score pairs that a person brought with the model of the library; the job has the bitext's id.
+        """Score imported pairs with the model of the library; the job has the bitext's id.
 
         Raises:
             MiningRefusedError: another run is going on.
         """
         self._require_idle()
         folder = self.folder / bitext.id
-        with told_of_disk(folder):
+        with explain_disk_errors(folder):
             shutil.rmtree(folder, ignore_errors=True)  # of a run that failed
             folder.mkdir(parents=True)
             write_pairs_file(folder / "given.jsonl", pairs)
@@ -206,12 +206,12 @@ class MiningRuns:
 
     def _new_folder(self) -> Path:
         self._require_idle()
-        with told_of_disk(self.folder):
+        with explain_disk_errors(self.folder):
             return child_runs.new_folder(self.folder, {one.id for one in self.library.catalog.bitexts.all()})
 
     def _start(self, folder: Path, request: Request) -> Job:
         request = replace(request, name=" ".join(request.name.split())[:MAX_NAME], created_at=time.time())
-        with told_of_disk(folder):
+        with explain_disk_errors(folder):
             write_json(folder / "request.json", asdict(request))
             self._launch(folder)
         return self._require(folder.name)
@@ -234,11 +234,11 @@ class MiningRuns:
             shutil.rmtree(job.folder, ignore_errors=True)
 
     def go_on(self, job_id: str) -> None:
-        """Start a run that was cancelled, failed or broke off again; it begins where it was."""
+        """Start a run that was cancelled, failed or interrupted again; it begins where it was."""
         job = self._require(job_id)
         self._require_idle()
         if job.state in RESUMABLE:
-            with told_of_disk(job.folder):
+            with explain_disk_errors(job.folder):
                 self._launch(job.folder)
 
     def remove(self, job_id: str) -> None:
@@ -341,7 +341,7 @@ def _write_lines(path: Path, rows: Iterable[Mapping[str, Any]]) -> int:
 
 
 @contextmanager
-def told_of_disk(place: Path) -> Iterator[None]:
+def explain_disk_errors(place: Path) -> Iterator[None]:
     """Turn trouble with files into plain words."""
     try:
         yield

@@ -32,8 +32,8 @@ if TYPE_CHECKING:
 
 CURVE_POINTS = 200
 TOLD_EVERY_S = 0.3
-LEAST_ALIGNED = 0.3
-"""Where the line starts for aligned texts: chance blocks score about 0, equal vectors 1."""
+MIN_ALIGNED = 0.3
+"""The first threshold for aligned texts: chance blocks score about 0, equal vectors 1."""
 NO_SPACE = (
     "The disk is full. Expected free space for vectors and pairs. Make room, then resume: nothing is lost."
 )
@@ -132,7 +132,7 @@ def _line(request: Request, result: MiningResult) -> float:
         assert result.estimate is not None
         return result.estimate.threshold
     if request.aligned:
-        return LEAST_ALIGNED if request.threshold is None else request.threshold
+        return MIN_ALIGNED if request.threshold is None else request.threshold
     return float(result.threshold)
 
 
@@ -155,7 +155,7 @@ def _curve(estimate: Estimate | None) -> list[list[float]] | None:
     if estimate is None or estimate.method == "default" or not len(estimate.scores):
         return None
     places = np.unique(np.linspace(0, len(estimate.scores) - 1, CURVE_POINTS).astype(np.int64))[::-1]
-    points = zip(estimate.scores[places].tolist(), estimate.chances[places].tolist(), strict=True)
+    points = zip(estimate.scores[places].tolist(), estimate.probabilities[places].tolist(), strict=True)
     return [[round(score, 6), round(chance, 6)] for score, chance in points]
 
 

@@ -175,4 +175,4 @@ def _values(headers: Iterable[tuple[bytes, bytes]], name: bytes) -> list[str]:
 
 
 def _quoted(words: list[str]) -> str:
-    return "'" + "".join(sign if sign.isprintable() else "?" for sign in ", ".join(words))[:200] + "'"
+    return "'" + "".join(char if char.isprintable() else "?" for char in ", ".join(words))[:200] + "'"

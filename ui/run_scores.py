@@ -1,12 +1,11 @@
 """Scores of a run: the main metric of each task over the steps, and before and after. No HTML."""
 
-import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 
 from trainer.runs.records import Evaluation
 from ui.charts import Point
-from ui.languages import language_name
+from ui.language_codes import pair_name
 
 
 def score_lines(evaluations: Sequence[Evaluation]) -> dict[str, list[Point]]:
@@ -61,9 +60,7 @@ def language_label(code: str) -> str:
     """``German``, ``German – English`` for a pair."""
     if code in ("mean", "und"):
         return "all languages" if code == "mean" else "not sure"
-    return " – ".join(language_name(part) for part in code.split("-")) if re.fullmatch(
-        r"[a-z]{2,3}-[a-z]{2,3}", code
-    ) else language_name(code)  # fmt: skip
+    return pair_name(code)
 
 
 def percent(share: float) -> str:

@@ -24,7 +24,7 @@ from indexer.types import (
 from me5.states import ACTIVE
 from ui import exports
 from ui.access import Access, is_on_disk
-from ui.filters import Filters
+from ui.filters import SearchFilters
 from ui.questions import SAMPLES, SampleQuestion, read_queries, read_sample_questions
 
 if TYPE_CHECKING:
@@ -299,7 +299,7 @@ class Services:
 
     # -- search -----------------------------------------------------------------------------------------
 
-    def search(self, query: str, collection: str, filters: Filters) -> SearchResult:
+    def search(self, query: str, collection: str, filters: SearchFilters) -> SearchResult:
         """Ranked hits. The collection must exist."""
         return self.library.search(
             query, collection=collection, mode=filters.mode, top_k=filters.top_k, where=filters.where()
@@ -322,7 +322,7 @@ class Services:
 
         return page_image(Path(document.stored_path), page, PREVIEW_WIDTH), page
 
-    def run_queries(self, path: Path, collection: str, filters: Filters) -> Iterator[SearchResult]:
+    def run_queries(self, path: Path, collection: str, filters: SearchFilters) -> Iterator[SearchResult]:
         """Search for every question of a file, in its order."""
         self.access.require("upload", path)
         for query in read_queries(path):

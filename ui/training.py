@@ -17,7 +17,7 @@ from trainer.errors import DataError, TrainingError
 from trainer.runs import estimate as estimates
 from trainer.runs import launch, records
 from ui.access import Access
-from ui.training_order import Order, Orders
+from ui.training_order import Orders, TrainingRequest
 from ui.training_pairs import Drafts, languages_of, safe_name
 from ui.training_plan import PURPOSES
 
@@ -85,7 +85,7 @@ class Training:
 
     # -- starting and ending ----------------------------------------------------------------------------
 
-    def start(self, order: Order) -> records.Run:
+    def start(self, order: TrainingRequest) -> records.Run:
         """Divide the pairs, write the recipe and start the run in a process of its own.
 
         Raises:

@@ -36,7 +36,7 @@ class Base:
 
 
 @dataclass(frozen=True)
-class Order:
+class TrainingRequest:
     """What somebody wants to train."""
 
     purpose: str
@@ -92,7 +92,7 @@ class Orders:
         """Settings that fit purpose, model, machine and number of pairs."""
         return preset(PURPOSES[purpose], self.body(base), draft.intake.usable if draft else 2_000)
 
-    def with_settings(self, order: Order, changed: Mapping[str, Any]) -> Order:
+    def with_settings(self, order: TrainingRequest, changed: Mapping[str, Any]) -> TrainingRequest:
         """The order with its preset settings, some of them changed by name.
 
         Raises:
@@ -106,7 +106,7 @@ class Orders:
             )
         return replace(order, settings=replace(settings, **changed))
 
-    def estimate(self, order: Order) -> estimates.Estimate:
+    def estimate(self, order: TrainingRequest) -> estimates.Estimate:
         """Time, memory and disk of a run; the first time for a kind of model, the machine is measured."""
         body, settings = self.body(order.base), order.settings
         sample = [text for pair in islice(iter_pairs(order.draft.pairs_file), TOKEN_SAMPLE)
@@ -128,7 +128,7 @@ class Orders:
         self.folder.mkdir(parents=True, exist_ok=True)
         return estimates.estimate(grown, work, speed, self.folder, step_seconds=self._earlier_pace(order))
 
-    def recipe(self, order: Order, folder: Path, split: Split) -> dict[str, Any]:
+    def recipe(self, order: TrainingRequest, folder: Path, split: Split) -> dict[str, Any]:
         """The recipe of a run in ``folder``, whose pairs were divided as ``split`` says."""
         settings, purpose = order.settings, PURPOSES[order.purpose]
         source = {
@@ -153,7 +153,7 @@ class Orders:
             recipe["evaluate"] = {"tasks": [str(split.task)], "every": settings.evaluate_every}
         return recipe
 
-    def _earlier_pace(self, order: Order) -> float | None:
+    def _earlier_pace(self, order: TrainingRequest) -> float | None:
         """Seconds of a step of the newest run of the same model, batch and length on this machine."""
         for run in records.list_runs(self.folder):
             about = records.read_json(run.folder / "about.json")

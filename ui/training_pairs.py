@@ -1,4 +1,4 @@
-"""Pairs that somebody brought to train on: taken in, checked, kept until they are used. No gradio.
+"""Pairs to train on that somebody imported: taken in, checked, kept until they are used. No gradio.
 
 ``FOLDER/.drafts/ID`` holds them: a reload, a second window and the next start of the app see the same.
 """
@@ -27,7 +27,7 @@ DRAFT_DAYS = 7
 
 @dataclass(frozen=True)
 class Draft:
-    """Pairs that were brought: where they are and what was found in them."""
+    """Imported pairs: where they are and what was found in them."""
 
     id: str
     folder: Path
@@ -36,7 +36,7 @@ class Draft:
 
     @property
     def is_of_collection(self) -> bool:
-        """Whether the pairs were made here, not brought."""
+        """Whether the pairs were made here, not imported."""
         return (self.folder / "collection").exists()
 
     @property

@@ -84,7 +84,7 @@ def align_files(
         sides[1],
         encoder,
         settings,
-        languages=reading.languages,
+        named=reading.languages,
         name=source.name,
         folder=folder,
         progress=progress,
@@ -98,7 +98,7 @@ def align_sentences(
     encoder: "Encoder",
     settings: MiningSettings,
     *,
-    languages: tuple[str | None, str | None] = (None, None),
+    named: tuple[str | None, str | None] = (None, None),
     name: str = "the texts",
     folder: Path | None = None,
     progress: Progress | None = None,
@@ -107,23 +107,23 @@ def align_sentences(
     """The aligned pairs of two texts; as :func:`align_files`, of sentences that are read already.
 
     Args:
-        languages: as they were named; two texts in one language are refused unless both were.
+        named: the languages that were given; two texts in one language are refused unless both are.
         name: of the text, for the progress.
     """
     for side, sentences in (("first", source), ("second", target)):
         if not sentences:
             raise MiningError(f"The {side} side has no sentences. Check the file.")
-    spoken = (side_language(source), side_language(target))
-    _require_two_languages(spoken, languages)
+    languages = (side_language(source), side_language(target))
+    _require_two_languages(languages, named)
     work = _Work(encoder, settings, folder, _teller(progress), cancelled)
-    pairs = work.align(source, target, spoken, f"aligning {name}", (0.0, 1.0))
-    return _result(pairs, settings, spoken, (len(source), len(target)), dict(work.unmatched))
+    pairs = work.align(source, target, languages, f"aligning {name}", (0.0, 1.0))
+    return _result(pairs, settings, languages, (len(source), len(target)), dict(work.unmatched))
 
 
-def _require_two_languages(spoken: tuple[str, str], named: tuple[str | None, str | None]) -> None:
-    if spoken[0] == spoken[1] != UNKNOWN_LANGUAGE and set(named) != {spoken[0]}:
+def _require_two_languages(languages: tuple[str, str], named: tuple[str | None, str | None]) -> None:
+    if languages[0] == languages[1] != UNKNOWN_LANGUAGE and set(named) != {languages[0]}:
         raise MiningError(
-            f"Both sides are in the same language ({spoken[0]}); expected two languages. Choose another "
+            f"Both sides are in the same language ({languages[0]}); expected two languages. Choose another "
             "file, or name the language of each side if this is meant."
         )
 
@@ -175,18 +175,18 @@ def align_folders(
         if places:
             dropped[f"{name} document without partner"] = len(places)
     ours, theirs = (list(side.values()) for side in documents)
-    spoken = (_spoken(ours), _spoken(theirs))
-    _require_two_languages(spoken, reading.languages)
+    languages = (_language_of(ours), _language_of(theirs))
+    _require_two_languages(languages, reading.languages)
     pairs: list[Pair] = []
     step = (1 - _PAIRING) / max(len(pairing.pairs), 1)
     for number, found in enumerate(pairing.pairs):
         begun = _PAIRING + number * step
         name = named[0][found.source].name
         pairs += work.align(
-            ours[found.source], theirs[found.target], spoken, f"aligning {name}", (begun, begun + step)
+            ours[found.source], theirs[found.target], languages, f"aligning {name}", (begun, begun + step)
         )
     counts = (sum(map(len, ours)), sum(map(len, theirs)))
-    return _result(pairs, settings, spoken, counts, dropped | work.unmatched)
+    return _result(pairs, settings, languages, counts, dropped | work.unmatched)
 
 
 class _Work:
@@ -212,7 +212,7 @@ class _Work:
         self,
         source: Sequence[Sentence],
         target: Sequence[Sentence],
-        spoken: tuple[str, str],
+        languages: tuple[str, str],
         message: str,
         part: tuple[float, float],
     ) -> list[Pair]:
@@ -231,7 +231,7 @@ class _Work:
                     self.unmatched[f"{side} sentences without a translation"] += size
         ours, theirs = (
             [replace(one, language=language) if one.language == UNKNOWN_LANGUAGE else one for one in side]
-            for side, language in ((source, spoken[0]), (target, spoken[1]))
+            for side, language in ((source, languages[0]), (target, languages[1]))
         )
         return beads_to_pairs(beads, ours, theirs, min_score=self._least)
 
@@ -256,7 +256,7 @@ def _documents(
     return found
 
 
-def _spoken(documents: Sequence[Sequence[Sentence]]) -> str:
+def _language_of(documents: Sequence[Sequence[Sentence]]) -> str:
     return side_language([sentence for document in documents for sentence in document])
 
 
@@ -271,7 +271,7 @@ def _teller(progress: Progress | None) -> Callable[[str, float], None]:
 def _result(
     pairs: list[Pair],
     settings: MiningSettings,
-    spoken: tuple[str, str],
+    languages: tuple[str, str],
     sentences: tuple[int, int],
     dropped: dict[str, int],
 ) -> MiningResult:
@@ -284,5 +284,5 @@ def _result(
         estimated_precision=float("nan"),
         dropped=dropped,
         sentences=sentences,
-        languages=spoken,
+        languages=languages,
     )

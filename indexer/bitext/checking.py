@@ -30,11 +30,11 @@ _NUMBER = re.compile(r"\d+(?:[.,٫٬'’\u00a0\u202f\u2009 ]\d+)*")
 _GROUP_SPACE = re.compile(r"[\u00a0\u202f\u2009 ]")
 _SPELT_OUT = 12  # numbers up to here are often written as words
 _SMOOTHING = 10  # characters: short sentences differ in length by more than long ones
-_LEAST_PAIRS = 20  # fewer say nothing about what is usual
+_MIN_PAIRS = 20  # fewer say nothing about what is usual
 _TRUSTED = 0.5  # the better half of the pairs says what is usual
 _NEAR_COPY = 0.9
 _COPY_LETTERS = 4
-_MOST_COMPARED = 400  # characters of a pair that are compared sign by sign
+_MAX_COMPARED = 400  # characters of a pair that are compared sign by sign
 
 
 def check_pairs(
@@ -104,8 +104,8 @@ def usual_ratios(pairs: Sequence[Pair]) -> dict[tuple[str, str], float]:
         ratios[pair.source_language, pair.target_language].append(_log_ratio(pair))
     usual = {}
     for languages, found in ratios.items():
-        trusted = found[: max(_LEAST_PAIRS, int(len(found) * _TRUSTED))]
-        if len(trusted) >= _LEAST_PAIRS:
+        trusted = found[: max(_MIN_PAIRS, int(len(found) * _TRUSTED))]
+        if len(trusted) >= _MIN_PAIRS:
             usual[languages] = median(trusted)
     return usual
 
@@ -138,7 +138,7 @@ def is_copy(source: str, target: str) -> bool:
     if "://" in source or "@" in source:  # addresses are the same in every language
         one, other = (_signs(_EMAIL.sub(" ", _URL.sub(" ", side))) for side in (source, target))
     short, long = sorted((len(one), len(other)))
-    if short < _COPY_LETTERS or long > _MOST_COMPARED or short < long * _NEAR_COPY:
+    if short < _COPY_LETTERS or long > _MAX_COMPARED or short < long * _NEAR_COPY:
         return False
     matcher = SequenceMatcher(None, one, other, autojunk=False)
     return matcher.quick_ratio() >= _NEAR_COPY and matcher.ratio() >= _NEAR_COPY
@@ -167,7 +167,7 @@ def _plain_digits(text: str) -> str:
     if text.isascii():
         return text
     return "".join(
-        str(unicodedata.decimal(sign)) if sign.isdecimal() and not sign.isascii() else sign for sign in text
+        str(unicodedata.decimal(char)) if char.isdecimal() and not char.isascii() else char for char in text
     )
 
 
@@ -182,4 +182,4 @@ def _log_ratio(pair: Pair) -> float:
 def _signs(text: str) -> str:
     """Letters, marks and digits, folded."""
     folded = unicodedata.normalize("NFKC", text).casefold()
-    return "".join(sign for sign in folded if sign.isalnum() or unicodedata.category(sign)[0] == "M")
+    return "".join(char for char in folded if char.isalnum() or unicodedata.category(char)[0] == "M")

@@ -16,7 +16,7 @@ from indexer.bitext.overlaps import Encode, Overlaps
 
 LENGTH_WEIGHT = 0.5  # of unlike lengths; chosen on texts other than those of benchmarks/alignment.md
 _LEAST = 1e-5  # distance of equal vectors, above their rounding: of equal texts, sentences match, not blocks
-_LEAST_DISTANCE = 1e-3  # of unrelated sentences; texts of one repeated sentence have none
+_MIN_DISTANCE = 1e-3  # of unrelated sentences; texts of one repeated sentence have none
 _FEW = 10  # sentences whose mean says little
 _CHANCE_PAIRS = 10_000
 _SEED = 0
@@ -61,15 +61,13 @@ class SentenceDistances:
         row_R, column_C = np.arange(first, last + 1) - 1, np.arange(left, right + 1) - 1
         cosine_RC = self._x_ND[row_R] @ self._y_MD[column_C].T
         unrelated_RC = (self._unrelated_N[row_R, None] + self._unrelated_M[None, column_C]) / 2
-        return (np.maximum(1 - cosine_RC, _LEAST) / np.maximum(unrelated_RC, _LEAST_DISTANCE))[
-            None, :, None, :
-        ]
+        return (np.maximum(1 - cosine_RC, _LEAST) / np.maximum(unrelated_RC, _MIN_DISTANCE))[None, :, None, :]
 
     def of(self, row_S: NDArray[np.int64], column_S: NDArray[np.int64]) -> NDArray[np.float32]:
         """Costs of single pairs."""
         cosine_S = (self._x_ND[row_S] * self._y_MD[column_S]).sum(axis=1)
         unrelated_S = (self._unrelated_N[row_S] + self._unrelated_M[column_S]) / 2
-        return (1 - cosine_S) / np.maximum(unrelated_S, _LEAST_DISTANCE)
+        return (1 - cosine_S) / np.maximum(unrelated_S, _MIN_DISTANCE)
 
     def chance(self) -> float:
         """The median cost of a pair drawn at random."""
@@ -174,7 +172,7 @@ class BlockDistances:
         cosine_ARBC = np.tensordot(x_ARD, y_BCD, axes=(2, 2))
         unrelated_AR = self._source.unrelated_AE[:, first : last + 1]
         unrelated_BC = self._target.unrelated_AE[:, left : right + 1]
-        unrelated_ARBC = np.maximum((unrelated_AR[:, :, None, None] + unrelated_BC) / 2, _LEAST_DISTANCE)
+        unrelated_ARBC = np.maximum((unrelated_AR[:, :, None, None] + unrelated_BC) / 2, _MIN_DISTANCE)
         sizes = np.arange(1, len(x_ARD) + 1)
         length_AR = _block_lengths(self._source_ends, sizes[:, None], np.arange(first, last + 1))
         length_BC = _block_lengths(self._target_ends, sizes[:, None], np.arange(left, right + 1))
@@ -205,9 +203,7 @@ class BlockDistances:
         length = self._source_ends[[row]] - self._source_ends[[row - sizes[0]]]
         other = self._target_ends[[column]] - self._target_ends[[column - sizes[1]]]
         unrelated = (source.unrelated_AE[ours, row] + target.unrelated_AE[theirs, column]) / 2
-        centred_cosine = 1 - (share - float(_unlike(length, other)[0])) * max(
-            float(unrelated), _LEAST_DISTANCE
-        )
+        centred_cosine = 1 - (share - float(_unlike(length, other)[0])) * max(float(unrelated), _MIN_DISTANCE)
         # a·b of vectors a = a' + c and b = b' + d is a'·b' + a·d + b·c - c·d.
         scale = float(source.norm_AE[ours, row] * target.norm_AE[theirs, column])
         lean = float(source.lean_AE[ours, row] + target.lean_AE[theirs, column])

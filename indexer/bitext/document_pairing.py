@@ -18,25 +18,10 @@ from numpy.typing import NDArray
 from indexer.bitext.distances import centred, unit
 from indexer.bitext.overlaps import Encode, encode_all
 from indexer.errors import Cancelled, IndexerError
+from indexer.text.language.tags import CODES
 
 _HATS = 8
 _FEW = 1  # documents whose mean says little: of two, half of it is taken off
-# ISO 639-1, and the three-letter codes that files are named with.
-_CODES = frozenset(
-    re.findall(
-        r"\w+",
-        """
-        aa ab af ak am an ar as av ay az ba be bg bh bi bm bn bo br bs ca ce ch co cr cs cu cv cy da de dv
-        dz ee el en eo es et eu fa ff fi fj fo fr fy ga gd gl gn gu gv ha he hi ho hr ht hu hy hz ia id ie
-        ig ii ik io is it iu ja jv ka kg ki kj kk kl km kn ko kr ks ku kv kw ky la lb lg li ln lo lt lu lv
-        mg mh mi mk ml mn mr ms mt my na nb nd ne ng nl nn no nr nv ny oc oj om or os pa pi pl ps pt qu rm
-        rn ro ru rw sa sc sd se sg si sk sl sm sn so sq sr ss st su sv sw ta te tg th ti tk tl tn to tr ts
-        tt tw ty ug uk ur uz ve vi vo wa wo xh yi yo za zh zu ara bul ces chi cze dan deu dut ell eng est
-        fas fin fra fre ger gre heb hin hrv hun ind ita jpn kor lav lit nld nor pol por ron rum rus slk slv
-        spa srp swe tha tur ukr vie zho
-        """,
-    )
-)
 _TOKEN = re.compile(r"[^\W_]+")
 _REGION_OR_SCRIPT = re.compile(r"[a-z]{2}|\d{3}|hans|hant|latn|cyrl|arab")
 
@@ -55,7 +40,7 @@ class PairingSettings:
 
     Args:
         margin: by how much a pair's score must exceed that of any other pair with either document.
-        least_score: below, documents are no pair even without a rival. 1 for the same vectors, about 0 for
+        min_score: below, documents are no pair even without a rival. 1 for the same vectors, about 0 for
             unrelated documents.
         typical_share: of the median score of the pairs; those with less are left-overs that found each other
             for want of their own partners, unless their names agree.
@@ -64,7 +49,7 @@ class PairingSettings:
     """
 
     margin: float = 0.05
-    least_score: float = 0.15
+    min_score: float = 0.15
     typical_share: float = 0.6
     name_bonus: float = 0.5
     sentences: int = 256
@@ -171,7 +156,7 @@ def _without_languages(text: str) -> str:
     kept: list[str] = []
     after_code = False
     for token in _TOKEN.findall(text):
-        is_code = token in _CODES
+        is_code = token in CODES
         if not is_code and not (after_code and _REGION_OR_SCRIPT.fullmatch(token)):
             kept.append(token)
         after_code = is_code
@@ -204,7 +189,7 @@ def _mutual_best(
         clear = []
         for row, column in enumerate(column_N):
             score = score_NM[row, column]
-            if row_M[column] != row or score < settings.least_score:
+            if row_M[column] != row or score < settings.min_score:
                 continue
             rivals = np.concatenate([np.delete(score_NM[row], column), np.delete(score_NM[:, column], row)])
             margin = float(score - rivals.max(initial=-np.inf))

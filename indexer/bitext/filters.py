@@ -19,38 +19,21 @@ from numpy.typing import NDArray
 
 from indexer.bitext.values import UNKNOWN_LANGUAGE, MiningSettings, Sentence
 from indexer.text import language
+from indexer.text.language.tags import are_confusable
 from indexer.text.unicode_scripts import COMMON, script_counts
 from me5 import atomic
 
 SURE = 0.85
 """Confidence from which the language of a sentence counts as plain."""
 
-_LEAST_LETTERS = 20  # fewer say too little about a language; half of that where a letter is a syllable
-_LEAST_SCRIPT_LETTERS = 4
+_MIN_LETTERS = 20  # fewer say too little about a language; half of that where a letter is a syllable
+_MIN_SCRIPT_LETTERS = 4
 _SAMPLE = 2_000  # sentences whose language decides that of the side
 _MAJORITY = 0.5
 _USUAL_SCRIPT = 0.05  # share of a side's sentences from which a script is one of its own
 _FEW = 2  # sentences that make a script usual at least, where there are so many
 _REPLACED = "\N{REPLACEMENT CHARACTER}"
-_MOST_REPLACED = 0.02  # share of characters that no encoding could read
-# Languages that detectors take for each other: a sentence is not dropped for being in the next one.
-_KIN = (
-    frozenset({"bs", "hr", "sr", "sr-Latn", "sh", "cnr"}),
-    frozenset({"id", "ms", "jv", "su"}),
-    frozenset({"nb", "nn", "no", "da"}),
-    frozenset({"zh", "zh-Hant", "zh-Hans", "yue", "wuu", "lzh"}),
-    frozenset({"cs", "sk"}),
-    frozenset({"es", "gl", "ast", "ca", "an"}),
-    frozenset({"pt", "gl"}),
-    frozenset({"bg", "mk"}),
-    frozenset({"ru", "uk", "be"}),
-    frozenset({"fa", "prs", "tg", "ps"}),
-    frozenset({"hi", "mr", "ne", "bho", "mai"}),
-    frozenset({"ar", "arz", "ary", "ckb"}),
-    frozenset({"af", "nl", "fy", "li"}),
-    frozenset({"xh", "zu"}),
-    frozenset({"ur", "pnb", "sd"}),
-)
+_MAX_REPLACED = 0.02  # share of characters that no encoding could read
 _ALIKE_SCRIPTS = {"Hira": "Jpan", "Kana": "Jpan", "Hani": "Jpan"}
 
 
@@ -109,7 +92,7 @@ def filter_side(
 def _filter(
     sentences: Sequence[Sentence], settings: MiningSettings, each: Callable[[int], None] | None
 ) -> Filtered:
-    spoken = side_language(sentences)
+    language = side_language(sentences)
     scripts = usual_scripts(sentences)
     dropped: Counter[str] = Counter()
     seen: set[bytes] = set()
@@ -118,7 +101,7 @@ def _filter(
         if each is not None and place % 1_000 == 0:
             each(place)
         reason = _objection(sentence.text, settings, scripts)
-        if not reason and settings.check_language and is_foreign(sentence.text, spoken):
+        if not reason and settings.check_language and is_foreign(sentence.text, language):
             reason = "language"
         if not reason and settings.drop_duplicates:
             key = duplicate_key(sentence.text)
@@ -128,7 +111,7 @@ def _filter(
             dropped[reason] += 1
         else:
             kept.append(place)
-    return Filtered(np.array(kept, dtype=np.int64), spoken, dict(dropped))
+    return Filtered(np.array(kept, dtype=np.int64), language, dict(dropped))
 
 
 def usual_scripts(sentences: Sequence[Sentence]) -> frozenset[str]:
@@ -142,45 +125,38 @@ def usual_scripts(sentences: Sequence[Sentence]) -> frozenset[str]:
     )
 
 
-def is_foreign(text: str, spoken: str) -> bool:
-    """Whether a sentence is plainly in another language than ``spoken``, and not in a near relative."""
-    if spoken == UNKNOWN_LANGUAGE:
+def is_foreign(text: str, expected: str) -> bool:
+    """Whether a sentence is plainly in another language than ``expected``, and not in a near relative."""
+    if expected == UNKNOWN_LANGUAGE:
         return False
     letters = sum(map(str.isalpha, text[:400]))
-    least = _LEAST_LETTERS if text.isascii() or max(text) < "\u0900" else _LEAST_LETTERS // 2
+    least = _MIN_LETTERS if text.isascii() or max(text) < "\u0900" else _MIN_LETTERS // 2
     if letters < least:
         return False
     guess = language.detect(text)
-    if guess.confidence < SURE or guess.language in (spoken, UNKNOWN_LANGUAGE):
+    if guess.confidence < SURE or guess.language in (expected, UNKNOWN_LANGUAGE):
         return False
-    return not is_kin(guess.language, spoken)
-
-
-def is_kin(one: str, other: str) -> bool:
-    """Whether two codes mean one language, or two that are easily mistaken for each other."""
-    if one.partition("-")[0] == other.partition("-")[0]:
-        return True
-    return any(one in group and other in group for group in _KIN)
+    return not are_confusable(guess.language, expected)
 
 
 def duplicate_key(text: str) -> bytes:
     """Eight bytes that are equal for texts that differ in case, width, spaces or punctuation only."""
     folded = unicodedata.normalize("NFKC", text).casefold()
-    signs = "".join(sign for sign in folded if sign.isalnum() or unicodedata.category(sign)[0] == "M")
-    return hashlib.blake2b((signs or folded).encode("utf-8", "replace"), digest_size=8).digest()
+    chars = "".join(char for char in folded if char.isalnum() or unicodedata.category(char)[0] == "M")
+    return hashlib.blake2b((chars or folded).encode("utf-8", "replace"), digest_size=8).digest()
 
 
 def _objection(text: str, settings: MiningSettings, scripts: frozenset[str]) -> str:
     if not settings.min_characters <= len(text) <= settings.max_characters:
         return "too long" if len(text) > settings.max_characters else "too short"
-    if text.count(_REPLACED) > _MOST_REPLACED * len(text):
+    if text.count(_REPLACED) > _MAX_REPLACED * len(text):
         return "encoding"
-    signs = [sign for sign in text if not sign.isspace()]
-    letters = sum(1 for sign in signs if sign.isalpha() or unicodedata.category(sign)[0] == "M")
-    if letters < settings.min_letters * len(signs):
+    chars = [char for char in text if not char.isspace()]
+    letters = sum(1 for char in chars if char.isalpha() or unicodedata.category(char)[0] == "M")
+    if letters < settings.min_letters * len(chars):
         return "letters"
     script, count = _script(text)
-    if scripts and count >= _LEAST_SCRIPT_LETTERS and script not in scripts:
+    if scripts and count >= _MIN_SCRIPT_LETTERS and script not in scripts:
         return "script"
     return ""
 
@@ -218,7 +194,7 @@ def _save(path: Path, fingerprint: str, filtered: Filtered) -> None:
 def _load(path: Path, fingerprint: str) -> Filtered | None:
     try:
         with np.load(path) as saved:
-            known, spoken, dropped = json.loads(str(saved["said"]))
-            return Filtered(saved["kept"], spoken, dropped) if known == fingerprint else None
+            known, language, dropped = json.loads(str(saved["said"]))
+            return Filtered(saved["kept"], language, dropped) if known == fingerprint else None
     except (OSError, ValueError, KeyError, EOFError, zipfile.BadZipFile):
         return None

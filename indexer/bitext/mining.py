@@ -137,13 +137,13 @@ def choose(found: Neighbours, settings: MiningSettings) -> tuple[Candidates, Est
     candidates = retrieve(nearest, scored, settings.retrieval)
     if settings.one_to_one:
         candidates = one_to_one(candidates, *sides)
-    chances = estimate.chances
+    probabilities = estimate.probabilities
     if estimate.method == "mixture" and len(candidates):
-        places = np.interp(-candidates.score, -estimate.scores, np.arange(len(chances)))
-        chances = estimate.chances[places.astype(np.int64)]
+        places = np.interp(-candidates.score, -estimate.scores, np.arange(len(probabilities)))
+        probabilities = estimate.probabilities[places.astype(np.int64)]
     else:
-        chances = np.full(len(candidates), np.nan, dtype=np.float32)
-    return candidates, replace(estimate, scores=candidates.score, chances=chances)
+        probabilities = np.full(len(candidates), np.nan, dtype=np.float32)
+    return candidates, replace(estimate, scores=candidates.score, probabilities=probabilities)
 
 
 def with_gold(result: MiningResult, gold: Sequence[Pair]) -> MiningResult:

@@ -58,8 +58,8 @@ class PairFilter:
 
     state: Literal["", "open", "accepted", "rejected", "edited"] = ""
     flag: str = ""
-    least: float | None = None
-    most: float | None = None
+    min_score: float | None = None
+    max_score: float | None = None
     words: str = ""
 
 

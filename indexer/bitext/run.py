@@ -122,7 +122,7 @@ def run(
     if task.aligned:
         encoder = load_model()
         result = align_sentences(
-            source, target, encoder, task.settings, languages=task.reading.languages, name=_name(task.source),
+            source, target, encoder, task.settings, named=task.reading.languages, name=_name(task.source),
             folder=folder, progress=progress, cancelled=cancelled,
         )  # fmt: skip
         return Outcome(result, encoder.spec.name, notices=notices)

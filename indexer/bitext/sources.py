@@ -15,7 +15,6 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar
 
 from indexer.bitext.formats import read_pairs
-from indexer.bitext.formats.languages import language_tag
 from indexer.bitext.formats.left_out import LeftOut
 from indexer.bitext.formats.moses import is_side
 from indexer.bitext.segmenters import Segmenter
@@ -23,6 +22,7 @@ from indexer.bitext.values import UNKNOWN_LANGUAGE, Pair, Sentence
 from indexer.errors import ReadError
 from indexer.readers import SUFFIXES, Source, encoding
 from indexer.readers.worker import read_file
+from indexer.text.language.tags import language_tag
 from indexer.text.segmentation import sentence_spans
 
 if TYPE_CHECKING:
@@ -212,7 +212,7 @@ def _line_codec(line: bytes) -> str:
 
 def _mostly_utf8(line: bytes) -> bool:
     decoded = line.decode("utf-8", errors="replace")
-    return decoded.count("\ufffd") * 4 < sum(not sign.isascii() for sign in decoded)
+    return decoded.count("\ufffd") * 4 < sum(not char.isascii() for char in decoded)
 
 
 def _unpacked(path: Path, packing: str) -> bytes:
@@ -227,7 +227,8 @@ def _unpacked(path: Path, packing: str) -> bytes:
                 size += len(part)
                 if size > MAX_TEXT_BYTES:
                     raise ReadError(
-                        f"{path.name} holds more than {MAX_TEXT_BYTES >> 30} GiB of text. Split it."
+                        f"{path.name} holds more than {MAX_TEXT_BYTES >> 30} GiB of text; expected a smaller "
+                        "file. Split it."
                     )
     except (OSError, EOFError, lzma.LZMAError, zlib.error) as error:
         raise ReadError(

@@ -72,12 +72,12 @@ def estimate_threshold(
     edges = _edges(scores, chance_scores)
     centres = (edges[1:] + edges[:-1]) / 2
     counts = np.histogram(np.clip(scores, edges[0], edges[-1]), edges)[0].astype(np.float64)
-    chances = _chances(centres, counts, _chance_density(edges, chance_scores), sides)
+    probabilities = _probabilities(centres, counts, _chance_density(edges, chance_scores), sides)
     if owners_P2 is not None:
-        of_owner_P2 = np.append(np.interp(given, centres, chances), 0.0)[owners_P2]
+        of_owner_P2 = np.append(np.interp(given, centres, probabilities), 0.0)[owners_P2]
         density = _chance_density(edges, chance_scores, 1 + _RARE - of_owner_P2.prod(axis=1))
-        chances = _chances(centres, counts, density, sides)
-    each = np.interp(scores, centres, chances)
+        probabilities = _probabilities(centres, counts, density, sides)
+    each = np.interp(scores, centres, probabilities)
     hits = np.cumsum(each)
     f1 = 2 * hits / (np.arange(1, len(each) + 1) + (1 + _UNSEEN) * hits[-1])
     best = int(f1.argmax())
@@ -111,12 +111,14 @@ def threshold_from_gold(
     f1 = 2 * hits / (kept + (hits[-1] if matches is None else matches))
     f1[:-1][sorted_scores[:-1] == sorted_scores[1:]] = -1  # a threshold cannot part equal scores
     best = int(f1.argmax())
-    chances = _never_rising(is_match[order].astype(np.float64), np.ones(len(scores)))
+    probabilities = _never_rising(is_match[order].astype(np.float64), np.ones(len(scores)))
     threshold = float(sorted_scores[best])
     if best + 1 < len(scores):
         threshold = (threshold + float(sorted_scores[best + 1])) / 2
     precision = float(hits[best] / kept[best])
-    return Estimate(threshold, precision, float(f1[best]), sorted_scores, chances.astype(np.float32), "gold")
+    return Estimate(
+        threshold, precision, float(f1[best]), sorted_scores, probabilities.astype(np.float32), "gold"
+    )
 
 
 def outlier_cap(kept_scores: NDArray[np.float32]) -> float:
@@ -164,7 +166,7 @@ def _chance_density(
     return np.convolve(counts, kernel / kernel.sum(), "same") / (total * width)
 
 
-def _chances(
+def _probabilities(
     centres: Floats, counts: Floats, chance_density: Floats, sides: tuple[int, int] | None
 ) -> Floats:
     """How likely a candidate of each bin is a translation: the mean over all shares of translations, each

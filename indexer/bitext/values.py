@@ -82,7 +82,7 @@ class MiningSettings:
 class Estimate:
     """What is thought of candidate scores without knowing the truth.
 
-    ``scores`` are descending; ``chances`` say of each how likely its pair is a translation, never rising.
+    ``scores`` are descending; ``probabilities`` say how likely each is a translation, never rising.
     ``precision`` and ``f1`` are those expected at ``threshold``. ``method`` is ``mixture``, ``gold`` or,
     where there was too little to estimate from, ``default``; then the expectations are NaN.
     """
@@ -91,18 +91,18 @@ class Estimate:
     precision: float
     f1: float
     scores: NDArray[np.float32]
-    chances: NDArray[np.float32]
+    probabilities: NDArray[np.float32]
     method: Literal["mixture", "gold", "default"]
 
     @property
     def matched(self) -> float:
         """How many translations are expected among the candidates."""
-        return float(self.chances.sum())
+        return float(self.probabilities.sum())
 
     def precision_at(self, threshold: float) -> float:
         """The expected share of translations among candidates of at least ``threshold``; NaN if none."""
         kept = int(np.searchsorted(-self.scores, -threshold, side="right"))
-        return float(self.chances[:kept].mean()) if kept else float("nan")
+        return float(self.probabilities[:kept].mean()) if kept else float("nan")
 
 
 @dataclass(frozen=True)

@@ -103,7 +103,7 @@ class KeptBatches:
             return self._rows_file.read(*self._places[key])
         check_reserve(self._note.parent, RESERVE_BYTES, len(texts) * self._rows_file.row_bytes)
         vectors_BD = encode_sentences(texts, self._encoder)
-        with _told_of_full_disk(self._note.parent, self._rows):
+        with disk_full_guard(self._note.parent, self._rows):
             self._rows_file.append(vectors_BD)
             _append(self._note, f"{json.dumps([key, self._rows, len(texts)])}\n".encode())
         self._places[key] = self._rows, len(texts)
@@ -143,7 +143,7 @@ class _Kept:
 
     def append(self, vectors_BD: NDArray[np.float32]) -> None:
         """Write a block; it counts once it is safe on disk."""
-        with _told_of_full_disk(self.path.parent, self.rows):
+        with disk_full_guard(self.path.parent, self.rows):
             self._file.append(vectors_BD)
             self._say(self.rows + len(vectors_BD))
 
@@ -198,7 +198,7 @@ def _append(path: Path, data: "bytes | memoryview") -> None:
 
 
 @contextmanager
-def _told_of_full_disk(folder: Path, rows: int) -> Iterator[None]:
+def disk_full_guard(folder: Path, rows: int) -> Iterator[None]:
     try:
         yield
     except OSError as error:

@@ -143,7 +143,7 @@ class BitextQueries:
             connection.execute(delete(BitextRow).where(BitextRow.id == bitext_id))
 
     def set_threshold(self, bitext_id: str, threshold: float) -> None:
-        """Move the line."""
+        """Move the threshold."""
         with self.database.write("bitexts") as connection:
             connection.execute(update(BitextRow).where(BitextRow.id == bitext_id).values(threshold=threshold))
             _touch(connection, bitext_id)
@@ -167,7 +167,7 @@ class BitextQueries:
     def score(
         self, bitext_id: str, scored: Iterable[Pair], threshold: float, details: Mapping[str, Any]
     ) -> None:
-        """Give all pairs the scores and flags of ``scored``, in their order, and draw the line.
+        """Give all pairs the scores and flags of ``scored``, in their order, and set the threshold.
 
         Texts, decisions and what can be undone stay; ``details`` are added to those there are.
         """
@@ -421,10 +421,10 @@ def _conditions(bitext_id: str, where: PairFilter | None) -> list[ColumnElement[
         found.append(row.state == where.state)
     if where.flag:
         found.append(row.flags.contains(f"|{where.flag}|", autoescape=True))
-    if where.least is not None:
-        found.append(row.score >= where.least)
-    if where.most is not None:
-        found.append(row.score < where.most)
+    if where.min_score is not None:
+        found.append(row.score >= where.min_score)
+    if where.max_score is not None:
+        found.append(row.score < where.max_score)
     for word in storable(where.words).split():
         found.append(
             or_(row.source.icontains(word, autoescape=True), row.target.icontains(word, autoescape=True))

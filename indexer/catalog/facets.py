@@ -18,7 +18,7 @@ from sqlalchemy import (
 
 from indexer.catalog.database import Database
 from indexer.catalog.tables import DocumentLanguageRow, DocumentRow, PassageCountRow
-from indexer.types import Where
+from indexer.types import Filters
 
 MAX_VALUES = 1_000
 """Values of a field that are counted, the most frequent ones."""
@@ -48,7 +48,7 @@ class FacetQueries:
 
         return self.database.remembered(("chunks", collection_id), count)
 
-    def document_ids(self, collection_id: str, where: Where, *, at_most: int) -> list[str]:
+    def document_ids(self, collection_id: str, where: Filters, *, at_most: int) -> list[str]:
         """Documents with passages that the filters let through, the first ``at_most`` of them."""
         query = select(DocumentRow.id).select_from(DocumentRow)
         if where.languages:
@@ -65,7 +65,7 @@ class FacetQueries:
     def counts(
         self,
         collection_id: str,
-        where: Where = Where(),  # noqa: B008 - frozen
+        where: Filters = Filters(),  # noqa: B008 - frozen
     ) -> Facets:
         """Passages by ``language``, ``file_type`` and ``folder``, most frequent first.
 
@@ -83,13 +83,13 @@ class FacetQueries:
         return self.database.remembered(("facets", collection_id, where), count)
 
 
-def _facet_query(collection_id: str, where: Where) -> CompoundSelect[Any]:
+def _facet_query(collection_id: str, where: Filters) -> CompoundSelect[Any]:
     """Rows of (field, value, passages), all fields from one pass over the counts."""
     counts = _counts(collection_id, where).cte("counts")
     return union_all(*(select(_facet(counts, field, where).subquery()) for field in _FIELDS))
 
 
-def _facet(counts: CTE, field: str, where: Where) -> Select[Any]:
+def _facet(counts: CTE, field: str, where: Filters) -> Select[Any]:
     total = func.sum(counts.c.chunk_count)
     columns = {one: counts.c[one] for one in _FIELDS}
     return (
@@ -102,7 +102,7 @@ def _facet(counts: CTE, field: str, where: Where) -> Select[Any]:
     )
 
 
-def _counts(collection_id: str, where: Where) -> Select[str, str, str, int]:
+def _counts(collection_id: str, where: Filters) -> Select[str, str, str, int]:
     """Passages by language, file type and folder: as they are kept, or of the documents that are named."""
     kept = (
         PassageCountRow.language,
@@ -123,7 +123,7 @@ def _counts(collection_id: str, where: Where) -> Select[str, str, str, int]:
     )
 
 
-def _of_documents(where: Where) -> list[ColumnElement[bool]]:
+def _of_documents(where: Filters) -> list[ColumnElement[bool]]:
     """The filters that only single documents can answer."""
     conditions: list[ColumnElement[bool]] = []
     if where.documents:
@@ -136,7 +136,7 @@ def _of_documents(where: Where) -> list[ColumnElement[bool]]:
 
 
 def _of_places(
-    where: Where, language: Any, file_type: Any, folder: Any, *, but: str = ""
+    where: Filters, language: Any, file_type: Any, folder: Any, *, but: str = ""
 ) -> list[ColumnElement[bool]]:
     """The filters on these columns, without that of the field ``but``."""
     conditions: list[ColumnElement[bool]] = []

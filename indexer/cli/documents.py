@@ -17,7 +17,7 @@ from indexer.errors import ExportError, ReadError
 from indexer.ingest.report import KEPT
 from indexer.ingest.scan import expanded
 from indexer.progress import duration
-from indexer.types import Hit, SearchResult, Where, closest_first
+from indexer.types import Filters, Hit, SearchResult, closest_first
 from me5 import atomic
 
 if TYPE_CHECKING:
@@ -128,7 +128,7 @@ def run_add(args: argparse.Namespace) -> int:
 
 def run_search(args: argparse.Namespace) -> int:
     """Print ranked hits; no hit is an answer and exits 0."""
-    where = Where(languages=tuple(args.language))
+    where = Filters(languages=tuple(args.language))
     with cli.open_or_ask(args) as library:
         if args.model:
             library.require_model(args.collection)

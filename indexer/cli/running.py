@@ -28,7 +28,7 @@ from indexer import errors
 from indexer.errors import CollectionError, IndexerError, QueryError, StoreLockedError
 from indexer.ingest.report import AddReport
 from indexer.progress import CancelToken, Progress
-from indexer.types import Hit, JobInfo, SearchMode, SearchResult, Where
+from indexer.types import Filters, Hit, JobInfo, SearchMode, SearchResult
 from me5 import atomic
 from me5.errors import Me5Error
 
@@ -150,7 +150,7 @@ def _answer(library: "Library", request: Mapping[str, Any], step: Progress, work
     if request.get("model"):
         _require_model(library, collection, str(request["model"]))
     if request["do"] == "search":
-        where = Where(languages=tuple(request["languages"]))
+        where = Filters(languages=tuple(request["languages"]))
         found = library.search(
             request["query"], collection=collection, mode=request["mode"], top_k=request["top_k"], where=where
         )
@@ -236,7 +236,7 @@ class RunningLibrary:
         return [SimpleNamespace(**one) for one in self._ask({"do": "collections"})]
 
     def search(
-        self, query: str, *, collection: str, mode: SearchMode, top_k: int, where: Where
+        self, query: str, *, collection: str, mode: SearchMode, top_k: int, where: Filters
     ) -> SearchResult:
         """See ``Library.search``; of ``where`` the languages count."""
         found = self._ask(

@@ -14,13 +14,13 @@ from indexer.ingest.pipeline import Pipeline, remove_documents, remove_stale
 from indexer.ingest.plan import Planner
 from indexer.ingest.report import AddReport
 from indexer.ingest.scan import FoundFile, Scan, describe, is_missing, scan
-from indexer.library.blobs import KeptFiles, is_archive, needed_copies
+from indexer.library.blobs import BlobStore, is_archive, needed_copies
 from indexer.library.collection import OpenCollection
 from indexer.progress import CancelToken, Progress
 from indexer.readers import ReadLimits
 
 
-def keep_uploads(catalog: Catalog, files: KeptFiles, paths: Sequence[Path]) -> list[tuple[str, str]]:
+def keep_uploads(catalog: Catalog, files: BlobStore, paths: Sequence[Path]) -> list[tuple[str, str]]:
     """Copy files and folders into the library: (name shown, location of the copy) of each file.
 
     Names start with the file or folder itself, without what is above it. Two files of one name get
@@ -37,7 +37,7 @@ def keep_uploads(catalog: Catalog, files: KeptFiles, paths: Sequence[Path]) -> l
         raise
 
 
-def _keep_uploads(files: KeptFiles, paths: Sequence[Path], copies: list[str]) -> list[tuple[str, str]]:
+def _keep_uploads(files: BlobStore, paths: Sequence[Path], copies: list[str]) -> list[tuple[str, str]]:
     """The same; ``copies`` gets the locations as they are made."""
     names: dict[str, str] = {}
     for path in map(Path, paths):
@@ -69,7 +69,7 @@ class Adder:
     def __init__(
         self,
         collection: OpenCollection,
-        files: KeptFiles,
+        files: BlobStore,
         *,
         data_dir: Path,
         progress: Progress | None,

@@ -6,11 +6,11 @@ from pathlib import Path
 
 from indexer.catalog.records import DocumentPlace
 from indexer.ingest.scan import expanded
-from indexer.library.blobs import KeptFiles
+from indexer.library.blobs import BlobStore
 
 
 def named_documents(
-    places: Iterable[DocumentPlace], name: str, files: KeptFiles, folder: Path | None = None
+    places: Iterable[DocumentPlace], name: str, files: BlobStore, folder: Path | None = None
 ) -> list[DocumentPlace]:
     """The documents that ``name`` means; none where it means nothing.
 

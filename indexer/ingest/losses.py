@@ -11,7 +11,7 @@ from pathlib import Path
 from indexer.catalog import Catalog, CollectionRecord, DocumentRecord
 from indexer.catalog.records import DocumentPlace
 from indexer.ingest.scan import is_missing
-from indexer.library.blobs import KeptFiles, is_archive
+from indexer.library.blobs import BlobStore, is_archive
 
 _MIN_LOST = 3
 """Files that make a loss in a folder below a walked one: whoever deletes one or two is not asked."""
@@ -36,7 +36,7 @@ class LossGuard:
         self,
         catalog: Catalog,
         collection: CollectionRecord,
-        files: KeptFiles,
+        files: BlobStore,
         walked: Sequence[Path],
         gone: Sequence[DocumentRecord],
     ) -> None:
@@ -70,7 +70,7 @@ class LossGuard:
             self._catalog.settings.set(_SETTING, sorted(map(str, losses)), scope=self._scope)
 
 
-def file_of(document: DocumentPlace | DocumentRecord, files: KeptFiles) -> Path | None:
+def file_of(document: DocumentPlace | DocumentRecord, files: BlobStore) -> Path | None:
     """The file of a person that the document was read from, or the archive it came out of.
 
     None where that is not known: for uploads, and for archives that were named by a relative path.

@@ -89,7 +89,7 @@ def is_archive(path: Path) -> bool:
     return path.suffix.lower() in ARCHIVE_SUFFIXES
 
 
-class KeptFiles:
+class BlobStore:
     """``data_dir/files``: ``ab/abcd….pdf`` for a copy, ``ab/abcd….d/`` for an unpacked archive."""
 
     def __init__(self, root: Path, reserve_bytes: int = DEFAULT_RESERVE_BYTES) -> None:

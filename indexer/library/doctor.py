@@ -10,7 +10,7 @@ from typing import Literal
 from indexer.catalog import Catalog, CollectionRecord
 from indexer.errors import CollectionError, IndexerError, StoreDamagedError
 from indexer.library import leftovers
-from indexer.library.blobs import KeptFiles, delete, needed_copies
+from indexer.library.blobs import BlobStore, delete, needed_copies
 from indexer.library.collection import OpenCollection
 from indexer.library.model_switch import is_under_way, remembered
 from indexer.library.repair import compare, remove_leftovers, restore
@@ -48,7 +48,7 @@ def diagnose(
     data_dir: Path,
     catalog: Catalog,
     store: VectorStore,
-    files: KeptFiles,
+    files: BlobStore,
     *,
     open_collection: Callable[[CollectionRecord], OpenCollection],
     reserve_bytes: int,
@@ -199,7 +199,7 @@ def _documents(catalog: Catalog, collection: CollectionRecord) -> Iterator[Findi
         )
 
 
-def _copies(catalog: Catalog, files: KeptFiles, repair: bool) -> Iterator[Finding]:
+def _copies(catalog: Catalog, files: BlobStore, repair: bool) -> Iterator[Finding]:
     orphans = files.orphans(needed_copies(catalog))
     if not orphans:
         yield Finding("ok", "files", "every copy in the data folder belongs to a document")

@@ -5,81 +5,68 @@ owned by the vector store), ``files/`` (copies of uploads and unpacked archives)
 models).
 """
 
-import logging
 import os
-import time
 from collections import defaultdict
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import ExitStack, contextmanager
-from dataclasses import replace
 from functools import partial
 from pathlib import Path
 from types import TracebackType
-from typing import Any, Self
+from typing import Self
 
 from indexer.catalog import Catalog, CollectionRecord, DocumentRecord
 from indexer.catalog.facets import Facets
 from indexer.catalog.listing import Order, Word
-from indexer.errors import CatalogError, CollectionError, JobError
 from indexer.ingest.add import Adder, keep_uploads
 from indexer.ingest.left_alone import LeftAlone
-from indexer.ingest.losses import file_of, is_below
 from indexer.ingest.pipeline import remove_documents
 from indexer.ingest.report import AddReport, joined
-from indexer.ingest.scan import as_paths, is_missing
+from indexer.ingest.scan import as_paths
 from indexer.library import model_switch, offers
-from indexer.library.blobs import KeptFiles, needed_copies
+from indexer.library.blobs import BlobStore, needed_copies
 from indexer.library.collection import OpenCollection
+from indexer.library.collections import create_collection, require_model
 from indexer.library.doctor import Finding, diagnose
 from indexer.library.encoders import Encoders, KnownModel, ModelFolder, NeutralMaps
 from indexer.library.host import host_id, is_shared
 from indexer.library.job_handlers import job_kinds
 from indexer.library.jobs import JobRunner
 from indexer.library.leftovers import tidy
+from indexer.library.model_jobs import submit_switch, submit_undo
 from indexer.library.model_switch import SwitchReport
 from indexer.library.offers import ModelOffer
 from indexer.library.recovery import reconcile, rename_former_models, resume
-from indexer.library.removing import choose_documents
+from indexer.library.removing import choose_documents, lost_documents
 from indexer.library.repair import restore
+from indexer.library.searching import passage, warm_up, with_codes
 from indexer.library.write_lock import LongWork, WriteLock
 from indexer.progress import CancelToken, Progress
 from indexer.store import DEFAULT_RESERVE_BYTES, open_store
 from indexer.store.lock import OwnerLock
 from indexer.store.protocol import VectorStore
 from indexer.text.chunking import ChunkSettings
-from indexer.text.language.names import is_plain, languages_named
 from indexer.types import (
     ChunkInfo,
     CollectionInfo,
     DocumentInfo,
     DocumentPage,
+    Filters,
     Fusion,
     JobInfo,
     SearchMode,
     SearchResult,
-    Where,
 )
 from me5.encoder import Encoder
-
-__all__ = [
-    "DEFAULT_COLLECTION",
-    "AddReport",
-    "CancelToken",
-    "Finding",
-    "KnownModel",
-    "Library",
-    "ModelOffer",
-    "Progress",
-    "SwitchReport",
-]
-
-logger = logging.getLogger(__name__)
 
 DEFAULT_COLLECTION = "library"
 
 
 class Library:
-    """An open data folder. Made by ``open``; close it, or use it in a ``with`` block."""
+    """An open data folder. Made by ``open``; close it, or use it in a ``with`` block.
+
+    A collection is asked for by name or id. Methods that take one raise ``CollectionError`` where there is
+    none, or where its model is needed and cannot be opened.
+    """
 
     def __init__(
         self,
@@ -97,7 +84,7 @@ class Library:
         self.catalog, self.store = catalog, store
         self.model, self.neutral = model, neutral
         self.passage_seconds: dict[str, float] = {}  # by model, measured on this machine
-        self.files = KeptFiles(data_dir / "files", reserve_bytes)
+        self.files = BlobStore(data_dir / "files", reserve_bytes)
         self.reserve_bytes = reserve_bytes
         self.settings = settings
         self.model_folder = ModelFolder(data_dir / "models")
@@ -206,51 +193,18 @@ class Library:
         return self.model_folder.known()
 
     def register_model(self, folder: Path, name: str) -> Path:
-        """Copy a trained model into the data folder, under a name that works wherever one is asked for.
-
-        Args:
-            folder: a model folder, or the folder of a run that holds one in ``model/``.
-            name: up to 64 of a-z, 0-9, ``.``, ``_`` and ``-``.
-
-        Returns:
-            the copy.
-
-        Raises:
-            ModelError: the name cannot be used or is taken, or the folder is not a model that works.
-            DiskFullError: too little disk would stay free.
-        """
+        """Copy a trained model into the data folder; see ``ModelFolder.register``."""
         with self.writing:
             return self.model_folder.register(folder, name, reserve_bytes=self.reserve_bytes)
 
     def switch_model(self, collection: str, model: str, *, neutral: bool | None = None) -> JobInfo:
-        """Have a collection embedded with another model in the background; searches go on meanwhile.
-
-        ``neutral``: vectors without their language, or as published; None: as for new collections.
-
-        Raises:
-            CollectionError: there is no such collection.
-            UnknownModelError: there is no such model.
-            JobError: a switch of this collection waits or runs already.
-        """
-        from me5.registry import resolve_spec
-
+        """Embed a collection with another model in the background; see ``model_jobs.submit_switch``."""
         record = self.catalog.collections.get(collection)
-        located = self.model_folder.locate(model)
-        if "/" not in model or located != model:  # a hub id may have to be fetched first: the job's work
-            resolve_spec(located)
-        params = {"model": model, "neutral": neutral}
-        return self._submit_switch(record, params, f"Use {model} for {record.name}")
+        return submit_switch(self.catalog, self.jobs, self.model_folder, record, model, neutral=neutral)
 
     def undo_switch(self, collection: str) -> JobInfo:
-        """Return, in the background, to the model before; possible while its vectors are kept.
-
-        Raises:
-            CollectionError: no such collection, or it keeps no vectors of another model.
-            JobError: a switch of this collection waits or runs already.
-        """
-        record = self.catalog.collections.get(collection)
-        previous = model_switch.before(self.catalog, record)
-        return self._submit_switch(record, {"undo": True}, f"Return to {previous.model} for {record.name}")
+        """Return, in the background, to the model before; possible while its vectors are kept."""
+        return submit_undo(self.catalog, self.jobs, self.catalog.collections.get(collection))
 
     def use_model(
         self,
@@ -264,7 +218,6 @@ class Library:
         """Do now what ``switch_model`` does in the background; without ``model``, what ``undo_switch`` does.
 
         Raises:
-            CollectionError: no such collection, or nothing to undo.
             Me5Error: the model cannot be opened.
             Cancelled: ``cancel`` said so.
         """
@@ -287,7 +240,7 @@ class Library:
             return model_switch.discard(self.catalog, self.store, self.catalog.collections.get(collection))
 
     def offer(self, collection: str, *, measure: bool = True) -> ModelOffer | None:
-        """A model that would do this collection good, asked once; see ``indexer.library.offers.offer``."""
+        """A model that would do this collection good, asked once; see ``offers.offer``."""
         return offers.offer(
             self.catalog,
             self.encoders,
@@ -298,18 +251,10 @@ class Library:
         )
 
     def answer_offer(self, collection: str, *, accept: bool) -> JobInfo | None:
-        """Start the switch that ``offer`` proposes, or never propose one for this collection again.
-
-        Raises:
-            CollectionError: there is no such collection, or nothing to accept.
-        """
+        """Start the switch that ``offer`` proposes, or never propose one again; see ``offers.accepted``."""
         job = None
         if accept:
-            offered = self.offer(collection, measure=False)
-            if offered is None:
-                raise CollectionError(
-                    f"Collection {collection!r} needs no other model, or is being changed. Look at it again."
-                )
+            offered = offers.accepted(collection, self.offer(collection, measure=False))
             job = self.switch_model(collection, offered.model, neutral=True)
         offers.answer(self.catalog, collection)  # whoever goes back later is not asked again
         return job
@@ -319,19 +264,8 @@ class Library:
         return offers.may_go_fast(self.catalog, self.encoders, job)
 
     def fast_first(self, job_id: str) -> list[JobInfo]:
-        """Go on with the fast model, and embed with the former one afterwards, as ordinary jobs.
-
-        Raises:
-            JobError: see ``indexer.library.offers.fast_first``.
-        """
+        """Continue with the fast model, and with the former one afterwards; see ``offers.fast_first``."""
         return offers.fast_first(self.catalog, self.jobs, job_id, create_collection=self.create_collection)
-
-    def _submit_switch(self, collection: CollectionRecord, params: dict[str, Any], label: str) -> JobInfo:
-        if model_switch.is_under_way(self.catalog, collection):
-            raise JobError(
-                f"A model switch for {collection.name!r} is already running. Wait for that job, or cancel it."
-            )
-        return self.jobs.submit("switch", {"switch": collection.id} | params, collection.name, label)
 
     # Collections
 
@@ -360,15 +294,7 @@ class Library:
             Me5Error: the model cannot be opened.
         """
         encoder = self.encoders.for_new(model, neutral=neutral, progress=progress)
-        record = self.catalog.collections.create(
-            name,
-            model=encoder.spec.name,
-            contract=encoder.contract.to_json(),
-            contract_digest=encoder.contract.digest,
-            dimension=encoder.dimension,
-            created_at=time.time(),
-        )
-        self.store.ensure(record.store_name, record.dimension)
+        record = create_collection(self.catalog, self.store, encoder, name)
         return next(info for info in self.collections() if info.id == record.id)
 
     def drop_collection(self, name: str) -> None:
@@ -388,22 +314,10 @@ class Library:
             self._release(sources)
 
     def require_model(self, name: str) -> None:
-        """Refuse a collection, if there is one of that name, that the default model has not made.
-
-        Raises:
-            CollectionError: it was made with another model.
-        """
+        """Refuse a collection, if there is one of that name, that the default model has not made."""
         record = self.catalog.collections.find(name)
-        if record is None or record.contract_digest == self.encoder.contract.digest:
-            return
-        asked = self.encoder
-        raise CollectionError(
-            f"Collection {record.name!r} was made with the model {record.model!r} (contract "
-            f"{record.contract_digest}), asked for was {asked.spec.name!r} (contract "
-            f"{asked.contract.digest}). Vectors of two models cannot be compared. Start with "
-            f"--model {record.model}, or without --model, or have the collection embedded again: "
-            f"use {asked.spec.name} --collection {record.name}."
-        )
+        if record is not None:
+            require_model(record, self.encoder)
 
     # Documents
 
@@ -474,38 +388,22 @@ class Library:
             return self._adder(collection, progress, cancel).add_copies(copies)
 
     def documents(self, collection: str = DEFAULT_COLLECTION) -> list[DocumentInfo]:
-        """All documents of a collection, by path.
-
-        Raises:
-            CollectionError: there is no such collection.
-        """
+        """All documents of a collection, by path."""
         return self.catalog.documents.infos(self.catalog.collections.get(collection).id)
 
     def document_page(
         self, collection: str, words: Sequence[Word], order: Order, *, limit: int
     ) -> DocumentPage:
-        """The first documents of a list, sorted and filtered; see ``indexer.catalog.listing``.
-
-        Raises:
-            CollectionError: there is no such collection.
-        """
+        """The first documents of a list, sorted and filtered; see ``indexer.catalog.listing``."""
         record = self.catalog.collections.get(collection)
         return self.catalog.listing.page(record.id, words, order, limit=limit)
 
     def facets(self, collection: str) -> Facets:
-        """Passages of a collection by language, file type and folder.
-
-        Raises:
-            CollectionError: there is no such collection.
-        """
+        """Passages of a collection by language, file type and folder."""
         return self.catalog.facets.counts(self.catalog.collections.get(collection).id)
 
     def documents_at(self, collection: str, sources: Sequence[str]) -> list[DocumentInfo]:
-        """The documents that were read from these locations on disk.
-
-        Raises:
-            CollectionError: there is no such collection.
-        """
+        """The documents that were read from these locations on disk."""
         return self.catalog.documents.at(self.catalog.collections.get(collection).id, sources)
 
     def documents_by_id(self, document_ids: Sequence[str]) -> list[DocumentInfo]:
@@ -513,18 +411,8 @@ class Library:
         return self.catalog.documents.by_id(document_ids)
 
     def lost_documents(self, job_id: str, collection: str = DEFAULT_COLLECTION) -> list[str]:
-        """Ids of the documents whose files are no longer in the folders that this job has indexed.
-
-        Raises:
-            CollectionError: there is no such collection.
-        """
-        job = self.catalog.jobs.find(job_id)
-        paths = [Path(path) for path in job.params.get("paths", ())] if job else []
-        places = self.catalog.documents.places(self.catalog.collections.get(collection).id)
-        files = {one.id: file for one in places if (file := file_of(one, self.files))}
-        return [
-            document_id for document_id, file in files.items() if is_below(file, paths) and is_missing(file)
-        ]
+        """Ids of the documents whose files are no longer in the folders that this job has indexed."""
+        return lost_documents(self.catalog, self.files, job_id, collection)
 
     def remove(self, document_ids: Sequence[str]) -> int:
         """Remove documents from the library; the files they were read from stay. How many there were."""
@@ -583,18 +471,8 @@ class Library:
     # Passages
 
     def chunk(self, chunk_id: str) -> ChunkInfo:
-        """One passage.
-
-        Raises:
-            CatalogError: it is no longer there.
-        """
-        found = self.chunks_by_id([chunk_id])
-        if not found:
-            raise CatalogError(
-                f"The passage {chunk_id!r} is no longer in the library. Expected one of a document that is; "
-                "its document was changed or removed. Search again."
-            )
-        return found[0]
+        """One passage; CatalogError where it is no longer there."""
+        return passage(self.catalog, chunk_id)
 
     def chunks_by_id(self, chunk_ids: Sequence[str]) -> list[ChunkInfo]:
         """Passages in the order of the ids; unknown ids are left out."""
@@ -611,7 +489,7 @@ class Library:
         collection: str = DEFAULT_COLLECTION,
         mode: SearchMode = "hybrid",
         top_k: int = 10,
-        where: Where = Where(),  # noqa: B008 - frozen
+        where: Filters = Filters(),  # noqa: B008 - frozen
         fusion: Fusion = "rrf",
     ) -> SearchResult:
         """Ranked passages; see ``indexer.search.search.search``.
@@ -619,15 +497,11 @@ class Library:
         Languages of ``where`` may be codes or names (``DE``, ``pt-BR``, ``German``, ``日本語``).
 
         Raises:
-            CollectionError: no such collection, or one whose model cannot be opened.
             QueryError: the query cannot be answered, or a language of ``where`` is unknown.
         """
         from indexer.search.search import search
 
         record = self.catalog.collections.get(collection)
-        if not all(is_plain(word) for word in where.languages):
-            there = self.catalog.facets.counts(record.id, Where()).get("language", {})
-            where = replace(where, languages=languages_named(where.languages, tuple(there)))
         return search(
             self.catalog,
             self.store,
@@ -636,7 +510,7 @@ class Library:
             query,
             mode=mode,
             top_k=top_k,
-            where=where,
+            where=with_codes(self.catalog, record, where),
             fusion=fusion,
         )
 
@@ -645,17 +519,9 @@ class Library:
 
         Does nothing for a collection that is missing or empty, or whose model is gone.
         """
-        from indexer.search.search import warm
-
         record = self.catalog.collections.find(collection)
-        if record is None:
-            return
-        try:
-            encoder = self.encoders.of(record)
-        except CollectionError as error:
-            logger.warning("%s", error)
-            return
-        warm(self.catalog, self.store, lambda: encoder, record)
+        if record is not None:
+            warm_up(self.catalog, self.store, self.encoders, record)
 
     # Care
 
@@ -690,11 +556,7 @@ class Library:
             )
 
     def _opened(self, record: CollectionRecord, encoder: Encoder | None = None) -> OpenCollection:
-        """A collection with its model open.
-
-        Raises:
-            CollectionError: the model is gone.
-        """
+        """A collection with its model open."""
         encoder = encoder or self.encoders.of(record)
         return OpenCollection(self.catalog, self.store, encoder, record, self.settings)
 

@@ -162,6 +162,19 @@ def offer(
     return ModelOffer(record.name, record.model, model, passages, seconds)
 
 
+def accepted(collection: str, offered: ModelOffer | None) -> ModelOffer:
+    """The offer that is accepted.
+
+    Raises:
+        CollectionError: there is none any more.
+    """
+    if offered is None:
+        raise CollectionError(
+            f"Collection {collection!r} needs no other model, or is being changed. Look at it again."
+        )
+    return offered
+
+
 def answer(catalog: Catalog, collection: str) -> None:
     """Never offer this collection another model again.
 

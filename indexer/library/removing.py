@@ -1,4 +1,4 @@
-"""Documents taken out of a collection by what a person calls them."""
+"""Documents taken out of collections: chosen by what a person calls them, or because their files are gone."""
 
 from collections.abc import Sequence
 from pathlib import Path
@@ -6,11 +6,13 @@ from pathlib import Path
 from indexer.catalog import Catalog
 from indexer.errors import QueryError
 from indexer.ingest.find import named_documents
-from indexer.library.blobs import KeptFiles
+from indexer.ingest.losses import file_of, is_below
+from indexer.ingest.scan import is_missing
+from indexer.library.blobs import BlobStore
 
 
 def choose_documents(
-    catalog: Catalog, files: KeptFiles, names: Sequence[str], collection: str, folder: Path
+    catalog: Catalog, files: BlobStore, names: Sequence[str], collection: str, folder: Path
 ) -> dict[str, str]:
     """Paths of the documents that are named, by id.
 
@@ -42,7 +44,7 @@ def choose_documents(
 
 
 def _elsewhere(
-    catalog: Catalog, files: KeptFiles, names: Sequence[str], collection: str, folder: Path
+    catalog: Catalog, files: BlobStore, names: Sequence[str], collection: str, folder: Path
 ) -> str:
     """A hint at other collections that have these documents."""
     others: list[str] = []
@@ -52,3 +54,18 @@ def _elsewhere(
             if any(named_documents(places, name, files, folder) for name in names):
                 others.append(other.name)
     return f" Found in {', '.join(map(repr, others))}: choose it with --collection." if others else ""
+
+
+def lost_documents(catalog: Catalog, files: BlobStore, job_id: str, collection: str) -> list[str]:
+    """Ids of the documents whose files are no longer in the folders that a job has indexed.
+
+    Raises:
+        CollectionError: there is no such collection.
+    """
+    job = catalog.jobs.find(job_id)
+    paths = [Path(path) for path in job.params.get("paths", ())] if job else []
+    places = catalog.documents.places(catalog.collections.get(collection).id)
+    located = {place.id: file for place in places if (file := file_of(place, files))}
+    return [
+        document_id for document_id, file in located.items() if is_below(file, paths) and is_missing(file)
+    ]

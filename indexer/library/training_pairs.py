@@ -37,9 +37,9 @@ MAX_REPEATS = 3
 """A heading that more documents have than this says nothing about any of them."""
 
 # Bytes of letters, so that scripts with fewer and richer signs need fewer of them.
-_LEAST_QUERY = 8
-_LEAST_PASSAGE = 40
-_LEAST_LETTERS = 0.5  # share of letters among what is no space: file names made of numbers have fewer
+_MIN_QUERY = 8
+_MIN_PASSAGE = 40
+_MIN_LETTERS = 0.5  # share of letters among what is no space: file names made of numbers have fewer
 _MAX_QUERY_BYTES = 600
 _SEEN_BITS = 1 << 27
 _HEADING_END = re.compile(r"[ \t]*(?:[.:|–—-]+\s|[\r\n])\s*")
@@ -185,22 +185,22 @@ def _is_pair(pair: TrainingPair) -> bool:
     if pair.kind in ("title", "sentence"):
         if len(pair.query.encode()) > _MAX_QUERY_BYTES or not _is_worded(pair.query):
             return False
-    elif _letters(pair.query) < _LEAST_PASSAGE:
+    elif _letters(pair.query) < _MIN_PASSAGE:
         return False
     return (
-        _letters(pair.query) >= _LEAST_QUERY
-        and _letters(pair.passage) >= _LEAST_PASSAGE
+        _letters(pair.query) >= _MIN_QUERY
+        and _letters(pair.passage) >= _MIN_PASSAGE
         and pair.query.casefold() != pair.passage.casefold()
     )
 
 
 def _letters(text: str) -> int:
-    return len("".join(sign for sign in text if sign.isalpha()).encode())
+    return len("".join(char for char in text if char.isalpha()).encode())
 
 
 def _is_worded(text: str) -> bool:
-    signs = [sign for sign in text if not sign.isspace()]
-    return sum(sign.isalpha() for sign in signs) >= _LEAST_LETTERS * len(signs)
+    chars = [char for char in text if not char.isspace()]
+    return sum(char.isalpha() for char in chars) >= _MIN_LETTERS * len(chars)
 
 
 @dataclass

@@ -187,8 +187,8 @@ def bound_process(limits: ReadLimits, seconds: float) -> None:
 def _memory_message(request: dict[str, Any]) -> str:
     limit = request["limits"]["memory_mb"]
     return (
-        f"{Path(request['path']).name} needs more than {limit} MB of memory to read. "
-        "Split the file, or convert it to plain text."
+        f"{Path(request['path']).name} needs more than {limit} MB of memory to read; "
+        "expected a smaller file. Split it, or convert it to plain text."
     )
 
 

@@ -288,7 +288,7 @@ class ReaderProcess:
                     ) from None
                 continue
             if frame is None:
-                raise ReadError(self._obituary(path))
+                raise ReadError(self._exit_message(path))
             return frame
 
     def _send(self, request: dict[str, Any]) -> None:
@@ -325,7 +325,7 @@ class ReaderProcess:
             target=_pump, args=(self._child, self._answers, self._stopped), name="reader-answers", daemon=True
         ).start()
 
-    def _obituary(self, path: Path) -> str:
+    def _exit_message(self, path: Path) -> str:
         assert self._child is not None
         try:
             code = self._child.wait(timeout=5)

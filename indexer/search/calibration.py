@@ -38,7 +38,7 @@ from indexer.search.lexical import sparse_query
 from indexer.search.ranking import Options, Query, best_passages, likeness, with_evidence
 from indexer.search.terms import query_terms
 from indexer.text.folding import fold
-from indexer.types import Where
+from indexer.types import Filters
 from me5.prefixes import Role
 
 if TYPE_CHECKING:
@@ -160,7 +160,7 @@ def _likeness_reached(corpus: Corpus, questions: Sequence[str]) -> NDArray[np.fl
     reached = []
     for question, vector in zip(questions, vectors_QD, strict=True):
         query = Query(question, vector, _NO_WORDS, (), (), corpus.fair_scores(vector))
-        found = best_passages(corpus, query, Options("dense", "rrf", Where()), _SHOWN)
+        found = best_passages(corpus, query, Options("dense", "rrf", Filters()), _SHOWN)
         found = with_evidence(corpus, query, found, closely=False)
         reached.append(max((likeness(corpus, query, one) or 0.0 for one in found), default=0.0))
     return np.array(reached)

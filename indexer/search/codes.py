@@ -6,12 +6,12 @@ from indexer.search.corpus import Corpus
 from indexer.search.lexical import sparse_query
 from indexer.search.ranking import Found, searchable_passage
 from indexer.search.terms import Term, contains
-from indexer.types import Where
+from indexer.types import Filters
 
 _CANDIDATES = 12
 
 
-def lacks_a_code(corpus: Corpus, terms: Sequence[Term], where: Where, found: Sequence[Found]) -> bool:
+def lacks_a_code(corpus: Corpus, terms: Sequence[Term], where: Filters, found: Sequence[Found]) -> bool:
     """Whether a question names a code or number that stands in no document of its scope.
 
     Args:
@@ -28,7 +28,7 @@ def lacks_a_code(corpus: Corpus, terms: Sequence[Term], where: Where, found: Seq
     )
 
 
-def _is_anywhere(corpus: Corpus, term: Term, where: Where) -> bool:
+def _is_anywhere(corpus: Corpus, term: Term, where: Filters) -> bool:
     sparse = sparse_query(" ".join((term.text, *term.parts)))
     points = corpus.store.query(corpus.collection.store_name, sparse=sparse, limit=_CANDIDATES, where=where)
     infos = corpus.catalog.chunks.by_id([point.id for point in points])

@@ -30,7 +30,7 @@ from indexer.search.terms import Term, coverage, searchable_text
 from indexer.store.protocol import RRF_K
 from indexer.text.file_names import with_file_name
 from indexer.text.folding import searchable
-from indexer.types import ChunkInfo, Fusion, Origin, ScoredPoint, SearchMode, SparseVector, Where
+from indexer.types import ChunkInfo, Filters, Fusion, Origin, ScoredPoint, SearchMode, SparseVector
 from me5.prefixes import Role
 
 if TYPE_CHECKING:
@@ -50,7 +50,7 @@ _MOSTLY = 0.5  # of a query's weight: so much in codes makes it a question for a
 _LEXICAL_CANDIDATES = 12
 _DEEPER = 3  # times as many are compared across languages
 _FEW_DOCUMENTS = 256  # in scope: those that are still missing are asked for by name
-_MOST_CANDIDATES = 16_000
+_MAX_CANDIDATES = 16_000
 _SHARPENED = 32  # passages that are put in the order of their best sentences
 _SHARPENED_SENTENCES = 160
 _QUICK_SENTENCES = 16_000  # of a thousand hits
@@ -68,7 +68,7 @@ class Options:
 
     mode: SearchMode
     fusion: Fusion
-    where: Where
+    where: Filters
 
 
 @dataclass(frozen=True)
@@ -280,7 +280,7 @@ def _in_fair_order(
     return sorted(ranked, key=lambda one: -one.score)
 
 
-def _convincing(corpus: Corpus, query: Query, where: Where) -> tuple[list[ScoredPoint], str | None]:
+def _convincing(corpus: Corpus, query: Query, where: Filters) -> tuple[list[ScoredPoint], str | None]:
     """The leading lexical candidates, down to the last one that holds a good share of the query's words, and
     the first of them where it holds nearly all.
 
@@ -350,7 +350,7 @@ def _widened(
         corpus.collection.id, options.where, at_most=_FEW_DOCUMENTS + 1
     )
     limit = len(candidates.ranked)
-    while len(seen) < min(top_k, len(scope)) and limit < _MOST_CANDIDATES:
+    while len(seen) < min(top_k, len(scope)) and limit < _MAX_CANDIDATES:
         known = {one.id for one in candidates.ranked}
         if len(scope) <= _FEW_DOCUMENTS:
             missing = tuple(one for one in scope if one not in seen)

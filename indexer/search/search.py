@@ -32,7 +32,7 @@ from indexer.search.ranking import (
 )
 from indexer.search.terms import Term, query_terms, reweighted
 from indexer.text import language as languages
-from indexer.types import Confidence, Fusion, Hit, SearchMode, SearchResult, Where
+from indexer.types import Confidence, Filters, Fusion, Hit, SearchMode, SearchResult
 from me5.prefixes import Role
 
 if TYPE_CHECKING:
@@ -65,7 +65,7 @@ def search(
     *,
     mode: SearchMode = "hybrid",
     top_k: int = 10,
-    where: Where = Where(),  # noqa: B008 - frozen
+    where: Filters = Filters(),  # noqa: B008 - frozen
     fusion: Fusion = "rrf",
 ) -> SearchResult:
     """The best passage of each of the best ``top_k`` documents; inside named documents, the best passages.

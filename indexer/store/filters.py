@@ -2,7 +2,7 @@
 
 from dataclasses import dataclass
 
-from indexer.types import Where
+from indexer.types import Filters
 
 
 @dataclass(frozen=True)
@@ -25,8 +25,8 @@ class Between:
 Condition = AnyOf | Between
 
 
-def to_conditions(where: Where) -> tuple[Condition, ...]:
-    """The conditions that must all hold; none for an empty ``Where``.
+def to_conditions(where: Filters) -> tuple[Condition, ...]:
+    """The conditions that must all hold; none for an empty ``Filters``.
 
     ``added_after`` is inclusive and ``added_before`` exclusive. Times without a zone are local time.
     """

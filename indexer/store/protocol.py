@@ -11,7 +11,7 @@ from typing import Protocol
 import numpy as np
 from numpy.typing import NDArray
 
-from indexer.types import Fusion, Point, ScoredPoint, SparseVector, Where
+from indexer.types import Filters, Fusion, Point, ScoredPoint, SparseVector
 
 DENSE = "dense"
 LEXICAL = "lexical"
@@ -82,7 +82,7 @@ class VectorStore(Protocol):
         limit: int = 10,
         prefetch: int = 100,
         fusion: Fusion = "rrf",
-        where: Where = Where(),  # noqa: B008 - frozen
+        where: Filters = Filters(),  # noqa: B008 - frozen
         with_dense: bool = False,
         lexical_prefetch: int | None = None,
     ) -> list[ScoredPoint]:

@@ -22,7 +22,7 @@ from indexer.store.naming import decode_name, encode_name
 from indexer.store.protocol import DENSE, FLOAT_FIELDS, KEYWORD_FIELDS, LEXICAL, RRF_K, WRITE_BATCH
 from indexer.store.settings import ServerSettings
 from indexer.store.validation import check_dimension, check_id, check_points, check_query
-from indexer.types import Fusion, Point, ScoredPoint, SparseVector, Where
+from indexer.types import Filters, Fusion, Point, ScoredPoint, SparseVector
 
 PAGE = 1000
 PREFIX = "me5-"
@@ -151,7 +151,7 @@ class QdrantStore:
         limit: int = 10,
         prefetch: int = 100,
         fusion: Fusion = "rrf",
-        where: Where = Where(),  # noqa: B008 - frozen
+        where: Filters = Filters(),  # noqa: B008 - frozen
         with_dense: bool = False,
         lexical_prefetch: int | None = None,
     ) -> list[ScoredPoint]:
@@ -310,7 +310,7 @@ class QdrantStore:
             raise StoreError(f"Qdrant at {self._shown_url} refused: {hide_passwords(str(error))}.") from error
 
 
-def to_filter(where: Where) -> models.Filter | None:
+def to_filter(where: Filters) -> models.Filter | None:
     """The server's filter; None when nothing is restricted."""
     conditions = to_conditions(where)
     if not conditions:

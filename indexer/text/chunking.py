@@ -271,11 +271,13 @@ class _Chunker:
         for (start, end, key), text, spans in zip(sentences, texts, all_spans, strict=True):
             if len(spans) <= self._budget and len(text) <= self._max_chars:
                 slack = _SPACED_SLACK if text[-1].isspace() else _UNSPACED_SLACK
-                yield _Piece(start, end, len(spans), slack, _ink(text), key)
+                yield _Piece(start, end, len(spans), slack, _non_blank_characters(text), key)
                 continue
             for first, last, count in _cut_long(text, spans, self._budget, self._max_chars):
                 slack = _slack_of_part(text, first, last)
-                yield _Piece(start + first, start + last, count, slack, _ink(text[first:last]), key)
+                yield _Piece(
+                    start + first, start + last, count, slack, _non_blank_characters(text[first:last]), key
+                )
 
     def _pack(self, piece: _Piece, groups: list[list[_Piece]]) -> None:
         """Put ``piece`` into the open chunk, or close that and open the next."""
@@ -361,7 +363,7 @@ def _language_of_ordinals(text: str) -> str | None:
     return None if guess.language == UNKNOWN else guess.language
 
 
-def _ink(text: str) -> int:
+def _non_blank_characters(text: str) -> int:
     return 0 if text.isspace() else len(text)
 
 

@@ -28,7 +28,7 @@ from me5.errors import ShapeError
 
 ROWS_AT_ONCE = 1_024
 TOP_CODE = 127
-_MOST_DIGITS = 32
+_MAX_DIGITS = 32
 _SAMPLE_ROWS = 2_048
 _CLIPPED_SHARE = 1e-4  # of coordinates; fewer makes the steps coarser for all, more makes outliers loose
 _ROUNDING = 2.0**-24
@@ -97,7 +97,7 @@ def blocks(count: int, size: int) -> list[slice]:
 
 def code_width(dimensions: int) -> int:
     """Bytes of one row's codes with as many digits as they may have."""
-    return -(-(dimensions + 2 * (_MOST_DIGITS + 1)) // 16) * 16
+    return -(-(dimensions + 2 * (_MAX_DIGITS + 1)) // 16) * 16
 
 
 def encode_sides(
@@ -246,7 +246,7 @@ def _digits(parts_N: NDArray[np.float64]) -> tuple[NDArray[np.int8], NDArray[np.
     high = np.rint(parts_N / TOP_CODE)
     low = parts_N - high * TOP_CODE
     count = int(-(-np.abs(high).max() // TOP_CODE))
-    if count > _MOST_DIGITS:
+    if count > _MAX_DIGITS:
         return None
     digits = np.empty((len(parts_N), count + 1), dtype=np.int8)
     for place in range(count):

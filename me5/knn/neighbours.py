@@ -29,10 +29,10 @@ from me5.knn.sweep import BLOCK_ROWS, Plan, Strip, Workers
 
 Vectors = NDArray[np.float32]
 
-_LEAST_MEMORY_MB = 16
+_MIN_MEMORY_MB = 16
 _TILE_COLUMNS = 2_048
 _FEWEST_COLUMNS = 256
-_MOST_STRIP_ROWS = 16 * BLOCK_ROWS
+_MAX_STRIP_ROWS = 16 * BLOCK_ROWS
 _DEVICE_TILE = 16_384
 
 
@@ -131,7 +131,7 @@ def plan_for(dimensions: int, vectors: int, memory_mb: int, threads: int | None)
     codes_in_memory = codes_size < free // 2
     free -= codes_size if codes_in_memory else 0
     per_row = 5 * dimensions + 1_000  # vectors, codes, candidates of a round
-    strip_blocks = max(1, min(free // (2 * per_row), _MOST_STRIP_ROWS) // BLOCK_ROWS)
+    strip_blocks = max(1, min(free // (2 * per_row), _MAX_STRIP_ROWS) // BLOCK_ROWS)
     return Plan(strip_blocks * BLOCK_ROWS, tile, threads, codes_in_memory)
 
 
@@ -227,8 +227,8 @@ def _check(x_ND: Vectors, y_MD: Vectors, k: int, memory_mb: int, threads: int | 
             f"Vectors of shape {x_ND.shape} do not fit vectors of shape {y_MD.shape}. "
             "Expected [N, D] and [M, D] with one D of at least 1. Encode both sides with one model."
         )
-    if k < 1 or memory_mb < _LEAST_MEMORY_MB or (threads is not None and threads < 1):
+    if k < 1 or memory_mb < _MIN_MEMORY_MB or (threads is not None and threads < 1):
         raise ShapeError(
             f"k is {k}, memory_mb is {memory_mb} and threads is {threads}. "
-            f"Expected k and threads of at least 1 and memory_mb of at least {_LEAST_MEMORY_MB}."
+            f"Expected k and threads of at least 1 and memory_mb of at least {_MIN_MEMORY_MB}."
         )

@@ -61,7 +61,7 @@ class SavedRun:
             columns.scores[:], columns.ids[:] = -np.inf, -1
             rows.scores[:], rows.ids[:] = -np.inf, -1
             return 0
-        logger.info("going on after %d of %d rows", done, self._rows)
+        logger.info("resuming after %d of %d rows", done, self._rows)
         return done
 
     def save(self, rows: Best, columns: Best, strip: slice) -> None:

@@ -25,7 +25,7 @@ from me5.knn.scores import scores_of_pairs
 from me5.knn.screens import GROUP_COLUMNS, Screen, pairs_by_column, pairs_by_row, seed_scores
 
 BLOCK_ROWS = 512
-_MOST_WAITING = 1 << 18
+_MAX_WAITING = 1 << 18
 """Candidates that wait for their scores, or for their lists, before they are taken together."""
 
 _AHEAD = 3  # tiles per thread that may be ready before their turn
@@ -107,7 +107,7 @@ class Strip:
         with closing(workers.in_order(self._sweep_tile, tiles)) as swept:
             for number, (tile, entries) in enumerate(zip(tiles, swept, strict=True), 1):
                 found += entries
-                if number in (2 * merged, len(tiles)) or not merged or _count(found) > _MOST_WAITING:
+                if number in (2 * merged, len(tiles)) or not merged or _count(found) > _MAX_WAITING:
                     self.best.add(*(np.concatenate(column) for column in zip(*found, strict=True)))
                     found, merged = [], number
                 after_tile(len(self._vectors_RD) * (tile.stop - tile.start))
@@ -135,7 +135,7 @@ class Strip:
             above = (block.start - start) * len(vectors_CD)
             by_row.append(pairs_by_row(bounds_RC, own_floors) + above)
             by_column.append(pairs_by_column(bounds_RC, floors_C) + above)
-            if block.stop in self._pauses or sum(map(len, by_row + by_column)) > _MOST_WAITING:
+            if block.stop in self._pauses or sum(map(len, by_row + by_column)) > _MAX_WAITING:
                 rows = slice(start, block.stop)
                 found.append(self._score_rows(np.concatenate(by_row), rows, tile, vectors_CD))
                 self._score_columns(np.concatenate(by_column), rows, columns, vectors_CD)

@@ -10,7 +10,7 @@ import pytest
 from indexer.library.library import Library
 from indexer.text.segmentation import sentence_spans
 from indexer.text.unicode_scripts import script_counts
-from indexer.types import Hit, Where
+from indexer.types import Filters, Hit
 
 EXAMPLES = Path(__file__).resolve().parents[2] / "examples"
 FOLDER = EXAMPLES / "library"
@@ -159,10 +159,10 @@ def test_facets_count_passages_under_the_other_filters(library: Library) -> None
     everything = library.search("water").facets
     total = sum(everything["file_type"].values())
     assert total == sum(everything["language"].values()) == sum(everything["folder"].values())
-    japanese = library.search("water", where=Where(languages=("ja",))).facets
+    japanese = library.search("water", where=Filters(languages=("ja",))).facets
     assert japanese["language"] == everything["language"], "alternatives stay visible"
     assert sum(japanese["file_type"].values()) == everything["language"]["ja"]
     (folder,) = (name for name in everything["folder"] if name.endswith("volcanoes"))
-    volcanoes = library.search("water", where=Where(folders=(folder,)))
+    volcanoes = library.search("water", where=Filters(folders=(folder,)))
     assert sum(volcanoes.facets["file_type"].values()) == everything["folder"][folder]
     assert {hit.document.split("/")[-2] for hit in (*volcanoes.hits, *volcanoes.weak_hits)} == {"volcanoes"}

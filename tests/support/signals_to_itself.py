@@ -19,7 +19,7 @@ def test_outside_of_the_steps_a_signal_stops_at_once(number: signal.Signals, cod
 
 def test_between_steps_it_is_remembered() -> None:
     with StopRequest() as stop:
-        with stop.granted_between_steps():
+        with stop.defer_signals():
             assert not stop.is_made()
             signal.raise_signal(signal.SIGTERM)
             assert stop.is_made()
@@ -33,7 +33,7 @@ def test_a_second_signal_is_passed_on() -> None:
     received = []
     before = signal.signal(signal.SIGTERM, lambda number, frame: received.append(number))
     try:
-        with StopRequest() as stop, stop.granted_between_steps():
+        with StopRequest() as stop, stop.defer_signals():
             signal.raise_signal(signal.SIGTERM)
             assert not received
             signal.raise_signal(signal.SIGTERM)

@@ -67,7 +67,7 @@ def test_a_program_trains_a_model(client: Any, pairs: Path, tiny_model_dir: Path
     assert needed["refusal"] == "" and needed["memory_bytes"] > 0 and needed["disk_bytes"] > 0
     run = client.predict(found["pairs"], "search", base, "By a program", SETTINGS, api_name="/train_start")
     assert run["run"] == "by-a-program" and run["state"] == "running"
-    with pytest.raises(Exception, match=r"by-a-program.* is going on"):
+    with pytest.raises(Exception, match=r"by-a-program.* is running"):
         client.predict(found["pairs"], "search", base, "Another", SETTINGS, api_name="/train_start")
     run = ended(client, run["run"])
     assert (run["state"], run["step"], run["steps"]) == ("done", 4, 4), run

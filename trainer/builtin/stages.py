@@ -82,7 +82,7 @@ def train_stage(
     fingerprint = recipe_fingerprint(config, *later)
     saved = load_checkpoint(folder, prepared.samplers, fingerprint)
     if saved is not None:
-        log.info("%s: going on from step %d", folder, saved.step)
+        log.info("%s: resuming from step %d", folder, saved.step)
 
     def save(current: StaticState, _: float) -> None:
         save_checkpoint(folder, current, prepared.samplers, fingerprint)
@@ -151,7 +151,7 @@ def add_layers(
         samplers |= teacher_samplers(samplers, wide, config.distillation, config.seed)
     fingerprint = recipe_fingerprint(config)
     if restore_layered(folder, state, samplers, fingerprint):
-        log.info("%s: going on from step %d", folder, state.step)
+        log.info("%s: resuming from step %d", folder, state.step)
 
     def save(current: LayeredState, _: float) -> None:
         save_layered(folder, current, samplers, fingerprint)

@@ -64,7 +64,7 @@ class Columns:
 
 @dataclass(frozen=True)
 class Intake:
-    """What was found in the pairs that somebody brought.
+    """What was found in imported pairs.
 
     ``languages`` counts those of queries and passages in a sample; ``characters`` is the mean length of a
     text. ``beyond`` counts rows after ``MAX_PAIRS`` that were left out.

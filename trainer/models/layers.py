@@ -17,7 +17,7 @@ from torch import Tensor, nn
 from trainer.models.dropout import FastDropout, take_attention
 
 
-def speed_up(body: nn.Module) -> None:
+def use_cpu_kernels(body: nn.Module) -> None:
     """Exchange the layers of a body on the processor; weights, names and hooks stay, and so does the file."""
     for module in body.modules():
         if type(module) is nn.Linear and _has_product():

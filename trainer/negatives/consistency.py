@@ -24,7 +24,7 @@ from trainer.config import require
 from trainer.data.pairs import Pair, to_pairs
 from trainer.data.rows import open_rows, reading, with_parents
 from trainer.data.sources import PairSource
-from trainer.negatives.passage_pool import Judge, build_pool
+from trainer.negatives.passage_pool import ConsistencyFilter, build_pool
 from trainer.negatives.text_file import disk_error
 from trainer.negatives.texts import language_of, require_columns, require_names
 from trainer.negatives.vector_cache import BLOCK_TEXTS, content_name, locked, open_encoder, write_json
@@ -104,7 +104,7 @@ def run_filter(config: FilterConfig, *, resume: bool = False) -> Path:
                 seed=config.seed,
                 folder=cache,
             )
-            judge = Judge(
+            consistency = ConsistencyFilter(
                 encoder,
                 source,
                 pool,
@@ -118,7 +118,7 @@ def run_filter(config: FilterConfig, *, resume: bool = False) -> Path:
                 f"{source} {config.languages.get(source.name)} {config.instruction} {config.top_k}",
                 pool.exact_keys,
             )
-            position = _filter(config, source, judge, settings, resume=resume)
+            position = _filter(config, source, consistency, settings, resume=resume)
             results[source.name] = {
                 "pairs": position.pairs,
                 "kept": position.kept,
@@ -131,7 +131,7 @@ def run_filter(config: FilterConfig, *, resume: bool = False) -> Path:
 
 
 def _filter(
-    config: FilterConfig, source: PairSource, judge: Judge, settings: str, *, resume: bool
+    config: FilterConfig, source: PairSource, consistency: ConsistencyFilter, settings: str, *, resume: bool
 ) -> Position:
     """Write the pairs of a source that are kept; a note of the position follows every block of rows."""
     kept = Path(config.out) / f"{source.name}.jsonl"
@@ -158,7 +158,7 @@ def _filter(
         ]
         for start in range(0, len(read), BLOCK_TEXTS):
             some = read[start : start + BLOCK_TEXTS]
-            is_kept = judge.keeps([pair for pair, _ in some])
+            is_kept = consistency.keep([pair for pair, _ in some])
             _append(partial, position, [_line(*some[place], column) for place in is_kept.nonzero()[0]])
             position.pairs += len(some)
             position.kept += int(is_kept.sum())

@@ -106,7 +106,7 @@ def _smallest(hashes: array[int], count: int) -> NDArray[np.int64]:
     return np.unique(np.array(hashes, dtype=np.int64), return_index=True)[1][:count].astype(np.int64)
 
 
-class Judge:
+class ConsistencyFilter:
     """Says which pairs of a source rank in the top k against its pool.
 
     Args:
@@ -138,7 +138,7 @@ class Judge:
         self._blocks = Blocks.within(memory_mb)
         self._find = lookup(pool.keys)
 
-    def keeps(self, pairs: Sequence[Pair]) -> NDArray[np.bool_]:
+    def keep(self, pairs: Sequence[Pair]) -> NDArray[np.bool_]:
         """True for each pair that ranks high enough."""
         queries_QD = self._encoder.encode(
             [pair.query for pair in pairs], Role(self._source.query_role), instruction=self._instruction

@@ -18,7 +18,7 @@ from trainer.reranker.group_batches import DrawnGroup, GroupBatches
 from trainer.reranker.listwise import ListwiseLoss, listwise_loss
 from trainer.reranker.model import CPU_POLICY, GPU_POLICY, CrossEncoder
 from trainer.reranker.pair_tokens import PairTokens
-from trainer.runs.loop import Gradients, Training, memory_told
+from trainer.runs.loop import Gradients, Training, explain_memory_errors
 
 GroupPairs = list[PairTokens]
 
@@ -83,7 +83,7 @@ def backward(training: Training, steps: ListwiseSteps, groups: Sequence[GroupPai
     """Adds the gradient of the mean loss of the joint batch to the parameters."""
     budget = training.runtime.mini_batch_tokens
     readings = 2 if steps.r_drop else 1
-    with memory_told(training):
+    with explain_memory_errors(training):
         return [_backward(training, steps, part) for part in micro_batches(groups, budget // readings)]
 
 

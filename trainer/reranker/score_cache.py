@@ -31,7 +31,7 @@ class ScoreCache:
 
     def __init__(self, path: Path) -> None:
         self._path = path
-        with self._told():
+        with self._explain_errors():
             path.parent.mkdir(parents=True, exist_ok=True)
             self._database = sqlite3.connect(path, timeout=WAIT_S)
             with self._database:
@@ -51,7 +51,7 @@ class ScoreCache:
     def known(self, keys: Sequence[Key]) -> dict[Key, float]:
         """The scores that are there."""
         found: dict[Key, float] = {}
-        with self._told():
+        with self._explain_errors():
             for start in range(0, len(keys), KEYS_PER_QUESTION):
                 some = keys[start : start + KEYS_PER_QUESTION]
                 marks = ", ".join("?" * len(some))
@@ -66,11 +66,11 @@ class ScoreCache:
         Raises:
             TrainingError: the disk is full or cannot be written; what was there stays.
         """
-        with self._told(), self._database:
+        with self._explain_errors(), self._database:
             self._database.executemany("INSERT OR REPLACE INTO scores VALUES (?, ?)", scores.items())
 
     @contextmanager
-    def _told(self) -> Iterator[None]:
+    def _explain_errors(self) -> Iterator[None]:
         try:
             yield
         except (sqlite3.OperationalError, OSError) as error:

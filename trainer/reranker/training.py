@@ -111,7 +111,7 @@ def run_reranker(config: RerankerConfig, *, resume: bool) -> Path:
             passages=config.optim.group_size,
             seed=config.seed,
         )
-        run.says("Loading the model")
+        run.set_status("Loading the model")
         model = build_cross_encoder(config)
         measured = held_out[: config.evaluate.max_items]
         measurements = Measurements(

@@ -13,7 +13,7 @@ from torch import Tensor
 from me5.batching import BatchPolicy, plan_batches
 from me5.memory import give_back_memory
 from trainer.losses.gradcache import cached_backward
-from trainer.runs.loop import Gradients, Training, memory_told
+from trainer.runs.loop import Gradients, Training, explain_memory_errors
 from trainer.runs.objective import Batch
 
 MAX_TEXTS = 4_096  # per mini-batch, however short they are
@@ -49,5 +49,5 @@ def backward(training: Training, batch: Batch) -> Gradients:
         torch.index_select(loss.gradient_BD, 0, order_B, out=planned_BD)  # all that stays
         return Gradients(batch.source, loss.value, batch.items, lengths, loss.parts), planned_BD
 
-    with memory_told(training):
+    with explain_memory_errors(training):
         return cached_backward(embed, mini_batches, judge)

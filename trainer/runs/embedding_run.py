@@ -12,7 +12,7 @@ from typing import Protocol
 
 from trainer.errors import ConfigError
 from trainer.models.backbone import StartConfig, TextModel, build_model
-from trainer.models.layers import speed_up
+from trainer.models.layers import use_cpu_kernels
 from trainer.runs.embedding import embedding_gradients
 from trainer.runs.evaluating import Evaluations
 from trainer.runs.folder import RunConfig, RunFolder
@@ -66,10 +66,10 @@ def run_embedding_stage(
     _require_even_split(config.optim, processes)
 
     def stage(run: RunFolder, stop: StopRequest) -> Stage:
-        evaluations = Evaluations(config.evaluate, should_stop=stop.is_made, says=run.says)
+        evaluations = Evaluations(config.evaluate, should_stop=stop.is_made, set_status=run.set_status)
         prepared = prepare()
         start = _vocabulary(config, prepared, run, processes)
-        run.says("Loading the model")
+        run.set_status("Loading the model")
         training = _build(config, start, prepared, processes)
         measurements = Measurements(evaluations.measure, every=evaluations.every)
 
@@ -79,7 +79,9 @@ def run_embedding_stage(
                 model = _model(config, replace(config.start, new_pieces=0), processes)
                 measurements.measure_if_due(replace(training, model=model))
 
-        return Stage(training, embedding_gradients, measurements, card(), at_start=measure_without_pieces)
+        return Stage(
+            training, embedding_gradients, measurements, card(), before_first_step=measure_without_pieces
+        )
 
     return run_training(config, stage, processes, resume=resume)
 
@@ -98,7 +100,7 @@ def _vocabulary(
         )
     folder = run.path / "tokenizer"
     if processes.is_first:
-        run.says(f"Learning up to {start.new_pieces:,} new pieces of words")
+        run.set_status(f"Learning up to {start.new_pieces:,} new pieces of words")
         prepared.learn_pieces(folder)
     processes.wait()
     return replace(start, tokenizer=str(folder), new_pieces=0)
@@ -107,7 +109,7 @@ def _vocabulary(
 def _model(config: EmbeddingConfig, start: StartConfig, processes: Processes) -> TextModel:
     model = build_model(start, max_tokens=config.optim.max_tokens, seed=config.seed)
     model.body.to(processes.device)
-    speed_up(model.body)
+    use_cpu_kernels(model.body)
     return model
 
 

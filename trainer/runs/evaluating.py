@@ -54,11 +54,11 @@ class Evaluations:
         config: EvaluateConfig | None,
         *,
         should_stop: Callable[[], bool] = lambda: False,
-        says: Callable[[str], None] = lambda words: None,
+        set_status: Callable[[str], None] = lambda words: None,
     ) -> None:
         self._config = config
         self._should_stop = should_stop
-        self._says = says
+        self._set_status = set_status
         self._tasks = [] if config is None else [task for name in config.tasks for task in _find(name)]
 
     @property
@@ -70,7 +70,9 @@ class Evaluations:
         """The values of all tasks; None where the run is to stop."""
         config = self._config
         assert config is not None
-        self._says("Measuring the model" if training.step else "Measuring the model before the first step")
+        self._set_status(
+            "Measuring the model" if training.step else "Measuring the model before the first step"
+        )
         encoder = TrainedEncoder(training.model, training.runtime.precision, self._should_stop)
         model = EncoderModel("model", cast(Encoder, encoder), instruction=config.instruction)
         options = Options(languages=config.languages, resamples=RESAMPLES)

@@ -83,12 +83,12 @@ class RunFolder:
                 raise
         self._write_state("done")
 
-    def stands_at(self, step: int, steps: int) -> None:
+    def record_step(self, step: int, steps: int) -> None:
         """Note in ``state.json`` how far the run is."""
         self._state |= {"steps": steps, "step": step}
         self._write_state("running")
 
-    def says(self, words: str) -> None:
+    def set_status(self, words: str) -> None:
         """Note in ``state.json`` what the run does outside its steps; a sentence for those who wait."""
         logger.info("%s", words)
         self._write_state("running", words)

@@ -21,7 +21,7 @@ class RunStopped(KeyboardInterrupt):
 
 
 class StopRequest:
-    """What the signals ask for. Outside ``granted_between_steps`` the first one ends the work at once.
+    """What the signals ask for. Outside ``defer_signals`` the first one ends the work at once.
 
     A second signal is passed on to whoever handled it before: it ends the process without a checkpoint.
     """
@@ -41,7 +41,7 @@ class StopRequest:
             raise RunStopped(self.number or signal.SIGTERM)
 
     @contextmanager
-    def granted_between_steps(self) -> Iterator[None]:
+    def defer_signals(self) -> Iterator[None]:
         """Inside, a signal is only remembered."""
         self._waits = True
         try:

@@ -91,23 +91,23 @@ def train(
         started = time.perf_counter()
         learning_rate = set_learning_rate(training)
         seed_step(training)
-        found = compute(training)
+        gradients = compute(training)
         training.processes.sum_gradients(trained(training.model.body))
-        gradient_norm = clip(training, found.loss)
+        gradient_norm = clip(training, gradients.loss)
         training.optimiser.step()
         training.optimiser.zero_grad(set_to_none=True)
         training.step += 1
         report = StepReport(
             step=training.step,
-            source=found.source,
-            loss=found.loss,
+            source=gradients.source,
+            loss=gradients.loss,
             gradient_norm=gradient_norm,
             learning_rate=learning_rate,
-            pairs=found.items,
-            tokens=sum(found.lengths),
-            cut_share=cut_share(found.lengths, training.model.tokenization.max_tokens),
+            pairs=gradients.items,
+            tokens=sum(gradients.lengths),
+            cut_share=cut_share(gradients.lengths, training.model.tokenization.max_tokens),
             seconds=time.perf_counter() - started,
-            parts=found.parts,
+            parts=gradients.parts,
         )
         for hook in hooks:
             hook(report)
@@ -129,7 +129,7 @@ def seed_step(training: Training) -> None:
 
 
 @contextmanager
-def memory_told(training: Training) -> Iterator[None]:
+def explain_memory_errors(training: Training) -> Iterator[None]:
     """Inside, memory that runs out is told with a remedy."""
     try:
         yield

@@ -26,13 +26,13 @@ logger = logging.getLogger(__name__)
 
 @dataclass(frozen=True)
 class Stage:
-    """What a stage brings to its run. ``at_start`` is called when the run stands where it goes on."""
+    """What a stage brings to its run. ``before_first_step`` is called when the position is loaded."""
 
     training: Training
     compute: Callable[[Training], Gradients]
     measurements: Measurements
     card: str
-    at_start: Callable[[], None] = lambda: None
+    before_first_step: Callable[[], None] = lambda: None
 
 
 def run_training(
@@ -59,17 +59,17 @@ def run_training(
         stage = prepare(run, stop)
         training = stage.training
         restore_training(training, run)
-        run.stands_at(training.step, training.plan.steps)
+        run.record_step(training.step, training.plan.steps)
         stage.measurements.open(run.path / "evaluations.jsonl", training)
-        with stop.granted_between_steps():
-            stage.at_start()
+        with stop.defer_signals():
+            stage.before_first_step()
             stage.measurements.measure_if_due(training)
             train(training, _hooks(stage, run), stage.compute, lambda: processes.any(stop.is_made()))
             if training.step < training.plan.steps:
                 save_checkpoint(training, run)
         stop.require_done(training.step == training.plan.steps)
         if processes.is_first:
-            run.says("Writing the model")
+            run.set_status("Writing the model")
             _export(training.model, run.path / "model", stage.card)
         processes.wait()
     return run.path / "model"
@@ -130,7 +130,7 @@ def metrics_hook(training: Training, run: RunFolder) -> Hook:
         parts = values.pop("parts")
         pairs_per_s = round(report.pairs / report.seconds, 2)
         lines.write(values | {"pairs_per_s": pairs_per_s} | parts)
-        run.stands_at(report.step, steps)
+        run.record_step(report.step, steps)
         logger.info(
             "step %d of %d  loss %.4f  %.0f pairs/s  %s",
             report.step,

@@ -101,7 +101,7 @@ def is_number(text: str) -> bool:
 
 def malformed(path: Path, line: int, problem: str) -> DataError:
     """The error for one row."""
-    return DataError(f"{path} line {line}: {problem}. Mend the line, or take it out.")
+    return DataError(f"{path} line {line}: {problem}. Correct the line, or remove it.")
 
 
 def _unreadable(path: Path, error: Exception) -> DataError:

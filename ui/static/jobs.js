@@ -25,5 +25,5 @@ element.addEventListener('click', (event) => {
   if (dismiss) trigger('dismiss', { job: dismiss.dataset.dismiss });
 });
 document.addEventListener('visibilitychange', () => {
-  if (!document.hidden) trigger('look', {});
+  if (!document.hidden) trigger('refresh', {});
 });

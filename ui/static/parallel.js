@@ -1,4 +1,4 @@
-// Parallel text: the list, the run, the line through the scores, and pairs with keys. Choice survives redrawing.
+// Parallel text: the list, the run, the threshold, and pairs with keys. Choice survives redrawing.
 let current = null;
 let place = 0;
 let hasFocus = false;
@@ -154,7 +154,7 @@ const onKey = (event) => {
 };
 document.addEventListener('keydown', onKey);
 const look = () => {
-  if (!document.hidden && element.dataset.looks !== 'no' && element.querySelector('.runs')) trigger('look', {});
+  if (!document.hidden && element.dataset.looks !== 'no' && element.querySelector('.runs')) trigger('refresh', {});
 };
 document.addEventListener('visibilitychange', look);
 window.addEventListener('focus', look);

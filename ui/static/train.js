@@ -69,7 +69,7 @@ element.addEventListener('pointerout', (event) => {
 if (element.closest('#train-runs')) {
   const look = () => {
     if (!element.isConnected) return clearInterval(looking);
-    if (!document.hidden && element.closest('#tab-train').offsetParent !== null) trigger('look', {});
+    if (!document.hidden && element.closest('#tab-train').offsetParent !== null) trigger('refresh', {});
   };
   const looking = setInterval(look, 2000);
   document.addEventListener('visibilitychange', look);

@@ -1,1 +1,1 @@
-"""One file per tab: layout, wiring, words. Each has ``build(services, frame)``."""
+"""One file per tab: layout, wiring, words. Each has ``build(services, shell)``."""

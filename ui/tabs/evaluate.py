@@ -13,9 +13,9 @@ from ui import markup_scores as scores
 from ui.evaluating import SAMPLE_TASK, Entry, EvaluationError, Evaluations, Request, compare_entries
 from ui.evaluation_exports import COLUMNS, rows_to_export
 from ui.exports import ExportFormat
-from ui.frame import TO_DOWNLOAD, Frame, script
 from ui.guard import guarded
 from ui.services import Services
+from ui.shell import TO_DOWNLOAD, Shell, script
 from ui.tabs.evaluate_form import Form, build_folds, build_form
 
 FORMATS: tuple[ExportFormat, ...] = ("csv", "json")
@@ -36,11 +36,11 @@ class EvaluateTab:
     detail: gr.HTML
     history: gr.HTML
     timer: gr.Timer
-    news: gr.State
+    revision: gr.State
     hidden: gr.State
 
 
-def build(services: Services, frame: Frame) -> EvaluateTab:
+def build(services: Services, shell: Shell) -> EvaluateTab:
     """Lay the tab out and wire it."""
     evaluations = Evaluations(services.access)
     form = build_form(evaluations)
@@ -64,11 +64,11 @@ def build(services: Services, frame: Frame) -> EvaluateTab:
         gr.Timer(POLL_SECONDS, active=False), gr.State(""), gr.State(""),
     )  # fmt: skip
     _wire_start(evaluations, tab)
-    _wire_news(evaluations, tab)
+    _wire_revision(evaluations, tab)
     _wire_detail(evaluations, tab)
     _wire_history(evaluations, tab, log)
     for button, kind in zip(export_buttons, FORMATS, strict=True):
-        _wire_export(services, evaluations, frame, button, kind)
+        _wire_export(services, evaluations, shell, button, kind)
     return tab
 
 
@@ -162,7 +162,7 @@ HIDDEN: dict[str, Any] = {"show_progress": "hidden", "api_visibility": "private"
 def _wire_start(evaluations: Evaluations, tab: EvaluateTab) -> None:
     form = tab.form
     started = gr.JSON(visible=False, elem_id="evaluate-started")
-    outputs = [started, tab.status, tab.timer, tab.news]
+    outputs = [started, tab.status, tab.timer, tab.revision]
 
     def ask(models: Sequence[str], tasks: Sequence[str], *said: Any) -> tuple[Any, ...]:
         languages, most, instruction = said
@@ -201,10 +201,10 @@ def _wire_start(evaluations: Evaluations, tab: EvaluateTab) -> None:
     )  # fmt: skip
 
 
-def _wire_news(evaluations: Evaluations, tab: EvaluateTab) -> None:
+def _wire_revision(evaluations: Evaluations, tab: EvaluateTab) -> None:
     """Look while something runs, on load and on return; draw when something has changed."""
 
-    def look(hidden: str) -> tuple[Any, ...]:
+    def refresh(hidden: str) -> tuple[Any, ...]:
         return _look(evaluations, hidden)
 
     def cancel(hidden: str, event: gr.EventData) -> tuple[Any, ...]:
@@ -217,13 +217,13 @@ def _wire_news(evaluations: Evaluations, tab: EvaluateTab) -> None:
     def draw(key: str, model: str, beside: str) -> tuple[Any, ...]:
         return _draw(evaluations, key or "", model or "", beside or "")
 
-    looked = [tab.status, tab.timer, tab.news]
-    tab.timer.tick(guarded(look), tab.hidden, looked, **HIDDEN)
+    looked = [tab.status, tab.timer, tab.revision]
+    tab.timer.tick(guarded(refresh), tab.hidden, looked, **HIDDEN)
     gr.on(None, guarded(lambda: _look(evaluations, "")), None, looked, **HIDDEN)  # on load
     tab.status.cancel(guarded(cancel), tab.hidden, looked, **HIDDEN)
     tab.status.hide(guarded(hide), None, [tab.hidden, *looked], **HIDDEN)
     picks = [tab.task, tab.first, tab.second]
-    tab.news.change(guarded(draw), picks, _drawn(tab), **HIDDEN).then(
+    tab.revision.change(guarded(draw), picks, _drawn(tab), **HIDDEN).then(
         guarded(_compare(evaluations)), picks, tab.detail, **HIDDEN
     )
 
@@ -276,12 +276,12 @@ def _wire_history(evaluations: Evaluations, tab: EvaluateTab, log: gr.Textbox) -
         words = evaluations.log(str(event.id)) or "There is no message."
         return gr.Textbox(value=words, visible=True)
 
-    tab.history.remove(guarded(remove), tab.hidden, [tab.status, tab.timer, tab.news], **HIDDEN)
+    tab.history.remove(guarded(remove), tab.hidden, [tab.status, tab.timer, tab.revision], **HIDDEN)
     tab.history.log(guarded(show_log), None, log, **HIDDEN)
 
 
 def _wire_export(
-    services: Services, evaluations: Evaluations, frame: Frame, button: gr.Button, kind: ExportFormat
+    services: Services, evaluations: Evaluations, shell: Shell, button: gr.Button, kind: ExportFormat
 ) -> None:
     def export() -> str:
         entries = evaluations.entries()
@@ -289,5 +289,5 @@ def _wire_export(
         return str(exports.write_rows(services._fresh("evaluations"), rows, COLUMNS, kind))
 
     button.click(
-        guarded(export), None, frame.download, show_progress="hidden", api_name=f"export_evaluations_{kind}"
+        guarded(export), None, shell.download, show_progress="hidden", api_name=f"export_evaluations_{kind}"
     ).success(None, js=TO_DOWNLOAD, api_visibility="private")

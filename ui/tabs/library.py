@@ -9,10 +9,10 @@ import gradio as gr
 
 from ui import markup_library as markup
 from ui.exports import ExportFormat
-from ui.frame import TO_DOWNLOAD, Frame, look, script
 from ui.guard import guarded
 from ui.jobs import job_json
 from ui.services import DEFAULT_COLLECTION, ModelChoice, Services
+from ui.shell import TO_DOWNLOAD, Shell, refresh, script
 
 FORMATS: tuple[ExportFormat, ...] = ("csv", "xlsx")
 DEFAULT_ORDER = ("added", True)
@@ -32,7 +32,7 @@ class LibraryTab:
     order: gr.State
 
 
-def build(services: Services, frame: Frame) -> LibraryTab:
+def build(services: Services, shell: Shell) -> LibraryTab:
     """Lay the tab out and wire it."""
     drop = gr.File(
         file_count="multiple",
@@ -82,16 +82,16 @@ def build(services: Services, frame: Frame) -> LibraryTab:
     table = gr.HTML("", js_on_load=script("documents.js"), apply_default_css=False, elem_id="documents")
     order = gr.State(DEFAULT_ORDER)
     tab = LibraryTab(languages, offer, table, words, order)
-    wire_uploads(services, frame, drop, "add")
-    _wire_adding(services, frame, folder=folder, path=path, button=add_path)
-    _wire_table(services, frame, tab)
+    wire_uploads(services, shell, drop, "add")
+    _wire_adding(services, shell, folder=folder, path=path, button=add_path)
+    _wire_table(services, shell, tab)
     for button, kind in zip(export_buttons, FORMATS, strict=True):
-        _wire_export(services, frame, tab, button, kind)
-    _collections(services, frame)
+        _wire_export(services, shell, tab, button, kind)
+    _collections(services, shell)
     return tab
 
 
-def wire_offer(services: Services, frame: Frame, tab: LibraryTab, selected: gr.Tab) -> None:
+def wire_offer(services: Services, shell: Shell, tab: LibraryTab, selected: gr.Tab) -> None:
     """A better model for the chosen collection is offered while this tab is looked at."""
     is_open = gr.Checkbox(visible=False, elem_id="library-is-open")
     hidden: dict[str, Any] = {"show_progress": "hidden", "api_visibility": "private"}
@@ -101,12 +101,12 @@ def wire_offer(services: Services, frame: Frame, tab: LibraryTab, selected: gr.T
 
     def answer(collection: str, event: gr.EventData) -> tuple[Any, ...]:
         services.library.answer_offer(collection, accept=event.answer == "yes")
-        return "", *look(services, collection)
+        return "", *refresh(services, collection)
 
-    for event in (selected.select, frame.news.change):
+    for event in (selected.select, shell.revision.change):
         # Speed is only measured for whoever looks.
-        event(guarded(draw), [frame.collection, is_open], tab.offer, js=IS_OPEN, **hidden)
-    tab.offer.answer(guarded(answer), frame.collection, [tab.offer, *frame.look_outputs], **hidden)
+        event(guarded(draw), [shell.collection, is_open], tab.offer, js=IS_OPEN, **hidden)
+    tab.offer.answer(guarded(answer), shell.collection, [tab.offer, *shell.refresh_outputs], **hidden)
 
 
 def draw_table(services: Services, collection: str, words: str, order: tuple[str, bool]) -> str:
@@ -125,7 +125,7 @@ def draw_table(services: Services, collection: str, words: str, order: tuple[str
 
 
 def wire_uploads(
-    services: Services, frame: Frame, drop: gr.File, api_name: str, visibility: Any = "public"
+    services: Services, shell: Shell, drop: gr.File, api_name: str, visibility: Any = "public"
 ) -> None:
     """Files dropped on ``drop`` become a job, and the zone is free for the next ones."""
     started = gr.JSON(visible=False, elem_id=f"{drop.elem_id}-job")
@@ -134,38 +134,38 @@ def wire_uploads(
         return None, job_json(services.add_uploads([Path(file) for file in files or []], collection))
 
     drop.upload(
-        guarded(add), [drop, frame.collection], [drop, started], show_progress="hidden",
+        guarded(add), [drop, shell.collection], [drop, started], show_progress="hidden",
         api_name=api_name, api_visibility=visibility,
     ).then(
-        lambda collection: look(services, collection), frame.collection, frame.look_outputs,
+        lambda collection: refresh(services, collection), shell.collection, shell.refresh_outputs,
         show_progress="hidden", api_visibility="private",
     )  # fmt: skip
 
 
 def _wire_adding(
-    services: Services, frame: Frame, *, folder: gr.UploadButton, path: gr.Textbox, button: gr.Button
+    services: Services, shell: Shell, *, folder: gr.UploadButton, path: gr.Textbox, button: gr.Button
 ) -> None:
     def add_folder(files: list[str] | None, collection: str) -> tuple[Any, ...]:
         services.add_uploads([Path(file) for file in files or []], collection)
-        return look(services, collection)
+        return refresh(services, collection)
 
     def add_path(where: str, collection: str) -> tuple[Any, ...]:
         services.add_server_path(where, collection)
-        return "", *look(services, collection)
+        return "", *refresh(services, collection)
 
     folder.upload(
-        guarded(add_folder), [folder, frame.collection], frame.look_outputs, show_progress="hidden",
+        guarded(add_folder), [folder, shell.collection], shell.refresh_outputs, show_progress="hidden",
         api_name="add_folder", api_visibility="undocumented",
     )  # fmt: skip
     for number, submit in enumerate((path.submit, button.click)):
         submit(
-            guarded(add_path), [path, frame.collection], [path, *frame.look_outputs], show_progress="hidden",
-            api_name=f"add_path_{number}", api_visibility="undocumented",
+            guarded(add_path), [path, shell.collection], [path, *shell.refresh_outputs],
+            show_progress="hidden", api_name=f"add_path_{number}", api_visibility="undocumented",
         )  # fmt: skip
 
 
-def _wire_table(services: Services, frame: Frame, tab: LibraryTab) -> None:
-    inputs = [frame.collection, tab.words, tab.order]
+def _wire_table(services: Services, shell: Shell, tab: LibraryTab) -> None:
+    inputs = [shell.collection, tab.words, tab.order]
 
     def sort(order: tuple[str, bool], event: gr.EventData) -> tuple[str, bool]:
         key = str(event.key)
@@ -180,7 +180,7 @@ def _wire_table(services: Services, frame: Frame, tab: LibraryTab) -> None:
         ids = [str(value) for value in event.ids]
         change = services.remove if event.action == "remove" else services.reindex
         change(ids, collection)
-        return look(services, collection)
+        return refresh(services, collection)
 
     def save(event: gr.EventData) -> str:
         ids = [str(value) for value in event.ids]
@@ -192,27 +192,27 @@ def _wire_table(services: Services, frame: Frame, tab: LibraryTab) -> None:
     )
     tab.words.change(guarded(draw), inputs, tab.table, trigger_mode="always_last", **hidden)
     tab.table.act(
-        guarded(act), frame.collection, frame.look_outputs, **hidden
+        guarded(act), shell.collection, shell.refresh_outputs, **hidden
     ).success(guarded(draw), inputs, tab.table, **hidden)  # fmt: skip
     tab.table.save(
-        guarded(save), None, frame.download, **hidden
+        guarded(save), None, shell.download, **hidden
     ).success(None, js=TO_DOWNLOAD, api_visibility="private")  # fmt: skip
 
 
 def _wire_export(
-    services: Services, frame: Frame, tab: LibraryTab, button: gr.Button, kind: ExportFormat
+    services: Services, shell: Shell, tab: LibraryTab, button: gr.Button, kind: ExportFormat
 ) -> None:
     def export(collection: str, words: str) -> str:
         documents = markup.select_documents(services.documents(collection), words or "")
         return str(services.export_documents(documents, kind))
 
     button.click(
-        guarded(export), [frame.collection, tab.words], frame.download, show_progress="hidden",
+        guarded(export), [shell.collection, tab.words], shell.download, show_progress="hidden",
         api_name=f"export_documents_{kind}",
     ).success(None, js=TO_DOWNLOAD, api_visibility="private")  # fmt: skip
 
 
-def _collections(services: Services, frame: Frame) -> None:
+def _collections(services: Services, shell: Shell) -> None:
     with gr.Accordion("Collections", open=False, elem_id="collections") as fold:
         with gr.Row(elem_id="collection-new"):
             name = gr.Textbox(
@@ -240,7 +240,7 @@ def _collections(services: Services, frame: Frame) -> None:
             visible=False,
             elem_id="collection-published",
         )
-        _deletion(services, frame)
+        _deletion(services, shell)
 
     @guarded
     def make_collection(
@@ -264,7 +264,7 @@ def _collections(services: Services, frame: Frame) -> None:
     fold.expand(lambda: gr.Dropdown(choices=_labelled(services.model_choices())), None, model, **hidden)
     for submit in (name.submit, create.click):
         submit(
-            make_collection, [name, model, published], [name, frame.collection], show_progress="minimal",
+            make_collection, [name, model, published], [name, shell.collection], show_progress="minimal",
             show_progress_on=[name], api_visibility="private",
         )  # fmt: skip
     # Programs give the name alone, as when there was nothing to choose. A private event that has the name of
@@ -272,7 +272,7 @@ def _collections(services: Services, frame: Frame) -> None:
     by_name = gr.Button("Create", visible=False, elem_id="collection-create-by-name")
     for number in range(2):
         by_name.click(
-            lambda wanted: make_collection(wanted, "", False), name, [name, frame.collection],
+            lambda wanted: make_collection(wanted, "", False), name, [name, shell.collection],
             api_name=f"create_collection_{number}", api_visibility="undocumented",
         )  # fmt: skip
 
@@ -281,7 +281,7 @@ def _labelled(choices: Sequence[ModelChoice]) -> list[tuple[str, str]]:
     return [(f"{one.name}: {one.words}", one.name) for one in choices]
 
 
-def _deletion(services: Services, frame: Frame) -> None:
+def _deletion(services: Services, shell: Shell) -> None:
     """Deleting the chosen collection takes two steps; the second says what goes and what stays."""
     with gr.Row():
         ask = gr.Button(
@@ -301,10 +301,12 @@ def _deletion(services: Services, frame: Frame) -> None:
     def drop(collection: str) -> tuple[Any, ...]:
         services.drop_collection(collection)
         left = [one for one in services.collection_names() if one != collection] or [DEFAULT_COLLECTION]
-        return gr.Row(visible=False), gr.Dropdown(choices=left, value=left[0]), *look(services, left[0])
+        return gr.Row(visible=False), gr.Dropdown(choices=left, value=left[0]), *refresh(services, left[0])
 
     hidden: dict[str, Any] = {"show_progress": "hidden", "api_visibility": "private"}
-    ask.click(guarded(ask_first), frame.collection, [words, confirm], **hidden)
-    for event in (keep.click, frame.collection.change):
+    ask.click(guarded(ask_first), shell.collection, [words, confirm], **hidden)
+    for event in (keep.click, shell.collection.change):
         event(lambda: gr.Row(visible=False), None, confirm, **hidden)
-    delete.click(guarded(drop), frame.collection, [confirm, frame.collection, *frame.look_outputs], **hidden)
+    delete.click(
+        guarded(drop), shell.collection, [confirm, shell.collection, *shell.refresh_outputs], **hidden
+    )

@@ -6,14 +6,14 @@ from typing import Any
 import gradio as gr
 
 from indexer.bitext.formats import FORMATS
+from indexer.text.language.names import language_name
 from ui.bitext_exports import SCOPES, export, write_training_pairs
 from ui.bitexts import Bitexts
 from ui.errors import UiError
-from ui.frame import TO_DOWNLOAD, Frame, script
 from ui.guard import guarded
-from ui.languages import language_name
 from ui.mining import Job, Request
 from ui.services import Services
+from ui.shell import TO_DOWNLOAD, Shell, script
 from ui.tabs.parallel_endpoints import add_endpoints, to_state
 from ui.tabs.parallel_form import LANGUAGES, build_form, request_from, show_rows
 from ui.tabs.parallel_page import ParallelTab, draw, filter_from
@@ -35,7 +35,7 @@ TO_TRAIN = "() => setTimeout(() => window.me5OpenTab('train'), 50)"
 LONG = "This pair is longer than the page shows. Expected a whole text to edit. Export it and edit it there."
 
 
-def build(services: Services, frame: Frame, handle: gr.Tab) -> ParallelTab:
+def build(services: Services, shell: Shell, handle: gr.Tab) -> ParallelTab:
     """Lay the tab out and wire it; ``handle`` is the tab that it is in."""
     bitexts = Bitexts(services.library, services.access)
     html: dict[str, Any] = {"apply_default_css": False, "js_on_load": script("parallel.js")}
@@ -53,11 +53,11 @@ def build(services: Services, frame: Frame, handle: gr.Tab) -> ParallelTab:
         gr.State(""), gr.State(0), gr.Timer(POLL_SECONDS, active=False), texts, run, form, results, heading,
         scores, grid, filters, scope, train,
     )  # fmt: skip
-    _wire_view(frame, tab, handle)
-    _wire_start(frame, tab)
+    _wire_view(shell, tab, handle)
+    _wire_start(shell, tab)
     _wire_runs(tab)
     _wire_review(tab)
-    _wire_export(services, frame, tab, kind, save)
+    _wire_export(services, shell, tab, kind, save)
     add_endpoints(bitexts)
     return tab
 
@@ -103,7 +103,7 @@ def _handing_on() -> tuple[gr.Dropdown, gr.Dropdown, gr.Button, gr.Button]:
 # -- events --------------------------------------------------------------------------------------------------
 
 
-def _wire_view(frame: Frame, tab: ParallelTab, handle: gr.Tab) -> None:
+def _wire_view(shell: Shell, tab: ParallelTab, handle: gr.Tab) -> None:
     """Draw on load, on return, while something runs, and when something else is to be seen."""
 
     def again(*said: Any) -> tuple[Any, ...]:
@@ -130,7 +130,7 @@ def _wire_view(frame: Frame, tab: ParallelTab, handle: gr.Tab) -> None:
     gr.on(None, guarded(arrive), [tab.page, *tab.filters], [tab.view, *tab.outputs], **HIDDEN)  # on load
     handle.select(guarded(again), tab.inputs, tab.outputs, **HIDDEN)
     tab.timer.tick(guarded(again), tab.inputs, tab.outputs, **HIDDEN)
-    tab.texts.look(guarded(again), tab.inputs, tab.outputs, **HIDDEN)
+    tab.texts.refresh(guarded(again), tab.inputs, tab.outputs, **HIDDEN)
     tab.texts.open(guarded(choose), list(tab.filters), [tab.view, tab.page, *tab.outputs], **HIDDEN)
     tab.view.change(None, tab.view, js=REMEMBER, api_visibility="private")
     for control in tab.filters[:4]:
@@ -138,11 +138,11 @@ def _wire_view(frame: Frame, tab: ParallelTab, handle: gr.Tab) -> None:
     tab.filters[4].change(
         guarded(first_page), tab.inputs, [tab.page, *tab.outputs], trigger_mode="always_last", **HIDDEN
     )
-    for event in (frame.news.change, frame.collection.change):
-        event(guarded(codes), frame.collection, tab.form.codes, **HIDDEN)
+    for event in (shell.revision.change, shell.collection.change):
+        event(guarded(codes), shell.collection, tab.form.codes, **HIDDEN)
 
 
-def _wire_start(frame: Frame, tab: ParallelTab) -> None:
+def _wire_start(shell: Shell, tab: ParallelTab) -> None:
     form, runs = tab.form, tab.bitexts.runs
     started = gr.JSON(visible=False, elem_id="parallel-started")
     outputs = [started, tab.view, *tab.outputs]
@@ -180,7 +180,7 @@ def _wire_start(frame: Frame, tab: ParallelTab) -> None:
 
     form.settings[0].focus(guarded(models), form.settings[0], form.settings[0], **HIDDEN)
     form.origin.change(guarded(show_rows), form.origin, form.rows, **HIDDEN)
-    sources = [form.origin, form.source, form.target, *form.codes, frame.collection, form.aligned]
+    sources = [form.origin, form.source, form.target, *form.codes, shell.collection, form.aligned]
     asked = [*form.settings, *tab.filters, *form.reading]
     form.start.click(
         guarded(begin), [*sources, *asked], outputs, show_progress="hidden", api_name="parallel_start"
@@ -261,14 +261,14 @@ def _wire_review(tab: ParallelTab) -> None:
 
 
 def _wire_export(
-    services: Services, frame: Frame, tab: ParallelTab, kind: gr.Dropdown, save: gr.Button
+    services: Services, shell: Shell, tab: ParallelTab, kind: gr.Dropdown, save: gr.Button
 ) -> None:
     def write(view: str, scope: str, form: str) -> str:
         bitext = tab.bitexts.get(tab.shown(view))
         return str(export(tab.bitexts.catalog, bitext, form, scope, services._fresh("parallel-text")))
 
     save.click(
-        guarded(write), [tab.view, tab.scope, kind], frame.download, show_progress="hidden",
+        guarded(write), [tab.view, tab.scope, kind], shell.download, show_progress="hidden",
         api_name="parallel_export",
     ).success(None, js=TO_DOWNLOAD, api_visibility="private")  # fmt: skip
 

@@ -20,7 +20,7 @@ def add_endpoints(bitexts: Bitexts) -> None:
 
     def parallel_texts() -> list[dict[str, Any]]:
         """All parallel texts and runs, the newest first."""
-        jobs = {one.id: one for one in bitexts.settle()}
+        jobs = {one.id: one for one in bitexts.collect_finished()}
         known = {one.id: one for one in bitexts.all()}
         return [
             _to_json(bitexts, known.get(one), jobs.get(one)) for one in sorted({*known, *jobs}, reverse=True)
@@ -58,15 +58,15 @@ def _to_json(bitexts: Bitexts, bitext: Bitext | None, job: Job | None) -> dict[s
             "bitext": job.id, "name": job.request.name, "state": job.state, "share": job.share,
             "message": job.message,
         }  # fmt: skip
-    counts, standing = bitexts.catalog.bitexts.counts(bitext.id), bitexts.standing(bitext)
+    counts, summary = bitexts.catalog.bitexts.counts(bitext.id), bitexts.summary(bitext)
     state = job.state if job and job.request.scored else "done"
     return {
         "bitext": bitext.id, "name": bitext.name, "state": state, "kind": bitext.kind,
         "languages": [bitext.source_language, bitext.target_language], "pairs": counts.total,
         "states": dict(counts.states), "flags": dict(counts.flags), "line": bitext.threshold,
-        "above": standing.above if standing else None,
-        "estimated_precision": standing.estimated if standing else None,
-        "reviewed_precision": asdict(standing.reviewed) if standing and standing.reviewed else None,
+        "above": summary.above if summary else None,
+        "estimated_precision": summary.estimated if summary else None,
+        "reviewed_precision": asdict(summary.reviewed) if summary and summary.reviewed else None,
     }  # fmt: skip
 
 

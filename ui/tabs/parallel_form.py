@@ -1,6 +1,5 @@
 """The form of the tab Parallel text: what to search, how, and what that asks for."""
 
-import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
@@ -9,11 +8,11 @@ import gradio as gr
 
 from indexer.bitext.segmenters import SEGMENTERS, SegmenterName
 from indexer.bitext.values import UNKNOWN_LANGUAGE
+from indexer.text.language.tags import language_tag, primary_language
 from ui.bitexts import Bitexts
 from ui.errors import UiError
 from ui.mining import SAMPLE, Request
 
-CODE = re.compile(r"[A-Za-z]{2,3}(-[A-Za-z0-9]{2,8})*")
 FILES, LANGUAGES, PAIRS = "two files", "two languages of this collection", "pairs to review"
 PAIR_SUFFIXES = [".tmx", ".xlf", ".xliff", ".tsv", ".csv", ".jsonl", ".xlsx", ".zip"]
 CUTS: Mapping[SegmenterName, str] = {"rules": "rules for every script", "icu": "ICU"}
@@ -184,11 +183,12 @@ def to_code(said: object) -> str:
     """A language as a person says it: a code, or nothing for one to be detected.
 
     Raises:
-        UiError: it is no code.
+        UiError: it is not a code.
     """
     word = str(said or "").strip() or UNKNOWN_LANGUAGE
-    if not CODE.fullmatch(word):
+    tag = language_tag(word)
+    if tag is None or not 2 <= len(primary_language(tag)) <= 3:
         raise UiError(
             f"The language is '{word}'. Expected a code such as de or zh-Hant, or nothing. Correct it."
         )
-    return word
+    return tag

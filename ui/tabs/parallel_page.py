@@ -1,4 +1,4 @@
-"""What the tab Parallel text shows: the list, a run, the line through the scores, a page of pairs."""
+"""What the tab Parallel text shows: the list, a run, the threshold, a page of pairs."""
 
 import hashlib
 import time
@@ -68,7 +68,7 @@ def draw(
     ``said`` is what the filters say, ``seen`` the fingerprint of the last drawing.
     """
     bitexts = tab.bitexts
-    jobs = bitexts.settle()
+    jobs = bitexts.collect_finished()
     known = bitexts.all()
     view = shown_view(view, known, jobs)
     bitext = next((one for one in known if one.id == view), None)
@@ -91,7 +91,7 @@ def draw(
     return (
         *shown,
         markup.heading(bitext, counts),
-        markup.scores(bitext, bitexts.scores(bitext.id), bitexts.standing(bitext), scorer),
+        markup.scores(bitext, bitexts.scores(bitext.id), bitexts.summary(bitext), scorer),
         _flag_choices(counts, said[1]),
         _grid(tab, bitext, counts, said, page=page, focus=focus),
         *last,
@@ -118,8 +118,8 @@ def filter_from(bitext: Bitext, said: tuple[Any, ...]) -> tuple[PairFilter, Sort
     where = PairFilter(
         state=state if state in ("open", "accepted", "rejected", "edited") else "",
         flag=str(flag or ""),
-        least=line if side == "above" else None,
-        most=line if side == "below" else None,
+        min_score=line if side == "above" else None,
+        max_score=line if side == "below" else None,
         words=str(words or "")[:200],
     )
     return where, cast(Sort, sort if sort in get_args(Sort) else "best")

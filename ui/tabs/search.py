@@ -8,15 +8,15 @@ from typing import Any
 
 import gradio as gr
 
+from indexer.text.language.names import language_name
 from indexer.types import SearchResult
 from ui import formatting as fmt
 from ui import markup_search as markup
 from ui.exports import ExportFormat
 from ui.filters import to_filters
-from ui.frame import TO_DOWNLOAD, Frame, script
 from ui.guard import guarded
-from ui.languages import language_name
 from ui.services import Services
+from ui.shell import TO_DOWNLOAD, Shell, script
 
 MODES = [("meaning and words", "hybrid"), ("meaning", "dense"), ("words", "lexical")]
 ADDED = [
@@ -59,7 +59,7 @@ class SearchTab:
     samples: gr.Button
 
 
-def build(services: Services, frame: Frame) -> SearchTab:
+def build(services: Services, shell: Shell) -> SearchTab:
     """Lay the tab out and wire it."""
     with gr.Column(visible=False, elem_id="welcome") as welcome:
         gr.HTML(
@@ -109,10 +109,10 @@ def build(services: Services, frame: Frame) -> SearchTab:
                     elem_id="preview",
                 )
                 page = gr.HTML("", apply_default_css=False, elem_id="page-image")
-        _many_questions(services, frame, filters)
+        _many_questions(services, shell, filters)
     kept = gr.State([])
     narrow = gr.State(("", ""))
-    inputs = [query, frame.collection, *filters, narrow]
+    inputs = [query, shell.collection, *filters, narrow]
     outputs = [kept, status, results, preview, page, export_row, *filters[1:4]]
 
     @guarded
@@ -137,7 +137,7 @@ def build(services: Services, frame: Frame) -> SearchTab:
     _wire_status(status, filters[1], narrow, search, common)
     _wire_cards(services, results, preview, page)
     _wire_narrowing(results, narrow, search, common)
-    _wire_exports(services, frame, exports, kept, "results")
+    _wire_exports(services, shell, exports, kept, "results")
     return SearchTab(
         welcome, ask, questions, filters[1], filters[2], filters[3], query, search, inputs, outputs, drop,
         samples,
@@ -226,7 +226,7 @@ def _wire_narrowing(results: gr.HTML, narrow: gr.State, search: Any, common: dic
 
 
 def _wire_exports(
-    services: Services, frame: Frame, buttons: Sequence[gr.Button], kept: gr.State, name: str
+    services: Services, shell: Shell, buttons: Sequence[gr.Button], kept: gr.State, name: str
 ) -> None:
     """One button per format of FORMATS saves the results that ``kept`` holds."""
 
@@ -235,12 +235,12 @@ def _wire_exports(
 
     for button, kind in zip(buttons, FORMATS, strict=True):
         button.click(
-            save_as(kind), kept, frame.download, show_progress="hidden",
+            save_as(kind), kept, shell.download, show_progress="hidden",
             api_name=f"export_{name}_{kind}", api_visibility="undocumented",
         ).success(None, js=TO_DOWNLOAD, api_visibility="private")  # fmt: skip
 
 
-def _many_questions(services: Services, frame: Frame, filters: list[Any]) -> None:
+def _many_questions(services: Services, shell: Shell, filters: list[Any]) -> None:
     with gr.Accordion("Ask many questions at once", open=False, elem_id="many"):
         gr.HTML(
             "<p>A text file with one question per line, or a CSV with a column named query. "
@@ -286,10 +286,10 @@ def _many_questions(services: Services, frame: Frame, filters: list[Any]) -> Non
         return results, markup.many_table(results), *[gr.Button(visible=True)] * len(FORMATS)
 
     upload.upload(
-        ask_all, [upload, frame.collection, *filters], [many, summary, *buttons],
+        ask_all, [upload, shell.collection, *filters], [many, summary, *buttons],
         show_progress_on=[summary], api_name="search_file", api_visibility="undocumented",
     )  # fmt: skip
-    _wire_exports(services, frame, buttons, many, "many")
+    _wire_exports(services, shell, buttons, many, "many")
 
 
 def filter_choices(facets: Facets) -> tuple[gr.Dropdown, ...]:

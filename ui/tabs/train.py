@@ -9,7 +9,6 @@ import gradio as gr
 
 from trainer.runs import records
 from ui.errors import UiError
-from ui.frame import Frame, look, script
 from ui.guard import guarded
 from ui.markup_runs import comparison, run_list
 from ui.markup_train import run_page
@@ -17,6 +16,7 @@ from ui.markup_train_form import estimate_line
 from ui.run_scores import before_after
 from ui.run_view import RunView
 from ui.services import DEFAULT_COLLECTION, Services
+from ui.shell import Shell, refresh, script
 from ui.tabs.train_form import (
     NO_PAIRS,
     Form,
@@ -27,7 +27,7 @@ from ui.tabs.train_form import (
     to_values,
 )
 from ui.training import Training
-from ui.training_order import DEFAULT_BASE, Order
+from ui.training_order import DEFAULT_BASE, TrainingRequest
 from ui.training_pairs import Draft
 from ui.training_plan import PURPOSES, Settings
 
@@ -73,7 +73,7 @@ class TrainTab:
         return [self.runs, self.page, self.form.column, self.seen]
 
 
-def build(services: Services, frame: Frame, training: Training) -> TrainTab:
+def build(services: Services, shell: Shell, training: Training) -> TrainTab:
     """Lay the tab out and wire it."""
     runs = gr.HTML("", js_on_load=script("train.js"), apply_default_css=False, elem_id="train-runs")
     page = gr.HTML("", js_on_load=script("train.js"), apply_default_css=False, elem_id="train-run")
@@ -81,14 +81,14 @@ def build(services: Services, frame: Frame, training: Training) -> TrainTab:
     view = gr.Textbox("", visible="hidden", label="Shown", elem_id="train-view")
     draft = gr.Textbox("", visible="hidden", label="Pairs", elem_id="train-draft")
     tab = TrainTab(training, runs, page, form, view, draft, gr.State(""))
-    _wire_view(frame, tab)
-    _wire_actions(services, frame, tab)
-    _wire_pairs(frame, tab)
-    _wire_form(frame, tab)
+    _wire_view(shell, tab)
+    _wire_actions(services, shell, tab)
+    _wire_pairs(shell, tab)
+    _wire_form(shell, tab)
     return tab
 
 
-def wire_load(blocks: gr.Blocks, handle: gr.Tab, frame: Frame, tab: TrainTab) -> None:
+def wire_load(blocks: gr.Blocks, handle: gr.Tab, shell: Shell, tab: TrainTab) -> None:
     """Draw when the tab opens; a fresh page takes run and pairs from its address."""
 
     def arrive(collection: str, request: gr.Request) -> tuple[Any, ...]:
@@ -102,8 +102,8 @@ def wire_load(blocks: gr.Blocks, handle: gr.Tab, frame: Frame, tab: TrainTab) ->
     def enter(view: str, collection: str) -> tuple[Any, ...]:
         return draw(tab.training, view, collection, "")
 
-    blocks.load(guarded(arrive), frame.collection, [tab.view, tab.draft, *tab.outputs], **HIDDEN)
-    handle.select(guarded(enter), [tab.view, frame.collection], tab.outputs, **HIDDEN)
+    blocks.load(guarded(arrive), shell.collection, [tab.view, tab.draft, *tab.outputs], **HIDDEN)
+    handle.select(guarded(enter), [tab.view, shell.collection], tab.outputs, **HIDDEN)
 
 
 def draw(training: Training, view: str, collection: str, seen: str) -> tuple[Any, ...]:
@@ -158,8 +158,8 @@ def view_of(training: Training, run: records.Run, collection: str, *, whole: boo
     )
 
 
-def _wire_view(frame: Frame, tab: TrainTab) -> None:
-    inputs = [tab.view, frame.collection, tab.seen]
+def _wire_view(shell: Shell, tab: TrainTab) -> None:
+    inputs = [tab.view, shell.collection, tab.seen]
 
     def again(view: str, collection: str, seen: str) -> tuple[Any, ...]:
         return draw(tab.training, view, collection, seen)
@@ -167,26 +167,26 @@ def _wire_view(frame: Frame, tab: TrainTab) -> None:
     def choose(event: gr.EventData) -> str:
         return str(event.run)
 
-    tab.runs.look(guarded(again), inputs, tab.outputs, **HIDDEN)
-    frame.news.change(guarded(again), inputs, tab.outputs, **HIDDEN)
+    tab.runs.refresh(guarded(again), inputs, tab.outputs, **HIDDEN)
+    shell.revision.change(guarded(again), inputs, tab.outputs, **HIDDEN)
     tab.runs.open(guarded(choose), None, tab.view, **HIDDEN).then(
         guarded(again), inputs, tab.outputs, **HIDDEN
     )
     tab.view.change(None, tab.view, js=REMEMBER_RUN, api_visibility="private")
 
 
-def _wire_actions(services: Services, frame: Frame, tab: TrainTab) -> None:
+def _wire_actions(services: Services, shell: Shell, tab: TrainTab) -> None:
     """Buttons of a run. Whatever they do, the page is drawn from the files afterwards."""
 
     def act(view: str, collection: str, event: gr.EventData) -> tuple[Any, ...]:
         perform(tab.training, str(event.action), str(event.run), collection)
         view = "" if event.action == "delete" else view
-        return view, *draw(tab.training, view, collection, ""), *look(services, collection)
+        return view, *draw(tab.training, view, collection, ""), *refresh(services, collection)
 
     tab.page.act(
         guarded(act),
-        [tab.view, frame.collection],
-        [tab.view, *tab.outputs, *frame.look_outputs],
+        [tab.view, shell.collection],
+        [tab.view, *tab.outputs, *shell.refresh_outputs],
         show_progress="minimal",
         show_progress_on=[tab.page],
         api_visibility="private",
@@ -215,7 +215,7 @@ def perform(training: Training, action: str, run: str, collection: str) -> None:
     actions[action]()
 
 
-def _wire_pairs(frame: Frame, tab: TrainTab) -> None:
+def _wire_pairs(shell: Shell, tab: TrainTab) -> None:
     """Pairs arrive as a file or out of the collection; then they are shown, and settings are chosen."""
     form, training = tab.form, tab.training
 
@@ -244,7 +244,7 @@ def _wire_pairs(frame: Frame, tab: TrainTab) -> None:
         **common,
     )
     form.from_collection.click(
-        guarded(from_collection), frame.collection, [tab.draft, form.found, tab.view],
+        guarded(from_collection), shell.collection, [tab.draft, form.found, tab.view],
         api_name="train_pairs_of_collection", **common,
     )  # fmt: skip
     for column in (form.query_column, form.passage_column):
@@ -256,7 +256,7 @@ def _wire_pairs(frame: Frame, tab: TrainTab) -> None:
     _prepare(tab, shown)
 
 
-def _wire_form(frame: Frame, tab: TrainTab) -> None:
+def _wire_form(shell: Shell, tab: TrainTab) -> None:
     """Settings follow purpose, model and pairs; the estimate follows the settings."""
     form, training = tab.form, tab.training
 
@@ -283,7 +283,7 @@ def _wire_form(frame: Frame, tab: TrainTab) -> None:
     form.start.click(
         guarded(start), [*tab.wanted[:3], form.name, *form.settings], [tab.view, form.name, tab.draft],
         show_progress="minimal", show_progress_on=[form.estimate], api_visibility="private",
-    ).success(guarded(shown), [tab.view, frame.collection], tab.outputs, **HIDDEN)  # fmt: skip
+    ).success(guarded(shown), [tab.view, shell.collection], tab.outputs, **HIDDEN)  # fmt: skip
 
 
 def _prepare(tab: TrainTab, event: Any) -> None:
@@ -313,7 +313,7 @@ def _estimator(tab: TrainTab) -> Any:
 
 def order_from(
     training: Training, draft: str, base: str, purpose: str, settings: Settings, *, title: str = ""
-) -> Order:
+) -> TrainingRequest:
     """An order out of what the controls or a program say.
 
     Raises:
@@ -324,7 +324,7 @@ def order_from(
         raise UiError("There are no pairs to train on. Expected a file or a collection. Choose one first.")
     if purpose not in PURPOSES:
         raise UiError(f"A model cannot be trained for '{purpose}'. Expected one of {', '.join(PURPOSES)}.")
-    return Order(purpose, found, base or DEFAULT_BASE, settings, title or "")
+    return TrainingRequest(purpose, found, base or DEFAULT_BASE, settings, title or "")
 
 
 def draft_json(draft: Draft) -> dict[str, Any]:
@@ -374,7 +374,9 @@ def add_endpoints(training: Training) -> None:
         """Start a run; ``settings`` override those that are preset."""
         return run_json(training, training.start(_order(pairs, purpose, base, settings, name)))
 
-    def _order(pairs: str, purpose: str, base: str, settings: dict[str, Any] | None, name: str = "") -> Order:
+    def _order(
+        pairs: str, purpose: str, base: str, settings: dict[str, Any] | None, name: str = ""
+    ) -> TrainingRequest:
         order = order_from(training, pairs, base, purpose, Settings(), title=name)
         return training.orders.with_settings(order, settings or {})
 

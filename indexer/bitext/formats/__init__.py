@@ -14,10 +14,10 @@ from pathlib import Path
 
 from indexer.bitext.formats import csv, jsonl, moses, tmx, tsv, xliff, xlsx
 from indexer.bitext.formats.fields import prepared
-from indexer.bitext.formats.languages import language_tag
 from indexer.bitext.formats.left_out import LeftOut, with_both_sides
 from indexer.bitext.values import Pair
 from indexer.errors import ExportError, QueryError, ReadError
+from indexer.text.language.tags import language_tag
 
 
 @dataclass(frozen=True)

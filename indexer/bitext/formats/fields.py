@@ -6,9 +6,9 @@ from collections.abc import Iterable, Iterator
 from dataclasses import replace
 from typing import get_args
 
-from indexer.bitext.formats.languages import language_tag
 from indexer.bitext.values import UNKNOWN_LANGUAGE, Pair, State
 from indexer.errors import ExportError, ReadError
+from indexer.text.language.tags import language_tag
 from me5.storable import replace_surrogates
 
 COLUMNS = (
@@ -56,8 +56,8 @@ def number_of(text: str, field: str, where: str) -> float:
     try:
         return _finite(float(text))
     except ValueError as error:
-        raise bad(
-            where, f"has the {field} {shown(text)}", "a number", "Correct it, or leave it empty"
+        raise read_error(
+            where, f"has the {field} {quote(text)}", "a number", "Correct it, or leave it empty"
         ) from error
 
 
@@ -69,7 +69,7 @@ def state_of(text: str, where: str) -> State:
     """
     state = text.strip().casefold() or "open"
     if state not in STATES:
-        raise bad(where, f"has the state {shown(text)}", ", ".join(STATES), "Set one of them")
+        raise read_error(where, f"has the state {quote(text)}", ", ".join(STATES), "Set one of them")
     return state
 
 
@@ -81,11 +81,13 @@ def language_of(text: str, where: str) -> str:
     """
     tag = language_tag(text) if text.strip() else UNKNOWN_LANGUAGE
     if tag is None:
-        raise bad(where, f"has the language {shown(text)}", "a tag such as en or zh-Hant", "Correct it")
+        raise read_error(
+            where, f"has the language {quote(text)}", "a tag such as en or zh-Hant", "Correct it"
+        )
     return tag
 
 
-def known(value: float) -> float | None:
+def none_if_nan(value: float) -> float | None:
     """The number, or None where it is not known."""
     return None if math.isnan(value) else value
 
@@ -115,7 +117,9 @@ def meta_of(value: object, where: str) -> tuple[tuple[str, str], ...]:
     """
     items = list(value.items()) if isinstance(value, dict) else value
     if not isinstance(items, list) or not all(isinstance(i, (list, tuple)) and len(i) == 2 for i in items):
-        raise bad(where, "has meta that names no values", "a JSON object", "Correct it, or leave it empty")
+        raise read_error(
+            where, "has meta that names no values", "a JSON object", "Correct it, or leave it empty"
+        )
     return tuple((as_text(key), as_text(item)) for key, item in items)
 
 
@@ -124,12 +128,12 @@ def as_text(value: object) -> str:
     return value if isinstance(value, str) else json.dumps(value, ensure_ascii=False)
 
 
-def bad(where: str, seen: str, expected: str, remedy: str) -> ReadError:
+def read_error(where: str, seen: str, expected: str, remedy: str) -> ReadError:
     """The error for a place in a file; ``where`` is such as ``pairs.tsv, row 7``."""
     return ReadError(f"{where} {seen}; expected {expected}. {remedy}.")
 
 
-def shown(text: str, limit: int = 40) -> str:
+def quote(text: str, limit: int = 40) -> str:
     """A text from a file as it may stand in a message: on one line, not long."""
     return repr(text if len(text) <= limit else text[:limit] + "…")
 
@@ -144,6 +148,6 @@ def _language(own: str, usual: str, number: int) -> str:
         return usual
     if (tag := language_tag(own)) is None:
         raise ExportError(
-            f"Pair {number} has the language {shown(own)}; expected a tag such as en or zh-Hant. Correct it."
+            f"Pair {number} has the language {quote(own)}; expected a tag such as en or zh-Hant. Correct it."
         )
     return tag

@@ -12,14 +12,14 @@ from typing import Any
 
 from indexer.bitext.formats.fields import (
     as_text,
-    bad,
     flags_of,
-    known,
     language_of,
     meta_of,
     meta_to_object,
+    none_if_nan,
     number_of,
-    shown,
+    quote,
+    read_error,
     state_of,
 )
 from indexer.bitext.formats.left_out import LeftOut, parsed
@@ -40,9 +40,9 @@ def _line_pairs(line: tuple[str, str]) -> Iterator[Pair]:
     try:
         row = json.loads(text.removeprefix("\ufeff"), strict=False)
     except (ValueError, RecursionError) as error:
-        raise bad(where, f"is not JSON ({error})", "an object per line", "Correct the line") from error
+        raise read_error(where, f"is not JSON ({error})", "an object per line", "Correct the line") from error
     if not isinstance(row, dict):
-        raise bad(where, f"holds {shown(text)}", "an object with a source and a target", "Correct it")
+        raise read_error(where, f"holds {quote(text)}", "an object with a source and a target", "Correct it")
     yield _pair(row, where)
 
 
@@ -57,9 +57,9 @@ def write(path: Path, pairs: Iterable[Pair], source_language: str, target_langua
 
 
 def _row(pair: Pair) -> dict[str, Any]:
-    row = {"source": pair.source, "target": pair.target, "score": known(pair.score)}
+    row = {"source": pair.source, "target": pair.target, "score": none_if_nan(pair.score)}
     others = {
-        "cosine": known(pair.cosine),
+        "cosine": none_if_nan(pair.cosine),
         "state": None if pair.state == "open" else pair.state,
         "flags": list(pair.flags) or None,
         "source_language": _named(pair.source_language),
@@ -92,8 +92,8 @@ def _pair(row: dict[str, Any], where: str) -> Pair:
             rest.append((name, as_text(value)))
     for side in ("source", "target"):
         if not isinstance(named.get(side), str):
-            seen = f"has the {side} {shown(as_text(named[side]))}" if side in named else f"has no {side}"
-            raise bad(where, seen, "a text", "Correct the row")
+            seen = f"has the {side} {quote(as_text(named[side]))}" if side in named else f"has no {side}"
+            raise read_error(where, seen, "a text", "Correct the row")
     flags = named.get("flags") or []
     return Pair(
         source=named["source"],

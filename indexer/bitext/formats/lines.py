@@ -12,7 +12,7 @@ import re
 from collections.abc import Iterator
 from pathlib import Path
 
-from indexer.bitext.formats.fields import bad
+from indexer.bitext.formats.fields import read_error
 from indexer.errors import ReadError
 from indexer.readers.encoding import MARKS, detect_source
 from indexer.readers.pieces import Source
@@ -51,7 +51,7 @@ def iter_lines(path: Path) -> Iterator[tuple[int, str]]:
             while line := file.readline(MAX_LINE_CHARS):
                 number += 1
                 if len(line) >= MAX_LINE_CHARS:
-                    raise bad(
+                    raise read_error(
                         f"{path.name}, line {number}",
                         f"has over {MAX_LINE_CHARS >> 20} million characters",
                         "one pair of sentences per line",

@@ -14,7 +14,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from indexer.bitext.formats.fields import bad, shown
+from indexer.bitext.formats.fields import quote, read_error
 from indexer.bitext.formats.left_out import LeftOut
 from indexer.bitext.formats.lines import unreadable
 from indexer.errors import ExportError
@@ -56,7 +56,7 @@ def iter_units(
                 if unit.is_head or not unit.problem:
                     yield unit
                     continue
-                error = bad(
+                error = read_error(
                     f"{path.name}, line {unit.line}",
                     f"is not well-formed XML ({unit.problem})",
                     f"a whole {root.upper()} file",
@@ -83,7 +83,7 @@ def fit(text: str) -> str:
     """
     if len(text) * 4 > MAX_TEXT_BYTES and len(text.encode()) > MAX_TEXT_BYTES:
         raise ExportError(
-            f"A text has {len(text):,} characters ({shown(text)}); expected at most "
+            f"A text has {len(text):,} characters ({quote(text)}); expected at most "
             f"{MAX_TEXT_BYTES:,} bytes, which readers of XML accept. Leave it out, or write TSV."
         )
     return _UNFIT.sub("\ufffd", text)

@@ -11,13 +11,13 @@ from collections.abc import Iterable, Iterator
 from itertools import zip_longest
 from pathlib import Path
 
-from indexer.bitext.formats.fields import bad
-from indexer.bitext.formats.languages import language_tag
+from indexer.bitext.formats.fields import read_error
 from indexer.bitext.formats.left_out import LeftOut
 from indexer.bitext.formats.lines import as_given, iter_lines, on_one_line
 from indexer.bitext.formats.saving import replacing
 from indexer.bitext.values import UNKNOWN_LANGUAGE, Pair
 from indexer.errors import ReadError
+from indexer.text.language.tags import language_tag
 
 __all__ = ["files_of", "is_side", "read", "write"]
 
@@ -99,7 +99,7 @@ def _pairs(source: Path, target: Path) -> Iterator[Pair]:
                 continue  # empty lines at the end of one
             longer, shorter = (source, target) if second is None else (target, source)
             number = (first or second or (0, ""))[0]
-            raise bad(
+            raise read_error(
                 f"{longer.name}, line {number}",
                 f"has no partner in {shorter.name}",
                 "files with as many lines",

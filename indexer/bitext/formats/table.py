@@ -14,20 +14,20 @@ from itertools import chain
 
 from indexer.bitext.formats.fields import (
     COLUMNS,
-    bad,
     flags_of,
     flags_to_text,
-    known,
     language_of,
     meta_of,
     meta_to_object,
+    none_if_nan,
     number_of,
-    shown,
+    quote,
+    read_error,
     state_of,
 )
-from indexer.bitext.formats.languages import language_tag
 from indexer.bitext.formats.left_out import LeftOut, parsed
 from indexer.bitext.values import Pair
+from indexer.text.language.tags import language_tag
 
 ALIASES = {
     "source": "src source_text source_sentence source_segment sentence1 text1",
@@ -56,8 +56,8 @@ def cells_of(pair: Pair) -> list[Cell]:
     return [
         pair.source,
         pair.target,
-        known(pair.score),
-        known(pair.cosine),
+        none_if_nan(pair.score),
+        none_if_nan(pair.cosine),
         pair.state,
         flags_to_text(pair.flags),
         pair.source_language,
@@ -98,9 +98,9 @@ def pairs_of(
         number, cells = row
         where = f"{name}, row {number}"
         if len(cells) <= max(header.places["source"], header.places["target"]):
-            raise bad(where, f"has {_counted(len(cells))}", "a source and a target", "Correct the row")
+            raise read_error(where, f"has {_counted(len(cells))}", "a source and a target", "Correct the row")
         if len(cells) > len(header.names) and header.is_row and any(cells[len(header.names) :]):
-            raise bad(
+            raise read_error(
                 where,
                 f"has {_counted(len(cells))}",
                 f"{len(header.names)} as in the header",
@@ -191,8 +191,8 @@ def _meta(text: str, where: str) -> tuple[tuple[str, str], ...]:
     try:
         return meta_of(json.loads(text), where)
     except (ValueError, RecursionError) as error:
-        raise bad(
-            where, f"has the meta {shown(text)}", "a JSON object", "Correct it, or leave it empty"
+        raise read_error(
+            where, f"has the meta {quote(text)}", "a JSON object", "Correct it, or leave it empty"
         ) from error
 
 

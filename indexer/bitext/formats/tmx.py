@@ -16,11 +16,11 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from indexer.bitext.formats import markup
-from indexer.bitext.formats.fields import bad, known, language_of, number_of, state_of
-from indexer.bitext.formats.languages import language_tag
+from indexer.bitext.formats.fields import language_of, none_if_nan, number_of, read_error, state_of
 from indexer.bitext.formats.left_out import LeftOut, parsed
 from indexer.bitext.formats.saving import replacing
 from indexer.bitext.values import Pair
+from indexer.text.language.tags import language_tag, primary_language
 
 if TYPE_CHECKING:
     from lxml.etree import _Element
@@ -128,7 +128,9 @@ def _languages(path: Path, sides: list["_Element"], usual: str) -> list[str]:
         language_of(text, markup.place(path, side)) for text, side in zip(stated, sides, strict=True)
     ]
     source = language_tag(usual) if usual.strip() not in ("", "*all*") else None
-    is_taken = source is not None and any(_bare(language) == _bare(source) for language in languages)
+    is_taken = source is not None and any(
+        primary_language(language) == primary_language(source) for language in languages
+    )
     if source is not None and not is_taken and "" in stated:
         languages[stated.index("")] = source
     return languages
@@ -139,18 +141,14 @@ def _first(languages: list[str], wanted: str) -> int:
     lowered = [language.lower() for language in languages]
     if wanted in lowered:
         return lowered.index(wanted)
-    bare = [_bare(language) for language in lowered]
-    return bare.index(_bare(wanted)) if _bare(wanted) in bare else 0
-
-
-def _bare(language: str) -> str:
-    return language.partition("-")[0]
+    bare = [primary_language(language) for language in lowered]
+    return bare.index(primary_language(wanted)) if primary_language(wanted) in bare else 0
 
 
 def _side(path: Path, side: "_Element") -> tuple[str, dict[str, str], Meta]:
     segment = next((child for child in side if markup.local(child) == "seg"), None)
     if segment is None:
-        raise bad(markup.place(path, side), "has no <seg>", "a sentence in each <tuv>", "Add it")
+        raise read_error(markup.place(path, side), "has no <seg>", "a sentence in each <tuv>", "Add it")
     own, meta = _ours(_said(side))
     return markup.restored(markup.flat_text(segment), own.get("x-exact")), own, meta
 
@@ -186,7 +184,7 @@ def _unit(pair: Pair, usual_language: str) -> "_Element":
     if pair.source_language != usual_language:
         unit.set("srclang", pair.source_language)
     for key, number in (("x-score", pair.score), ("x-cosine", pair.cosine)):
-        if known(number) is not None:
+        if none_if_nan(number) is not None:
             _property(unit, key, repr(number))
     _property(unit, "x-state", pair.state)
     for flag in pair.flags:

@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING
 from urllib.parse import quote, unquote
 
 from indexer.bitext.formats import markup
-from indexer.bitext.formats.fields import bad, known, language_of, number_of
+from indexer.bitext.formats.fields import language_of, none_if_nan, number_of, read_error
 from indexer.bitext.formats.left_out import LeftOut, parsed
 from indexer.bitext.formats.saving import replacing
 from indexer.bitext.values import Pair, State
@@ -84,7 +84,9 @@ def _segments(path: Path, unit: "_Element", languages: tuple[str, str]) -> Itera
         parts = {markup.local(child): child for child in reversed(segment)}
         source, target = parts.get("source"), parts.get("target")
         if source is None:
-            raise bad(markup.place(path, segment), "has no <source>", "a source in each <segment>", "Add it")
+            raise read_error(
+                markup.place(path, segment), "has no <source>", "a source in each <segment>", "Add it"
+            )
         if target is None:
             continue
         where = markup.place(path, segment)
@@ -128,7 +130,7 @@ def _check_version(path: Path, root: "_Element") -> None:
     version = root.get("version", "")
     if version not in VERSIONS and not version.startswith("2."):
         where = markup.place(path, root)
-        raise bad(where, f"is of version {version!r}", "1.2 or 2", "Export it as XLIFF 1.2, or as TMX")
+        raise read_error(where, f"is of version {version!r}", "1.2 or 2", "Export it as XLIFF 1.2, or as TMX")
 
 
 def _pair(path: Path, unit: "_Element", languages: tuple[str, str]) -> Pair | None:
@@ -136,7 +138,7 @@ def _pair(path: Path, unit: "_Element", languages: tuple[str, str]) -> Pair | No
     parts = {markup.local(child): child for child in reversed(unit)}  # the first of each stays
     source, target = parts.get("source"), parts.get("target")
     if source is None:
-        raise bad(where, "has no <source>", "a source in each <trans-unit>", "Add it")
+        raise read_error(where, "has no <source>", "a source in each <trans-unit>", "Add it")
     if target is None:
         return None
     contexts = [
@@ -208,7 +210,7 @@ def _unit(pair: Pair, number: int, languages: tuple[str, str]) -> "_Element":
     own += [
         (key, repr(value))
         for key, value in (("x-score", pair.score), ("x-cosine", pair.cosine))
-        if known(value) is not None
+        if none_if_nan(value) is not None
     ]
     own += [("x-flag", flag) for flag in pair.flags]
     own += [

@@ -12,7 +12,7 @@ from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import Any
 
-from indexer.bitext.formats.fields import COLUMNS, shown
+from indexer.bitext.formats.fields import COLUMNS, quote
 from indexer.bitext.formats.left_out import LeftOut
 from indexer.bitext.formats.lines import unreadable
 from indexer.bitext.formats.saving import replacing
@@ -80,7 +80,7 @@ def _cell(sheet: Any, value: Cell, number: int) -> Any:
     text = _UNFIT.sub(lambda found: f"_x{ord(found[0]):04X}_", value)
     if len(text.encode("utf-16-le")) > 2 * MAX_CELL:
         raise ExportError(
-            f"Pair {number} has a text of {len(value):,} characters ({shown(value)}); expected at most "
+            f"Pair {number} has a text of {len(value):,} characters ({quote(value)}); expected at most "
             f"{MAX_CELL:,}, which a cell of XLSX holds. Write TSV or TMX."
         )
     cell = WriteOnlyCell(sheet, text)

@@ -20,7 +20,7 @@ HNSW_M = 16
 HNSW_EF_CONSTRUCT = 100
 SMALL_SEGMENT_KB = 10_000
 """Segments below this are left to brute force by the engine."""
-MOST_SEGMENTS = 64
+MAX_SEGMENTS = 64
 """Above so many the engine merges them, which takes memory for all of them at once."""
 
 
@@ -41,7 +41,7 @@ def build(path: str, dimension: int, threads: int) -> None:
                 max_indexing_threads=threads,
             ),
             optimizers=EdgeOptimizersConfig(
-                indexing_threshold=SMALL_SEGMENT_KB, default_segment_number=MOST_SEGMENTS
+                indexing_threshold=SMALL_SEGMENT_KB, default_segment_number=MAX_SEGMENTS
             ),
         ),
     )

@@ -41,7 +41,7 @@ from indexer.store.lock import OwnerLock
 from indexer.store.naming import decode_name, encode_name
 from indexer.store.protocol import WRITE_BATCH
 from indexer.store.validation import check_dimension, check_id, check_points, check_query
-from indexer.types import Fusion, Point, ScoredPoint, SparseVector, Where
+from indexer.types import Filters, Fusion, Point, ScoredPoint, SparseVector
 
 _log = logging.getLogger(__name__)
 
@@ -176,7 +176,7 @@ class EdgeStore:
         limit: int = 10,
         prefetch: int = 100,
         fusion: Fusion = "rrf",
-        where: Where = Where(),  # noqa: B008 - frozen
+        where: Filters = Filters(),  # noqa: B008 - frozen
         with_dense: bool = False,
         lexical_prefetch: int | None = None,
     ) -> list[ScoredPoint]:

@@ -5,6 +5,7 @@ from collections.abc import Sequence
 from dataclasses import replace
 
 from indexer.text.language.detector import UNKNOWN
+from indexer.text.language.tags import are_closest
 from indexer.text.unicode_scripts import COMMON
 from indexer.types import LanguageGuess
 
@@ -13,17 +14,6 @@ _SHORT = 60  # letters: below this a guess may be overruled
 _MIN_SHARE = 0.1  # of the sure text of a script that a language needs to overrule others
 _NEIGHBOURS = 3
 _CONFIDENCE = 0.7  # of a guess taken from the context
-_KIN = (
-    "bs hr sl sr",
-    "id ms",
-    "da nb nn",
-    "cs sk",
-    "bg mk",
-    "es gl pt",
-    "be ru uk",
-    "hi mr ne",
-    "yue zh zh-Hant",
-)
 
 
 def refine(guesses: Sequence[LanguageGuess], texts: Sequence[str]) -> list[LanguageGuess]:
@@ -77,8 +67,5 @@ def _may_change(guess: LanguageGuess, text: str, weights: Counter[tuple[str, str
     own = weights[guess.script, guess.language]
     if total == 0 or own >= _MIN_SHARE * total:
         return False
-    is_kin = any(
-        guess.language in group.split() and (_dominant(weights, guess.script) or "") in group.split()
-        for group in _KIN
-    )
-    return guess.confidence < _SURE or len(text) < _SHORT // 2 or is_kin
+    is_close = are_closest(guess.language, _dominant(weights, guess.script) or "")
+    return guess.confidence < _SURE or len(text) < _SHORT // 2 or is_close

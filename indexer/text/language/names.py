@@ -14,6 +14,7 @@ import regex
 from indexer.errors import QueryError
 from indexer.text.folding import fold
 from indexer.text.language.detector import UNKNOWN
+from indexer.text.language.tags import primary_language
 
 _FILE = Path(__file__).parents[1] / "data" / "language_names.txt"
 _ALSO_CODES = {
@@ -31,6 +32,18 @@ _ALSO_NAMES = {
     "oriya": "or", "brazilian portuguese": "pt", "american english": "en", "british english": "en",
     "persian": "fa", "bangla": "bn", "bengali": "bn", "kirghiz": "ky", "uighur": "ug", "sinhalese": "si",
 }  # fmt: skip
+_SHOWN_NAMES = {
+    "bn": "Bengali", "ckb": "Sorani Kurdish", "dv": "Dhivehi", "fy": "Frisian", "mi": "Maori",
+    "ny": "Chichewa", "st": "Sesotho", "tl": "Tagalog", "zh-Hans": "Chinese (simplified)",
+    "zh-Hant": "Chinese (traditional)", UNKNOWN: "unknown language", "ben": "Bengali", "fry": "Frisian",
+    "cmn": "Mandarin Chinese", "tgl": "Tagalog", "ang": "Old English", "arq": "Algerian Arabic",
+    "arz": "Egyptian Arabic", "awa": "Awadhi", "ber": "Berber", "cbk": "Chavacano", "csb": "Kashubian",
+    "dtp": "Central Dusun", "hmn": "Hmong", "kzj": "Coastal Kadazan", "lfn": "Lingua Franca Nova",
+    "max": "North Moluccan Malay", "mhr": "Meadow Mari", "nds": "Low German", "nov": "Novial",
+    "orv": "Old East Slavic", "pam": "Kapampangan", "pms": "Piedmontese", "swg": "Swabian",
+    "tzl": "Talossan", "war": "Waray", "wuu": "Wu Chinese",
+}  # fmt: skip
+"""Names that read better than those of CLDR, and names of languages that the table does not have."""
 _ONE_LANGUAGE = {"no": ("nb", "nn", "no"), "sh": ("sr", "hr", "bs"), "fil": ("tl", "fil")}
 _TRADITIONAL = frozenset(["hant", "tw", "hk", "mo"])
 _SIMPLIFIED = frozenset(["hans", "cn", "sg", "my"])
@@ -61,9 +74,12 @@ def is_plain(word: str) -> bool:
 
 
 def language_name(code: str) -> str:
-    """The English name of a code; the code where there is none."""
-    primary = code.split("-", 1)[0]
-    return _codes().get(code) or _codes().get(_two_letters().get(primary, primary), code)
+    """The English name of a code; regional codes have that of their language, unknown ones stay."""
+    primary = primary_language(code)
+    for name in (code, primary):
+        if found := _SHOWN_NAMES.get(name) or _codes().get(name):
+            return found
+    return _codes().get(_two_letters().get(primary, primary), code)
 
 
 def _named(word: str, present: Collection[str]) -> tuple[str, ...]:
@@ -81,7 +97,7 @@ def _named(word: str, present: Collection[str]) -> tuple[str, ...]:
     if primary == _CHINESE:
         return _chinese(more, present)
     family = _ONE_LANGUAGE.get(primary, (primary,))
-    return tuple(one for one in present if one.split("-", 1)[0] in family) or family
+    return tuple(one for one in present if primary_language(one) in family) or family
 
 
 def _chinese(subtags: Sequence[str], present: Collection[str]) -> tuple[str, ...]:
@@ -89,7 +105,7 @@ def _chinese(subtags: Sequence[str], present: Collection[str]) -> tuple[str, ...
         return (_CHINESE_TRADITIONAL,)
     if _SIMPLIFIED.intersection(subtags):
         return (_CHINESE,)
-    return tuple(one for one in present if one.split("-", 1)[0] == _CHINESE) or (_CHINESE,)
+    return tuple(one for one in present if primary_language(one) == _CHINESE) or (_CHINESE,)
 
 
 def _unknown(word: str, present: Collection[str]) -> str:

@@ -12,7 +12,7 @@ import pytest
 from indexer.errors import StoreError
 from indexer.store import open_store
 from indexer.store.protocol import VectorStore
-from indexer.types import Point, SparseVector, Where
+from indexer.types import Filters, Point, SparseVector
 
 NAME = "test-3f2a"
 SHARED = "shared-3f2a"
@@ -165,20 +165,20 @@ def test_dbsf_puts_the_point_that_both_legs_prefer_first(shared: VectorStore, po
 @pytest.mark.parametrize(
     ("where", "matches"),
     [
-        (Where(languages=("th",)), lambda n: n % 3 == 2),
-        (Where(languages=("th", "de")), lambda n: n % 3 != 1),
-        (Where(file_types=("pdf",)), lambda n: n % 2 == 1),
-        (Where(folders=("/a/2", "/a/3")), lambda n: n % 4 >= 2),
-        (Where(folders=("/a",)), lambda n: True),
-        (Where(folders=("/b",)), lambda n: False),
-        (Where(documents=("document-1", "document-4")), lambda n: n // 10 in (1, 4)),
-        (Where(added_after=datetime.fromtimestamp(1_000_030, UTC)), lambda n: n >= 30),
-        (Where(added_before=datetime.fromtimestamp(1_000_030, UTC)), lambda n: n < 30),
-        (Where(languages=("en",), file_types=("txt",)), lambda n: n % 3 == 1 and n % 2 == 0),
+        (Filters(languages=("th",)), lambda n: n % 3 == 2),
+        (Filters(languages=("th", "de")), lambda n: n % 3 != 1),
+        (Filters(file_types=("pdf",)), lambda n: n % 2 == 1),
+        (Filters(folders=("/a/2", "/a/3")), lambda n: n % 4 >= 2),
+        (Filters(folders=("/a",)), lambda n: True),
+        (Filters(folders=("/b",)), lambda n: False),
+        (Filters(documents=("document-1", "document-4")), lambda n: n // 10 in (1, 4)),
+        (Filters(added_after=datetime.fromtimestamp(1_000_030, UTC)), lambda n: n >= 30),
+        (Filters(added_before=datetime.fromtimestamp(1_000_030, UTC)), lambda n: n < 30),
+        (Filters(languages=("en",), file_types=("txt",)), lambda n: n % 3 == 1 and n % 2 == 0),
     ],
 )
 def test_filters_hold_in_every_mode(
-    shared: VectorStore, points: list[Point], where: Where, matches: Callable[[int], bool]
+    shared: VectorStore, points: list[Point], where: Filters, matches: Callable[[int], bool]
 ) -> None:
     expected = {point.id for number, point in enumerate(points) if matches(number)}
     dense, lexical = points[0].dense, sparse(7)
@@ -189,7 +189,7 @@ def test_filters_hold_in_every_mode(
 
 def test_filters_apply_before_the_candidates_are_cut(shared: VectorStore, points: list[Point]) -> None:
     """A rare language is found although its points are far down in both legs."""
-    where = Where(documents=("document-5",))
+    where = Filters(documents=("document-5",))
     hits = shared.query(SHARED, dense=points[0].dense, sparse=sparse(7), limit=2, prefetch=2, where=where)
     assert hits
     assert {hit.id for hit in hits} <= {point.id for point in points[50:60]}

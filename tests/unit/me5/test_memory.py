@@ -4,7 +4,7 @@ import sys
 
 from me5.memory import give_back_memory
 
-SETTLED = "import os, me5.memory; me5.memory.settle_memory(); print(os.environ['THP_MEM_ALLOC_ENABLE'])"
+SETTLED = "import os, me5.memory; me5.memory.configure_allocator(); print(os.environ['THP_MEM_ALLOC_ENABLE'])"
 
 
 def test_settling_leaves_what_the_environment_says():

@@ -20,10 +20,10 @@ from indexer.types import (
     CollectionInfo,
     DocumentInfo,
     DocumentPage,
+    Filters,
     Hit,
     JobInfo,
     SearchResult,
-    Where,
 )
 
 NOW = datetime(2026, 11, 21, 9, 0, tzinfo=UTC)
@@ -154,7 +154,7 @@ class FakeLibrary:
     def context(self, chunk_id: str, before: int = 3, after: int = 3) -> list[ChunkInfo]:
         return [self.chunk(chunk_id)]
 
-    def search(self, query: str, *, collection: str, mode: str, top_k: int, where: Where) -> SearchResult:
+    def search(self, query: str, *, collection: str, mode: str, top_k: int, where: Filters) -> SearchResult:
         if collection not in self.names:
             raise CollectionError(f"Unknown collection '{collection}'. Known: {self.names}. Create it first.")
         words = set(query.lower().split())
@@ -166,7 +166,7 @@ class FakeLibrary:
                 continue
             if not words & set(p.chunk.text.lower().split()) and "everything" not in words:
                 continue
-            end = next((i + 1 for i, sign in enumerate(p.chunk.text) if sign in ".。"), len(p.chunk.text))
+            end = next((i + 1 for i, char in enumerate(p.chunk.text) if char in ".。"), len(p.chunk.text))
             hits.append(
                 Hit(p.id, p.document_id, p.document, p.title, "library", 1 / (rank + 1), 0.8, "strong" if not rank else "likely", p.chunk.language, p.file_type, p.chunk.page, None, 0, len(p.chunk.text), p.chunk.text, (0, end), 2 if not rank else 0)
             )  # fmt: skip

@@ -99,8 +99,8 @@ def test_a_registered_model_is_measured_by_its_name(
     [
         (Request((), ("a",)), "No model is chosen"),
         (Request(("builtin",), ()), "No task is chosen"),
-        (Request(("builtin",), ("--progress=/tmp/x",)), "does not begin with a dash"),
-        (Request(("",), ("a",)), "is no model"),
+        (Request(("builtin",), ("--progress=/tmp/x",)), "does not start with a dash"),
+        (Request(("",), ("a",)), "is not a model"),
         (Request(("builtin",), ("a",) * 21), "at most 20"),
     ],
 )

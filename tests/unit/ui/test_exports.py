@@ -8,13 +8,13 @@ from typing import Any
 
 import pytest
 
-from indexer.types import SearchResult, Where
+from indexer.types import Filters, SearchResult
 from ui import exports
 
 
 @pytest.fixture
 def result(fake_library: Any) -> SearchResult:
-    return fake_library.search("everything", collection="library", mode="hybrid", top_k=10, where=Where())
+    return fake_library.search("everything", collection="library", mode="hybrid", top_k=10, where=Filters())
 
 
 def test_rows_keep_every_question(result: SearchResult) -> None:

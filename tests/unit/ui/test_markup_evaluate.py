@@ -109,7 +109,7 @@ def test_bars_are_by_language_best_first_with_interval_and_published_mark() -> N
     assert html.index("German") < html.index("French")
     assert 'style="left:94.0%;width:6.0%"' in html, "the interval ends at 100"
     assert 'title="published 99.1"' in html and "public runs" in html
-    assert "only 40 sentences" in html
+    assert "Small sample (40 sentences per language)" in html
 
 
 def test_what_was_measured_with_is_told_once_or_of_each() -> None:
@@ -162,6 +162,7 @@ def test_exports_hold_every_value_and_the_published_one_beside_the_mean() -> Non
     [
         ("de", "German"), ("cmn", "Mandarin Chinese"), ("de-en", "German – English"), ("mean", "mean of the languages"),
         ("zh-Hant", "Chinese (traditional)"), ("xx", "xx"), ("pool/de", "pool/de"), ("und", "all"),
+        ("deu-eng", "German – English"), ("de-xx", "de-xx"), ("nds", "Low German"),
     ],
 )  # fmt: skip
 def test_codes_of_tasks_have_names(code: str, name: str) -> None:

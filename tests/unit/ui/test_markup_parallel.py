@@ -10,7 +10,7 @@ import pytest
 from indexer.bitext.reviews import Bitext, PairCounts, Precision, ReviewPair
 from indexer.bitext.values import Pair
 from ui import markup_parallel as markup
-from ui.bitexts import Standing
+from ui.bitexts import ThresholdSummary
 from ui.mining import Job, Request
 
 EVIL = '"><script>alert(1)</script>'
@@ -84,29 +84,31 @@ def test_a_quick_look_says_what_it_was_drawn_from() -> None:
 
 
 def test_the_line_the_cap_and_what_they_mean() -> None:
-    standing = Standing(1.45, 200, 400, 0.9, Precision(0.8, 0.7, 0.87, 40))
-    html = markup.scores(BITEXT, SCORES, standing)
+    summary = ThresholdSummary(1.45, 200, 400, 0.9, Precision(0.8, 0.7, 0.87, 40))
+    html = markup.scores(BITEXT, SCORES, summary)
     assert "--at:50" in html and 'class="cap"' in html and "threshold 1.450" in html
     assert "about 90 %" in html and "70 % to 87 %, from 40 reviewed" in html
     assert f"<dd>{(np.float32(1.8) < SCORES).sum()}<small>above 1.8" in html
 
 
 def test_without_decisions_and_scores() -> None:
-    assert "after 20 decisions" in markup.scores(BITEXT, SCORES, Standing(1.4, 1, 2, None, None))
+    assert "after 20 decisions" in markup.scores(BITEXT, SCORES, ThresholdSummary(1.4, 1, 2, None, None))
     assert "no scores" in markup.scores(BITEXT, SCORES[:0], None)
 
 
 def test_a_model_is_offered_to_score_pairs_that_were_brought() -> None:
-    bare, scored = (np.zeros(0, np.float32), None), (SCORES, Standing(1.4, 1, 2, None, None))
-    for (values, standing), words in ((bare, "Score these pairs"), (scored, "Score again")):
-        html = markup.scores(BITEXT, values, standing, EVIL)
+    bare, scored = (np.zeros(0, np.float32), None), (SCORES, ThresholdSummary(1.4, 1, 2, None, None))
+    for (values, summary), words in ((bare, "Score these pairs"), (scored, "Score again")):
+        html = markup.scores(BITEXT, values, summary, EVIL)
         assert "data-score" in html and words in html and "<script" not in html
-        assert "data-score" not in markup.scores(BITEXT, values, standing)
+        assert "data-score" not in markup.scores(BITEXT, values, summary)
 
 
 @pytest.mark.parametrize("count", [1, 2, 5_000])
 def test_any_number_of_scores_can_be_drawn(count: int) -> None:
-    html = markup.scores(BITEXT, np.full(count, 1.2, np.float32), Standing(1.2, count, count, None, None))
+    html = markup.scores(
+        BITEXT, np.full(count, 1.2, np.float32), ThresholdSummary(1.2, count, count, None, None)
+    )
     assert "<path" in html and "nan" not in html
 
 

@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from indexer.types import Chunk, ChunkInfo, SearchResult, Where
+from indexer.types import Chunk, ChunkInfo, Filters, SearchResult
 from ui import markup_search as markup
 from ui.questions import SampleQuestion
 
@@ -32,7 +32,7 @@ class Tags(HTMLParser):
 
 @pytest.fixture
 def result(fake_library: Any) -> SearchResult:
-    return fake_library.search("everything", collection="library", mode="hybrid", top_k=10, where=Where())
+    return fake_library.search("everything", collection="library", mode="hybrid", top_k=10, where=Filters())
 
 
 def test_cards_show_title_place_language_band_and_evidence(result: SearchResult) -> None:

@@ -10,13 +10,13 @@ from trainer.data.intake import Columns, Intake
 from trainer.data.pairs import Pair
 from trainer.runs.estimate import Estimate
 from trainer.runs.records import Evaluation, Run
+from ui.failure_advice import advice
 from ui.markup_recipe import card
 from ui.markup_runs import comparison, run_list
 from ui.markup_train import run_page
 from ui.markup_train_form import checked, estimate_line
 from ui.run_scores import before_after, language_label
 from ui.run_view import RunView, state_words
-from ui.trouble import advice
 
 BAD = '<script>alert("x")</script>'
 ARABIC = "تفتح المكتبة في الساعة التاسعة"

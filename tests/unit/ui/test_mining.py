@@ -94,12 +94,12 @@ def test_a_run_is_kept_as_files_and_its_pairs_move_into_the_catalog(
     job = bitexts.runs.start_files(*sides, WANTED)
     assert (job.state, job.request.name) == ("running", "hafen deutsch.txt and ميناء.txt")
     assert (job.folder / job.request.target).read_text("utf-8") == "صباح الخير.\n"
-    bitexts.settle()
+    bitexts.collect_finished()
     assert bitexts.all() == []
     finish(job)
-    bitexts.settle()
+    bitexts.collect_finished()
     bitexts.catalog.bitexts.decide(job.id, [0], "accepted")
-    bitexts.settle()  # again: decisions stay
+    bitexts.collect_finished()  # again: decisions stay
     [found] = bitexts.all()
     assert (found.kind, found.source_language, found.threshold) == ("mined", "de", 1.0)
     assert [pair.source for pair in pairs_of(bitexts.catalog, found, "accepted")] == ["Guten Morgen."]
@@ -233,7 +233,7 @@ def brought(bitexts: Bitexts, tmp_path: Path) -> Bitext:
 def test_brought_pairs_get_scores_and_keep_what_was_decided(
     bitexts: Bitexts, launched: list[Path], brought: Bitext
 ) -> None:
-    assert brought.threshold is None and bitexts.standing(brought) is None
+    assert brought.threshold is None and bitexts.summary(brought) is None
     job = bitexts.score(brought.id)
     assert (job.id, job.state, launched) == (brought.id, "running", [job.folder])
     with pytest.raises(MiningRefusedError, match="being scored already"):
@@ -243,7 +243,7 @@ def test_brought_pairs_get_scores_and_keep_what_was_decided(
     bitexts.catalog.bitexts.decide(brought.id, [2], "rejected")  # meanwhile
     bitexts.catalog.bitexts.edit_pair(brought.id, 0, "Guten Tag.", given[0].target)
     finish(job)
-    bitexts.settle()
+    bitexts.collect_finished()
     found = bitexts.get(brought.id)
     assert (found.threshold, found.details, found.name) == (1.0, {"cap": None}, brought.name)
     assert found.revision > brought.revision and bitexts.runs.get(job.id) is None
@@ -251,8 +251,8 @@ def test_brought_pairs_get_scores_and_keep_what_was_decided(
     assert [(pair.score, pair.flags) for pair in pairs] == [(pair.score, pair.flags) for pair in PAIRS]
     assert [pair.state for pair in pairs] == ["accepted", "open", "rejected"]
     assert [pair.source for pair in pairs] == ["Guten Tag.", *(pair.source for pair in PAIRS[1:])]
-    standing = bitexts.standing(found)
-    assert standing is not None and (standing.above, standing.scored) == (2, 3)
+    summary = bitexts.summary(found)
+    assert summary is not None and (summary.above, summary.scored) == (2, 3)
     assert bitexts.catalog.bitexts.undo(found.id) == [0]
 
 
@@ -351,12 +351,12 @@ def test_training_pairs_are_what_the_trainer_takes(
 
 
 def test_the_line(bitexts: Bitexts, reviewed: Bitext) -> None:
-    found = bitexts.standing(reviewed)
+    found = bitexts.summary(reviewed)
     assert found is not None and (found.above, found.scored, found.estimated) == (2, 3, None)
     bitexts.move_line("b", 0.9)  # a pair on the line is above
-    found = bitexts.standing(bitexts.get("b"))
+    found = bitexts.summary(bitexts.get("b"))
     assert found is not None and found.above == 3
-    with pytest.raises(MiningRefusedError, match="cannot be at"):
+    with pytest.raises(MiningRefusedError, match="threshold cannot be"):
         bitexts.move_line("b", float("nan"))
 
 

@@ -36,6 +36,7 @@ def test_a_line_is_a_number_with_point_or_comma() -> None:
 
 
 def test_a_language_is_a_code_or_nothing() -> None:
-    assert (to_code(" zh-Hant "), to_code(None)) == ("zh-Hant", "und")
-    with pytest.raises(UiError, match="Expected a code such as de"):
-        to_code("German please")
+    assert (to_code(" zh-Hant "), to_code(None), to_code("PT_br")) == ("zh-Hant", "und", "pt-BR")
+    for wrong in ("German please", "german", "x-own", "d"):
+        with pytest.raises(UiError, match="Expected a code such as de"):
+            to_code(wrong)

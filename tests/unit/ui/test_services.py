@@ -10,10 +10,10 @@ import pytest
 from indexer.errors import CollectionError, IndexerError, ReadError
 from indexer.ingest.report import KEPT
 from indexer.library.encoders import KnownModel
-from indexer.types import Where
+from indexer.types import Filters
 from me5.registry import MODELS
 from ui.access import NotOfferedError
-from ui.filters import Filters, to_filters
+from ui.filters import SearchFilters, to_filters
 from ui.questions import SAMPLES, read_queries, read_sample_questions
 from ui.services import Services
 
@@ -21,10 +21,10 @@ from ui.services import Services
 def test_filters_become_the_restriction_of_the_library() -> None:
     now = datetime(2026, 11, 21, tzinfo=UTC)
     filters = to_filters("dense", ["de"], None, ["/a"], "week", document_id="d1")
-    assert filters.where(now) == Where(
+    assert filters.where(now) == Filters(
         languages=("de",), folders=("/a",), documents=("d1",), added_after=now - timedelta(days=7)
     )
-    assert Filters().where() == Where()
+    assert SearchFilters().where() == Filters()
 
 
 def test_unknown_modes_are_refused_and_top_k_is_bounded() -> None:
@@ -181,7 +181,7 @@ def test_bad_question_files_are_explained(tmp_path: Path) -> None:
 def test_many_questions_are_asked_in_order(services: Services, tmp_path: Path) -> None:
     path = tmp_path / "q.txt"
     path.write_text("bees\neverything\n")
-    results = list(services.run_queries(path, "library", Filters()))
+    results = list(services.run_queries(path, "library", SearchFilters()))
     assert [(r.query, len(r.hits)) for r in results] == [("bees", 1), ("everything", 4)]
 
 

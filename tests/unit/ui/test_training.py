@@ -18,7 +18,7 @@ from trainer.runs import launch
 from trainer.runs.records import Run, read_run
 from ui.access import Access
 from ui.training import Training
-from ui.training_order import Order
+from ui.training_order import TrainingRequest
 from ui.training_plan import PURPOSES, Settings, preset
 
 BODY = estimates.Body(118_000_000, 12, 384, 1536, 12, 512)
@@ -53,10 +53,10 @@ def pairs(tmp_path: Path) -> Path:
     return path
 
 
-def order(training: Training, pairs: Path, base: str, **settings: Any) -> Order:
+def order(training: Training, pairs: Path, base: str, **settings: Any) -> TrainingRequest:
     draft = training.drafts.from_file(pairs)
     values = {"batch_size": 16, "steps": 5, "max_tokens": 32} | settings
-    return Order("search", draft, base, Settings(**values), "Harbour archive")
+    return TrainingRequest("search", draft, base, Settings(**values), "Harbour archive")
 
 
 def test_a_draft_survives_a_reload(training: Training, pairs: Path) -> None:
@@ -91,7 +91,7 @@ def test_only_a_new_language_brings_pieces(training: Training, pairs: Path, tiny
     for purpose, pieces in (("search", 0), ("translation", 0), ("language", 300 // 16)):
         settings = training.orders.preset(purpose, str(tiny_model_dir), draft)
         assert settings.new_pieces == pieces
-    grown = Order("language", draft, str(tiny_model_dir), replace(settings, batch_size=16))
+    grown = TrainingRequest("language", draft, str(tiny_model_dir), replace(settings, batch_size=16))
     plain = replace(grown, settings=replace(grown.settings, new_pieces=0))
     needed, less = training.orders.estimate(grown), training.orders.estimate(plain)
     assert needed.memory_bytes > less.memory_bytes and needed.disk_bytes > less.disk_bytes
@@ -104,7 +104,7 @@ def test_one_run_at_a_time(
 ) -> None:
     alive = Run("other", Path("/x"), "running", 3, 9)
     monkeypatch.setattr(training, "runs", lambda: [alive])
-    with pytest.raises(TrainingError, match=r"'other' is going on \(step 3 of 9\)"):
+    with pytest.raises(TrainingError, match=r"'other' is running \(step 3 of 9\)"):
         training.start(order(training, pairs, str(tiny_model_dir)))
 
 

@@ -61,11 +61,11 @@ def test_names_decide_between_copies_and_without_names_nothing_is_guessed() -> N
     text = document(1)
     ours = [TextDocument(f"part{n}.de.txt", text.sentences) for n in (1, 2, 3)]
     theirs = [translated(text, f"part{n}.fr.txt") for n in (3, 1, 2)]
-    by_name = pair_documents(ours, theirs, encode, PairingSettings(least_score=-1))
+    by_name = pair_documents(ours, theirs, encode, PairingSettings(min_score=-1))
     assert places(by_name) == [(0, 1), (1, 2), (2, 0)]
     assert all(pair.same_name for pair in by_name.pairs)
     unnamed = [TextDocument(f"{n} page.txt", one.sentences) for n, one in enumerate(theirs)]
-    assert places(pair_documents(ours, unnamed, encode, PairingSettings(least_score=-1))) == []
+    assert places(pair_documents(ours, unnamed, encode, PairingSettings(min_score=-1))) == []
 
 
 def test_a_name_does_not_outweigh_what_the_documents_say() -> None:

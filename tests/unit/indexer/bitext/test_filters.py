@@ -3,8 +3,9 @@
 from dataclasses import replace
 from pathlib import Path
 
-from indexer.bitext.filters import duplicate_key, filter_side, is_foreign, is_kin, side_language
+from indexer.bitext.filters import duplicate_key, filter_side, is_foreign, side_language
 from indexer.bitext.values import MiningSettings, Sentence
+from indexer.text.language.tags import are_confusable
 
 GERMAN = [
     "Der Hafen wurde vor über hundert Jahren gebaut.",
@@ -50,8 +51,8 @@ def test_short_and_doubtful_sentences_stay() -> None:
 
 
 def test_relatives_are_not_foreign() -> None:
-    assert is_kin("hr", "sr") and is_kin("zh", "zh-Hant") and is_kin("nb", "da")
-    assert not is_kin("de", "en")
+    assert are_confusable("hr", "sr") and are_confusable("zh", "zh-Hant") and are_confusable("nb", "da")
+    assert not are_confusable("de", "en")
 
 
 def test_the_language_of_a_side_is_given_or_that_of_the_most() -> None:

@@ -84,7 +84,7 @@ def test_every_retrieval_and_margin_finds_them(encoder: Any, retrieval: Any, mar
     result = mine(source, target, encoder, replace(SETTINGS, retrieval=retrieval, margin=margin))
     assert sum(map(is_right, result.pairs)) >= 50
     assert len({pair.source for pair in result.pairs}) == len(result.pairs)
-    assert result.estimate is not None and len(result.estimate.chances) == len(result.scores)
+    assert result.estimate is not None and len(result.estimate.probabilities) == len(result.scores)
 
 
 def test_ten_times_as_many_on_one_side(encoder: Any) -> None:

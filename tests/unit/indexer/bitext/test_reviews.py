@@ -72,8 +72,8 @@ def test_sorting_filtering_and_paging(catalog: Catalog) -> None:
     assert sorted(numbers(catalog, sort="random")) == [0, 1, 2, 3]
     assert numbers(catalog, PairFilter(flag="suspicious")) == [1]
     assert numbers(catalog, PairFilter(flag="spic")) == []
-    assert numbers(catalog, PairFilter(least=1.0)) == [0, 1]
-    assert numbers(catalog, PairFilter(most=1.0)) == [2]
+    assert numbers(catalog, PairFilter(min_score=1.0)) == [0, 1]
+    assert numbers(catalog, PairFilter(max_score=1.0)) == [2]
     assert numbers(catalog, PairFilter(words="HUND")) == [2]
     assert numbers(catalog, PairFilter(words="100 %")) == [3]
     assert [one.number for one in catalog.bitexts.pairs("b1", offset=1, limit=2)] == [1, 2]
@@ -93,7 +93,7 @@ def test_decisions_are_kept_and_taken_back_one_by_one(catalog: Catalog) -> None:
 
 def test_many_are_decided_and_taken_back_at_once(catalog: Catalog) -> None:
     catalog.bitexts.decide("b1", [1], "rejected")
-    assert catalog.bitexts.decide_all("b1", PairFilter(state="open", least=1.0), "accepted") == 1
+    assert catalog.bitexts.decide_all("b1", PairFilter(state="open", min_score=1.0), "accepted") == 1
     assert states(catalog) == ["accepted", "rejected", "open", "open"]
     assert catalog.bitexts.undo("b1") == [0]
     assert states(catalog)[1] == "rejected"

@@ -109,7 +109,7 @@ def test_without_any_translation_little_is_expected() -> None:
 def test_chances_and_precision_never_fall_with_the_score() -> None:
     scores, _, chance = mixture(0.3, 0.2)
     found = estimate_threshold(scores, chance)
-    assert (np.diff(found.scores) <= 0).all() and (np.diff(found.chances) <= 1e-6).all()
+    assert (np.diff(found.scores) <= 0).all() and (np.diff(found.probabilities) <= 1e-6).all()
     precisions = [found.precision_at(value) for value in (1.0, 1.1, 1.2, 1.3)]
     assert precisions == sorted(precisions)
     assert np.isnan(found.precision_at(99))

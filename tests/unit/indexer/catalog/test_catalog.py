@@ -1,7 +1,7 @@
 """The catalog: what goes in comes out, counts add up, schema and migrations agree."""
 
 import uuid
-from dataclasses import replace
+from dataclasses import FrozenInstanceError, fields, replace
 from datetime import UTC, datetime
 from pathlib import Path
 
@@ -13,7 +13,7 @@ from indexer.catalog.database import HEAD, slices
 from indexer.catalog.documents import ancestor_folders, folder_of
 from indexer.catalog.tables import Base
 from indexer.errors import CatalogError, CollectionError
-from indexer.types import Chunk, Where
+from indexer.types import Chunk, Filters
 
 
 @pytest.fixture
@@ -199,13 +199,13 @@ def test_facets_count_under_the_other_filters(catalog: Catalog, collection: Coll
         "file_type": {"txt": 6},
         "folder": {"x": 3, "x/y": 2, "x_y": 1},
     }
-    by_language = catalog.facets.counts(collection.id, Where(languages=("fr",)))
+    by_language = catalog.facets.counts(collection.id, Filters(languages=("fr",)))
     assert by_language["language"] == {"de": 4, "fr": 2}
     assert by_language["folder"] == {"x/y": 2}
-    assert catalog.facets.counts(collection.id, Where(folders=("x",)))["language"] == {"de": 3, "fr": 2}
-    late = Where(added_after=datetime.fromtimestamp(150, UTC))
+    assert catalog.facets.counts(collection.id, Filters(folders=("x",)))["language"] == {"de": 3, "fr": 2}
+    late = Filters(added_after=datetime.fromtimestamp(150, UTC))
     assert catalog.facets.counts(collection.id, late)["folder"] == {"x/y": 2}
-    early = Where(added_before=datetime.fromtimestamp(200, UTC))  # exclusive, as in the vector store
+    early = Filters(added_before=datetime.fromtimestamp(200, UTC))  # exclusive, as in the vector store
     assert catalog.facets.counts(collection.id, early)["folder"] == {"x": 3, "x_y": 1}
 
 
@@ -380,3 +380,11 @@ def test_jobs_of_a_catalog_from_before_lanes_get_theirs(tmp_path: Path) -> None:
     lanes = {job.kind: opened.jobs.find(job.id).lane for job in opened.jobs.infos()}  # type: ignore[union-attr]
     opened.close()
     assert lanes == {"add": "long", "remove": "quick"}
+
+
+def test_all_queries_share_one_database_and_stay_as_they_are(catalog: Catalog) -> None:
+    groups = {field.name: getattr(catalog, field.name) for field in fields(catalog)}
+    database = groups.pop("database")
+    assert all(group.database is database for group in groups.values())
+    with pytest.raises(FrozenInstanceError):
+        catalog.jobs = groups["jobs"]  # type: ignore[misc]

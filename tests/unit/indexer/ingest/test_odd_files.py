@@ -15,7 +15,8 @@ from indexer.ingest import add as adding
 from indexer.ingest.report import AddReport
 from indexer.ingest.scan import open_regular, scan
 from indexer.library import blobs
-from indexer.library.library import CancelToken, Library
+from indexer.library.library import Library
+from indexer.progress import CancelToken
 
 pytestmark = pytest.mark.skipif(sys.platform == "win32", reason="pipes and links of POSIX")
 

@@ -12,7 +12,8 @@ from indexer.errors import Cancelled, StoreError
 from indexer.ingest import pipeline
 from indexer.ingest import read as reading
 from indexer.ingest.report import summary
-from indexer.library.library import CancelToken, Library
+from indexer.library.library import Library
+from indexer.progress import CancelToken
 from indexer.types import DocumentInfo
 
 OpenLibrary = Callable[..., Library]

@@ -12,7 +12,8 @@ import pytest
 from indexer.errors import Cancelled, ReadError
 from indexer.library import leftovers
 from indexer.library.doctor import Finding
-from indexer.library.library import CancelToken, Library
+from indexer.library.library import Library
+from indexer.progress import CancelToken
 from me5 import atomic
 
 OpenLibrary = Callable[..., Library]

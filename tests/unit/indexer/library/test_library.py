@@ -10,7 +10,7 @@ import pytest
 from indexer.errors import CatalogError, CollectionError, QueryError, ReadError, StoreLockedError
 from indexer.ingest.report import AddReport, summary
 from indexer.library.library import Library
-from indexer.types import Where
+from indexer.types import Filters
 
 OpenLibrary = Callable[..., Library]
 
@@ -59,7 +59,7 @@ def test_languages_of_a_filter_are_codes_or_names(
     monkeypatch.setattr("indexer.search.search.search", lambda *_, where, **__: where.languages)
 
     def asked(*languages: str) -> Any:
-        return library.search("library", where=Where(languages=languages))
+        return library.search("library", where=Filters(languages=languages))
 
     assert asked("de") == asked("DE") == asked("de-AT") == asked("deutsch") == ("de",)
     assert asked("German", "en-GB") == ("de", "en")

@@ -11,7 +11,8 @@ from indexer.catalog import CollectionRecord
 from indexer.errors import Cancelled, CollectionError, JobError, StoreError
 from indexer.library.encoders import Encoders
 from indexer.library.jobs import owner_name
-from indexer.library.library import CancelToken, Library
+from indexer.library.library import Library
+from indexer.progress import CancelToken
 from me5.errors import UnknownModelError
 
 OpenLibrary = Callable[..., Library]

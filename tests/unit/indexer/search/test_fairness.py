@@ -15,7 +15,7 @@ from indexer.search.evidence import Evidence
 from indexer.search.fairness import AS_THEY_ARE, TOLERANCE, WEIGHT, FairScores, fair_scores
 from indexer.search.ranking import SENTENCE_WEIGHT, Found, Options, Query, best_passages, likeness
 from indexer.store import open_store
-from indexer.types import Chunk, ChunkInfo, Origin, Point, SparseVector, Where
+from indexer.types import Chunk, ChunkInfo, Filters, Origin, Point, SparseVector
 from me5.language_means import LanguageMeans
 
 DIMENSION = 64
@@ -86,10 +86,10 @@ class Shelf:
     def origins(self, ids: Sequence[str]) -> dict[str, Origin]:
         return {one.id: Origin(one.document_id, one.chunk.language) for one in self.by_id(ids)}
 
-    def document_ids(self, collection_id: str, where: Where, *, at_most: int) -> list[str]:
+    def document_ids(self, collection_id: str, where: Filters, *, at_most: int) -> list[str]:
         return [info.document_id for info in self.infos.values()][:at_most]
 
-    def found(self, means: LanguageMeans | None, where: Where = Where()) -> list[str]:  # noqa: B008
+    def found(self, means: LanguageMeans | None, where: Filters = Filters()) -> list[str]:  # noqa: B008
         corpus = Corpus(self, self.store, encoder_of(means), self.collection)  # type: ignore[arg-type]
         fair = corpus.fair_scores(self.question)
         query = Query("?", self.question, SparseVector((), ()), (), (), fair)

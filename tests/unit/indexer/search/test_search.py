@@ -24,7 +24,7 @@ from indexer.search.search import search, warm
 from indexer.search.terms import query_terms
 from indexer.store import open_store
 from indexer.text.folding import first_fold
-from indexer.types import Chunk, ChunkInfo, Origin, Point, SearchResult, Where
+from indexer.types import Chunk, ChunkInfo, Filters, Origin, Point, SearchResult
 from me5.prefixes import Role
 
 CONCEPTS = (
@@ -103,7 +103,7 @@ class MemoryCatalog:
         known = [self.infos[one] for one in ids if one in self.infos]
         return {info.id: Origin(info.document_id, info.chunk.language) for info in known}
 
-    def _document_ids(self, collection_id: str, where: Where, *, at_most: int) -> list[str]:
+    def _document_ids(self, collection_id: str, where: Filters, *, at_most: int) -> list[str]:
         found = {
             info.document_id: None
             for info in self.infos.values()
@@ -190,7 +190,7 @@ def ranked(result: SearchResult) -> list[str]:
 
 @pytest.mark.parametrize("mode", ["hybrid", "dense"])
 def test_the_answer_is_found_in_another_language(world: World, mode: str) -> None:
-    result = world.ask("Welcher Vulkan liegt unter dem Stern?", mode=mode, where=Where(languages=("zh",)))
+    result = world.ask("Welcher Vulkan liegt unter dem Stern?", mode=mode, where=Filters(languages=("zh",)))
     assert result.language == "de"
     assert result.hits[0].document == "volcano/star.txt"
     assert result.hits[0].confidence in ("likely", "strong")
@@ -235,7 +235,7 @@ def test_further_passages_of_a_document_are_counted(world: World) -> None:
 @pytest.mark.parametrize("mode", ["hybrid", "dense"])
 def test_inside_a_document_every_passage_stands_for_itself(world: World, mode: str) -> None:
     outside = world.ask("water boil", mode=mode).hits[0]
-    result = world.ask("water boil", mode=mode, where=Where(documents=(outside.document_id,)))
+    result = world.ask("water boil", mode=mode, where=Filters(documents=(outside.document_id,)))
     inside = (*result.hits, *result.weak_hits)
     assert len(inside) == len({hit.chunk_id for hit in inside}) == 1 + outside.more_in_document
     assert outside.chunk_id in {hit.chunk_id for hit in inside}
@@ -246,13 +246,13 @@ def test_inside_a_document_every_passage_stands_for_itself(world: World, mode: s
 @pytest.mark.parametrize(
     "where",
     [
-        Where(languages=("es",)),
-        Where(languages=("es", "zh"), file_types=("md",)),
-        Where(folders=("bee",)),
-        Where(documents=("water/bread.txt", "train/star.txt")),
+        Filters(languages=("es",)),
+        Filters(languages=("es", "zh"), file_types=("md",)),
+        Filters(folders=("bee",)),
+        Filters(documents=("water/bread.txt", "train/star.txt")),
     ],
 )
-def test_filters_are_exact(world: World, mode: str, where: Where) -> None:
+def test_filters_are_exact(world: World, mode: str, where: Filters) -> None:
     result = world.ask("nadie olvida el agua en primavera 春天", mode=mode, where=where, top_k=100)
     hits = (*result.hits, *result.weak_hits)
     assert hits
@@ -273,7 +273,7 @@ def test_evidence_lies_inside_the_text(world: World, mode: str) -> None:
 
 
 def test_evidence_is_the_sentence_that_answers(world: World) -> None:
-    result = world.ask("蜜蜂和木", mode="dense", where=Where(languages=("de",)), top_k=1)
+    result = world.ask("蜜蜂和木", mode="dense", where=Filters(languages=("de",)), top_k=1)
     (hit,) = result.hits
     assert hit.evidence is not None
     assert CONCEPTS[5][1] in hit.text.casefold()
@@ -283,7 +283,7 @@ def test_evidence_is_the_sentence_that_answers(world: World) -> None:
 def test_shared_function_words_do_not_outrank_meaning(world: World) -> None:
     # "en primavera" stands in every Spanish passage; what is asked for stands there in other words.
     query = "Erzähl mir von der Biene und dem Vulkan en primavera"
-    where = Where(languages=("es",))
+    where = Filters(languages=("es",))
     lexical, hybrid, dense = (
         world.ask(query, mode=mode, where=where) for mode in ("lexical", "hybrid", "dense")
     )

@@ -3,15 +3,15 @@
 from datetime import UTC, datetime
 
 from indexer.store.filters import AnyOf, Between, to_conditions
-from indexer.types import Where
+from indexer.types import Filters
 
 
 def test_no_restriction_is_no_condition() -> None:
-    assert to_conditions(Where()) == ()
+    assert to_conditions(Filters()) == ()
 
 
 def test_each_field_becomes_one_condition() -> None:
-    where = Where(
+    where = Filters(
         languages=("de", "en"),
         file_types=("pdf",),
         folders=("/a",),
@@ -29,4 +29,4 @@ def test_each_field_becomes_one_condition() -> None:
 
 def test_a_time_of_zero_is_a_bound_too() -> None:
     epoch = datetime.fromtimestamp(0, UTC)
-    assert to_conditions(Where(added_before=epoch)) == (Between("added_at", None, 0.0),)
+    assert to_conditions(Filters(added_before=epoch)) == (Between("added_at", None, 0.0),)

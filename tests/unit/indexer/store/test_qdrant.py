@@ -6,7 +6,7 @@ import pytest
 
 from indexer.store import qdrant
 from indexer.store.settings import ServerSettings
-from indexer.types import Where
+from indexer.types import Filters
 
 
 class Recorder:
@@ -47,4 +47,4 @@ def test_settings_reach_the_server(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 def test_no_restriction_is_no_filter() -> None:
-    assert qdrant.to_filter(Where()) is None
+    assert qdrant.to_filter(Filters()) is None

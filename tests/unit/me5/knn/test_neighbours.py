@@ -114,7 +114,7 @@ def test_sizes_threads_and_screens_change_no_bit(monkeypatch: pytest.MonkeyPatch
         ):
             plan = Plan(strip_rows, tile_columns, threads, in_memory)
             monkeypatch.setattr(neighbours, "plan_for", lambda *_, plan=plan: plan)
-            monkeypatch.setattr(sweep, "_MOST_WAITING", waiting)
+            monkeypatch.setattr(sweep, "_MAX_WAITING", waiting)
             assert_same(both_ways(x_ND, y_MD, screening=screening), expected)
 
 

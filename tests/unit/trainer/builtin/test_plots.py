@@ -74,7 +74,7 @@ def test_the_command_draws_files(tmp_path, capsys):
         ('{"step": 1}', ["curve"], "no line with 'loss'"),
         ('{"loss": 1}', ["curve"], "has no step"),
         ("{", ["curve"], "cannot be read"),
-        ('{"tatoeba": 1}', ["languages"], "no report with Tatoeba"),
+        ('{"tatoeba": 1}', ["languages"], "not a report with Tatoeba"),
     ],
 )
 def test_other_files_are_refused(tmp_path, capsys, content, arguments, message):

@@ -98,7 +98,7 @@ def test_layers_and_dropout_are_stages_of_a_run_that_resumes(trained, caplog):
     (out / "model" / "model.safetensors").unlink()
     caplog.clear()
     assert app.main([*arguments, *changed, "--resume"]) == 0
-    assert "layered: going on from step 12" in caplog.text
+    assert "layered: resuming from step 12" in caplog.text
     assert (out / "model" / "model.safetensors").read_bytes() == weights
     assert (out / "pieces-dropout.npz").is_file()
 

@@ -10,7 +10,7 @@ from transformers import BertConfig, BertModel
 
 from trainer.losses.gradcache import RandomState
 from trainer.models.dropout import ATTENTION, FastDropout, kept_values
-from trainer.models.layers import speed_up
+from trainer.models.layers import use_cpu_kernels
 
 TEXTS, TOKENS = 3, 5
 
@@ -65,14 +65,14 @@ def test_all_or_nothing_is_pytorchs(share: float) -> None:
 
 def test_nothing_is_dropped_when_the_model_is_used(plain: BertModel) -> None:
     fast = copy.deepcopy(plain)
-    speed_up(fast)
+    use_cpu_kernels(fast)
     assert_close(read(fast.eval()), read(plain.eval()))
 
 
 def test_with_next_to_no_dropout_values_and_gradients_are_those_of_pytorch(plain: BertModel) -> None:
     """Seeds with which none of some 2,000 values falls to a share of 1/65,536."""
     fast = copy.deepcopy(plain)
-    speed_up(fast)
+    use_cpu_kernels(fast)
     assert fast.config._attn_implementation == ATTENTION
     torch.manual_seed(1)
     share_of(plain, 0.0), share_of(fast, 1e-6)
@@ -91,7 +91,7 @@ def test_the_mean_over_many_draws_is_the_attention_without_dropout(plain: BertMo
     mask = torch.ones(TEXTS, 1, 1, TOKENS, dtype=torch.bool)
     mask[1, ..., 3:] = False
     expected = attention.eval()(hidden, attention_mask=mask)[0]
-    speed_up(plain)
+    use_cpu_kernels(plain)
     attention.train().dropout.p = 0.3
     torch.manual_seed(2)
     draws = torch.stack([attention(hidden, attention_mask=mask)[0] for _ in range(800)]).detach()
@@ -100,7 +100,7 @@ def test_the_mean_over_many_draws_is_the_attention_without_dropout(plain: BertMo
 
 
 def test_a_replayed_state_drops_the_same(plain: BertModel) -> None:
-    speed_up(plain)
+    use_cpu_kernels(plain)
     share_of(plain, 0.2)
     state = RandomState.now()
     first = read(plain)
@@ -112,7 +112,7 @@ def test_a_replayed_state_drops_the_same(plain: BertModel) -> None:
 
 def test_under_autocast_and_in_float64_pytorch_drops(plain: BertModel) -> None:
     fast = copy.deepcopy(plain)
-    speed_up(fast)
+    use_cpu_kernels(fast)
     for body in (plain, fast):
         share_of(body, 0.2)
     for context, kind in ((True, torch.float32), (False, torch.float64)):
@@ -125,6 +125,6 @@ def test_under_autocast_and_in_float64_pytorch_drops(plain: BertModel) -> None:
 
 
 def test_the_saved_model_knows_nothing_of_it(plain: BertModel, tmp_path) -> None:
-    speed_up(plain)
+    use_cpu_kernels(plain)
     plain.save_pretrained(tmp_path)
     assert ATTENTION not in (tmp_path / "config.json").read_text(encoding="utf-8")

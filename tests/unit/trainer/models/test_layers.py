@@ -8,7 +8,7 @@ import torch
 from torch import nn
 from torch.testing import assert_close
 
-from trainer.models.layers import FastLinear, RowEmbedding, speed_up
+from trainer.models.layers import FastLinear, RowEmbedding, use_cpu_kernels
 
 
 class Body(nn.Module):
@@ -44,7 +44,7 @@ def gradients(body: nn.Module, *, autocast: bool = False) -> tuple[torch.Tensor,
 def make_pair() -> tuple[nn.Module, nn.Module]:
     plain = Body()
     fast = copy.deepcopy(plain)
-    speed_up(fast)
+    use_cpu_kernels(fast)
     return plain, fast
 
 

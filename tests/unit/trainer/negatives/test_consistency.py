@@ -129,16 +129,16 @@ def test_a_stopped_run_goes_on_and_gives_the_same_file(
     monkeypatch.setattr(consistency, "BLOCK_ROWS", 16)
     whole = keep(data, static_model_dir, tmp_path / "whole")
     judged: list[int] = []
-    keeps = passage_pool.Judge.keeps
+    real = passage_pool.ConsistencyFilter.keep
 
-    def counted(judge: Any, pairs: list[Any]) -> Any:
+    def counted(consistency: Any, pairs: list[Any]) -> Any:
         if len(judged) == 3:
             judged.append(0)
             raise TrainingError("the power went")
         judged.append(len(pairs))
-        return keeps(judge, pairs)
+        return real(consistency, pairs)
 
-    monkeypatch.setattr(passage_pool.Judge, "keeps", counted)
+    monkeypatch.setattr(passage_pool.ConsistencyFilter, "keep", counted)
     with pytest.raises(TrainingError, match="the power went"):
         keep(data, static_model_dir, tmp_path / "kept")
     partial = tmp_path / "kept" / "mine.partial"

@@ -40,7 +40,7 @@ def begin(config: Config) -> RunFolder:
     """A run with a checkpoint."""
     run = RunFolder(config, resume=False)
     with run.running():
-        run.stands_at(2, 5)
+        run.record_step(2, 5)
         (run.path / "checkpoints" / "step-000000002").mkdir(parents=True)
     return run
 
@@ -49,7 +49,7 @@ def test_recipe_and_state_are_written(config: Config) -> None:
     run = RunFolder(config, resume=False)
     with run.running():
         assert state(run.path)["state"] == "running" and state(run.path)["steps"] == 0
-        run.stands_at(2, 5)
+        run.record_step(2, 5)
         running = state(run.path)
     assert (running["state"], running["step"], running["steps"]) == ("running", 2, 5)
     assert running["started_at"] <= running["updated_at"] <= state(run.path)["updated_at"]
@@ -67,7 +67,7 @@ def test_a_failure_is_told_in_the_state(config: Config) -> None:
 def test_other_processes_write_nothing(config: Config) -> None:
     run = RunFolder(config, resume=False, is_first=False)
     with run.running():
-        run.stands_at(1, 5)
+        run.record_step(1, 5)
         JsonLines(run.path / "metrics.jsonl", step=0, is_first=False).write({"step": 1})
     assert not run.path.exists()
 

@@ -126,7 +126,7 @@ def test_known_causes_are_named():
 
 def test_where_nothing_is_published_the_verdict_says_what_is_missing():
     assert compare_with_published("small", "own", {"de": 1.0}, "nDCG@10").reason.endswith("for this task")
-    assert "nobody" in compare_with_published("builtin", "tatoeba-v1", {"deu": 1.0}, "F1").reason
+    assert "no published score" in compare_with_published("builtin", "tatoeba-v1", {"deu": 1.0}, "F1").reason
     partly = compare_with_published("mdpr", "miracl", {"de": 1.0}, "nDCG@10")
     assert partly.published is None and "1 of 16 languages" in partly.reason
     accuracy = compare_with_published("small", "tatoeba-v1", {"deu": 1.0}, "accuracy")

@@ -60,7 +60,7 @@ def test_the_split_is_test_then_dev_then_the_only_one(write, beir):
 @pytest.mark.parametrize(
     ("name", "text", "message"),
     [
-        ("nq/corpus.jsonl", '{"_id": "d1", "text": "a"}\n{"_id": "d1", "text": "b"}\n', "stands twice"),
+        ("nq/corpus.jsonl", '{"_id": "d1", "text": "a"}\n{"_id": "d1", "text": "b"}\n', "duplicate _id"),
         ("nq/corpus.jsonl", '{"_id": "d1"}\n', "line 1: has no 'text'"),
         ("nq/queries.jsonl", '{"_id": "d1", \n', "line 1: not JSON"),
         ("nq/queries.jsonl", "[1]\n", "line 1: expected a JSON object"),

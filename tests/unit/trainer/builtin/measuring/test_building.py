@@ -158,7 +158,7 @@ def test_a_damaged_similarity_row_is_named(config, tmp_path):
         (tmp_path / source.file).parent.mkdir(exist_ok=True)
         (tmp_path / source.file).write_bytes((type(tmp_path)(config.data) / source.file).read_bytes())
     write(tmp_path / "similarity" / "sts-other.tsv.xz", ["de\tnur\tdrei"])
-    with pytest.raises(DataError, match=r"sts-other\.tsv\.xz:1 is no pair"):
+    with pytest.raises(DataError, match=r"sts-other\.tsv\.xz:1 is not a pair"):
         build_sets(dataclasses.replace(config, data=str(tmp_path)))
 
 

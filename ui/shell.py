@@ -1,4 +1,4 @@
-"""What the tabs share: the components around them, scripts, and how news from the library arrive."""
+"""What the tabs share: components around them, scripts, and how the page learns of changes."""
 
 import hashlib
 from dataclasses import dataclass
@@ -16,24 +16,24 @@ TO_DOWNLOAD = "() => setTimeout(() => document.querySelector('#download')?.click
 
 
 @dataclass(frozen=True)
-class Frame:
+class Shell:
     """Components around the tabs.
 
-    ``news`` is a fingerprint of everything the page shows; whoever changes the library lets :func:`look`
-    write it, and a change of it redraws what depends on it.
+    ``revision`` is a fingerprint of everything the page shows; whoever changes the library has it written by
+    :func:`refresh`, and a change of it redraws what depends on it.
     """
 
     collection: gr.Dropdown
     counts: gr.HTML
     jobs: gr.HTML
     timer: gr.Timer
-    news: gr.State
+    revision: gr.State
     download: gr.DownloadButton
 
     @property
-    def look_outputs(self) -> list[gr.components.Component]:
-        """The components that :func:`look` writes, in its order."""
-        return [self.jobs, self.timer, self.news]
+    def refresh_outputs(self) -> list[gr.components.Component]:
+        """The components that :func:`refresh` writes, in its order."""
+        return [self.jobs, self.timer, self.revision]
 
 
 def script(name: str) -> str:
@@ -41,7 +41,7 @@ def script(name: str) -> str:
     return (STATIC / name).read_text(encoding="utf-8")
 
 
-def look(services: Services, collection: str) -> tuple[str, gr.Timer, str]:
+def refresh(services: Services, collection: str) -> tuple[str, gr.Timer, str]:
     """The job lines, a timer that runs while jobs do, and the fingerprint of the library."""
     running = services.running_jobs()
     finished = services.latest_finished()
