@@ -101,7 +101,7 @@ def find_codec(path: Path) -> str:
 def open_for_page(args: argparse.Namespace) -> "Iterator[Library]":
     """The library, which also answers the terminal while the page runs."""
     from indexer.cli.running import listening
-    from ui.jobs import follow_runs
+    from ui.services.jobs import follow_runs
 
     stores = (args.qdrant_url, args.database_url)
     with cli.open_library(args, resume_jobs=True) as library, listening(library, stores):

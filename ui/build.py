@@ -6,10 +6,10 @@ import gradio as gr
 
 from ui import api, markup_library, markup_search
 from ui.guard import guarded
-from ui.services import DEFAULT_COLLECTION, Services
+from ui.services.library import DEFAULT_COLLECTION, Services
+from ui.services.training import Training
 from ui.shell import Shell, refresh, script
 from ui.tabs import evaluate, library, parallel, search, train
-from ui.training import Training
 
 POLL_SECONDS = 1.0
 CONCURRENT = 8

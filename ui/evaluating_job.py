@@ -14,8 +14,8 @@ import psutil
 
 from indexer.errors import Cancelled
 from trainer.runs.records import read_json, write_json
-from ui import child_runs
-from ui.evaluating import ROOT, Request, to_request
+from ui.services import child_runs
+from ui.services.evaluation import ROOT, Request, to_request
 
 
 def measure(folder: Path) -> None:

@@ -20,7 +20,7 @@ def add_verb(verbs: "argparse._SubParsersAction[argparse.ArgumentParser]") -> No
 
 def run_jobs(args: argparse.Namespace) -> int:
     """Print all jobs; with ``--cancel``, the one that was asked to stop."""
-    from ui.jobs import find_job, follow_runs, job_json
+    from ui.services.jobs import find_job, follow_runs, job_json
 
     with cli.open_or_ask(args) as library:
         follow_runs(library)

@@ -10,7 +10,7 @@ from ui.charts import Series, chart, last_value
 from ui.markup_recipe import flat
 from ui.run_scores import score_lines
 from ui.run_view import RunView, final_score, state_words
-from ui.training_plan import PURPOSES
+from ui.services.training_plan import PURPOSES
 
 MAX_COMPARED = 6
 

@@ -24,8 +24,8 @@ from indexer.bitext.values import Estimate, MiningResult, MiningSettings, Senten
 from indexer.errors import Cancelled, IndexerError, MiningError
 from me5.errors import Me5Error
 from trainer.runs.records import read_json, write_json
-from ui import child_runs
-from ui.mining import Request, read_pairs_file, to_request, write_pairs_file
+from ui.services import child_runs
+from ui.services.parallel import Request, read_pairs_file, to_request, write_pairs_file
 
 if TYPE_CHECKING:
     from me5.encoder import Encoder

@@ -16,8 +16,8 @@ import app
 from indexer.bitext.formats import read_pairs
 from indexer.bitext.values import Pair
 from trainer.runs.records import read_json, write_json
-from ui.mining import Request, read_pairs_file
 from ui.mining_job import main as page_job
+from ui.services.parallel import Request, read_pairs_file
 
 ROOT = Path(__file__).resolve().parents[2]
 CHILD = ROOT / "tests" / "support" / "bitext_child.py"

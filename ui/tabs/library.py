@@ -10,8 +10,9 @@ import gradio as gr
 from ui import markup_library as markup
 from ui.exports import ExportFormat
 from ui.guard import guarded
-from ui.jobs import job_json
-from ui.services import DEFAULT_COLLECTION, ModelChoice, Services
+from ui.services.jobs import job_json
+from ui.services.library import DEFAULT_COLLECTION, Services
+from ui.services.models import ModelChoice
 from ui.shell import TO_DOWNLOAD, Shell, refresh, script
 
 FORMATS: tuple[ExportFormat, ...] = ("csv", "xlsx")

@@ -15,7 +15,11 @@ from ui.markup_train import run_page
 from ui.markup_train_form import estimate_line
 from ui.run_scores import before_after
 from ui.run_view import RunView
-from ui.services import DEFAULT_COLLECTION, Services
+from ui.services.library import DEFAULT_COLLECTION, Services
+from ui.services.training import Training
+from ui.services.training_pairs import Draft
+from ui.services.training_plan import PURPOSES, Settings
+from ui.services.training_request import DEFAULT_BASE, TrainingRequest
 from ui.shell import Shell, refresh, script
 from ui.tabs.train_form import (
     NO_PAIRS,
@@ -26,10 +30,6 @@ from ui.tabs.train_form import (
     show_purpose,
     to_values,
 )
-from ui.training import Training
-from ui.training_order import DEFAULT_BASE, TrainingRequest
-from ui.training_pairs import Draft
-from ui.training_plan import PURPOSES, Settings
 
 NEW, COMPARE = "new", "compare:"
 REMEMBER_RUN = """(view) => {

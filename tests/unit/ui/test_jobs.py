@@ -17,8 +17,10 @@ from indexer.library import jobs as library_jobs
 from indexer.library.jobs import JobRunner
 from indexer.types import JobInfo
 from trainer.runs.records import read_json, write_json
-from ui import child_runs, evaluating, mining
-from ui.jobs import find_job, follow_runs, job_json
+from ui.services import child_runs
+from ui.services import evaluation as evaluating
+from ui.services import parallel as mining
+from ui.services.jobs import find_job, follow_runs, job_json
 
 
 @pytest.fixture

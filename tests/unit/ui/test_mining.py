@@ -24,12 +24,12 @@ from indexer.bitext.values import Pair, Sentence
 from indexer.catalog import Catalog
 from indexer.errors import MiningError, ReadError
 from trainer.runs.records import read_json, write_json
-from ui import mining
-from ui.access import Access
 from ui.bitext_exports import export, pairs_of, write_training_pairs
-from ui.bitexts import Bitexts, estimated_precision
-from ui.mining import MiningRefusedError, Request, read_pairs_file, write_pairs_file
 from ui.mining_job import _read_side, main
+from ui.services import parallel as mining
+from ui.services.access import Access
+from ui.services.parallel import MiningRefusedError, Request, read_pairs_file, write_pairs_file
+from ui.services.reviews import Bitexts, estimated_precision
 from ui.tabs.parallel_page import draw
 
 WANTED = Request("", "", "", "builtin")

@@ -10,10 +10,10 @@ from indexer.library.children import ChildRun
 from indexer.types import JobInfo
 from me5.states import ACTIVE, State
 from trainer.runs import launch, records
-from ui import child_runs
-from ui.access import Access
-from ui.evaluating import Evaluations
-from ui.mining import MiningRuns
+from ui.services import child_runs
+from ui.services.access import Access
+from ui.services.evaluation import Evaluations
+from ui.services.parallel import MiningRuns
 
 if TYPE_CHECKING:
     from indexer.library.library import Library
