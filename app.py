@@ -19,6 +19,7 @@ from indexer.errors import IndexerError
 from trainer import command as training
 from trainer.data.text_files import find_codecs_with
 from trainer.tasks import verb as evaluation
+from ui import jobs_verb
 
 if TYPE_CHECKING:
     from indexer.library.evaluation import Product
@@ -37,6 +38,7 @@ VERBS = (
     "doctor",
     "train",
     "evaluate",
+    "jobs",
 )
 
 
@@ -72,6 +74,7 @@ def build_parser() -> argparse.ArgumentParser:
     mining.add_verb(verbs)
     cli_models.add_verbs(verbs)
     training.add_verb(verbs)
+    jobs_verb.add_verb(verbs)
     evaluation.add_verb(verbs, {"product": open_product}, (IndexerError,))
     return parser
 
@@ -98,9 +101,11 @@ def find_codec(path: Path) -> str:
 def open_for_page(args: argparse.Namespace) -> "Iterator[Library]":
     """The library, which also answers the terminal while the page runs."""
     from indexer.cli.running import listening
+    from ui.services.jobs import follow_runs
 
     stores = (args.qdrant_url, args.database_url)
     with cli.open_library(args, resume_jobs=True) as library, listening(library, stores):
+        follow_runs(library)
         yield library
 
 

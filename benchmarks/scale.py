@@ -186,7 +186,7 @@ def line(what: str, took: Sequence[float]) -> None:
 def measure_catalog(library: Library) -> None:
     """Counts, filters and the table, each anew, as after a change of the collection."""
     from ui.build import _draw
-    from ui.services import Services
+    from ui.services.library import Services
     from ui.shell import refresh
     from ui.tabs.library import draw_table
 

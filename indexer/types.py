@@ -11,6 +11,8 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from typing import TYPE_CHECKING, Literal
 
+from me5.states import State
+
 if TYPE_CHECKING:
     import numpy as np
     from numpy.typing import NDArray
@@ -216,14 +218,21 @@ def closest_first(result: SearchResult) -> tuple[Hit, ...]:
     return tuple(sorted((*result.hits, *result.weak_hits), key=lambda hit: -hit.score))
 
 
+Lane = Literal["quick", "long", "child"]
+"""Of jobs: quick ones do not wait for long ones; a child is a process of its own."""
+
+
 @dataclass(frozen=True)
 class JobInfo:
-    """Long work as the catalog records it; ``done`` and ``total`` count ``unit``."""
+    """Long work as the catalog records it; ``done`` and ``total`` count ``unit``.
+
+    ``folder`` is that of a run in a process of its own, such as a training.
+    """
 
     id: str
     kind: str
     collection: str
-    state: Literal["queued", "running", "done", "failed", "cancelled"]
+    state: State
     label: str
     done: int
     total: int
@@ -233,3 +242,4 @@ class JobInfo:
     created_at: datetime
     started_at: datetime | None
     finished_at: datetime | None
+    folder: str | None = None

@@ -8,8 +8,8 @@ from indexer.cli.documents import result_json
 from ui.exports import document_rows
 from ui.filters import to_filters
 from ui.guard import guarded
-from ui.services import DEFAULT_COLLECTION, Services
-from ui.tabs.library import job_json
+from ui.services.jobs import job_json
+from ui.services.library import DEFAULT_COLLECTION, Services
 
 
 def add_endpoints(services: Services) -> None:

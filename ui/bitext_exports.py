@@ -14,7 +14,7 @@ import numpy as np
 from indexer.bitext.formats import FORMATS, write_pairs
 from indexer.bitext.reviews import Bitext, PairFilter
 from indexer.bitext.values import Pair
-from ui.mining import MiningRefusedError, explain_disk_errors
+from ui.services.parallel import MiningRefusedError, explain_disk_errors
 
 if TYPE_CHECKING:
     from indexer.catalog import Catalog

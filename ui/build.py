@@ -6,10 +6,10 @@ import gradio as gr
 
 from ui import api, markup_library, markup_search
 from ui.guard import guarded
-from ui.services import DEFAULT_COLLECTION, Services
+from ui.services.library import DEFAULT_COLLECTION, Services
+from ui.services.training import Training
 from ui.shell import Shell, refresh, script
 from ui.tabs import evaluate, library, parallel, search, train
-from ui.training import Training
 
 POLL_SECONDS = 1.0
 CONCURRENT = 8
@@ -152,7 +152,7 @@ def _wire_revision(
 
 def _draw(services: Services, collection: str, words: str, order: tuple[str, bool]) -> tuple[Any, ...]:
     info = services.collection(collection)
-    has_something = bool(info and info.documents) or bool(services.running_jobs())
+    has_something = bool(info and info.documents) or any(not job.folder for job in services.running_jobs())
     return (
         markup_library.header(info, info.model if info else services.model_name),
         markup_library.language_bar(info.languages if info else {}),

@@ -12,8 +12,10 @@ from typing import Any
 
 import psutil
 
+from indexer.errors import Cancelled
 from trainer.runs.records import read_json, write_json
-from ui.evaluating import ROOT, Request, to_request
+from ui.services import child_runs
+from ui.services.evaluation import ROOT, Request, to_request
 
 
 def measure(folder: Path) -> None:
@@ -24,10 +26,16 @@ def measure(folder: Path) -> None:
     base = {
         "pid": own.pid, "process_created_at": own.create_time(), "started_at": time.time(), "runs": runs,
     }  # fmt: skip
-    for number, model in enumerate(request.models):
-        write_json(folder / "result.json", base | {"state": "running", "current": number})
-        (folder / "progress.json").unlink(missing_ok=True)
-        runs.append({"number": number, "model": model} | _measure_one(folder, request, number))
+    try:
+        with child_runs.cancellable():
+            for number, model in enumerate(request.models):
+                write_json(folder / "result.json", base | {"state": "running", "current": number})
+                (folder / "progress.json").unlink(missing_ok=True)
+                runs.append({"number": number, "model": model} | _measure_one(folder, request, number))
+    except Cancelled as cancelled:
+        ended = {"state": "cancelled", "message": str(cancelled), "finished_at": time.time()}
+        write_json(folder / "result.json", base | {"current": len(runs)} | ended)
+        return
     has_any = any("error" not in task for run in runs for task in run.get("result", {}).get("tasks", []))
     state = "done" if has_any else "failed"
     write_json(folder / "result.json", base | {"state": state, "finished_at": time.time()})

@@ -4,8 +4,8 @@ import time
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from ui.evaluating import Entry
 from ui.markup_evaluate import verdict_of
+from ui.services.evaluation import Entry
 
 COLUMNS = (
     "model", "task", "kind", "language", "items", "pool", "metric", "value", "low", "high", "published",

@@ -26,7 +26,7 @@ class Advice:
 def advice(run: Run) -> Advice:
     """The words for a run that is not finished and not going on."""
     again = "Resume it from its last checkpoint." if run.has_checkpoint else "Start it again."
-    if run.state == "stopped":
+    if run.state == "cancelled":
         kept = "everything up to here is kept" if run.has_checkpoint else "nothing was saved yet"
         return Advice(f"Stopped at step {run.step}, {kept}.", f"{again}")
     if run.state == "interrupted":

@@ -8,7 +8,7 @@ from typing import Any
 
 from trainer.tasks.published import TOLERANCE, Verdict, compare_with_published
 from ui import formatting as fmt
-from ui.evaluating import Entry, Evaluation
+from ui.services.evaluation import Entry, Evaluation
 
 Labels = Mapping[str, str]
 """Model as it was asked for -> what it is called."""

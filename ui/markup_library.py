@@ -102,7 +102,7 @@ def how_far(job: JobInfo) -> str:
 
 
 def _finished(job: JobInfo, undo: str | None, lost: int) -> str:
-    verdict = {"done": "Done", "failed": "Stopped", "cancelled": "Cancelled"}.get(job.state, job.state)
+    verdict = {"done": "Done", "failed": "Stopped"}.get(job.state, job.state.capitalize())
     message = fmt.text(job.message) if job.message else how_far(job)
     back = (
         f'<button type="button" class="link" data-undo="{fmt.text(job.collection)}" '

@@ -14,8 +14,8 @@ from indexer.bitext.reviews import ENOUGH_REVIEWED, SUSPICIOUS, Bitext, PairCoun
 from indexer.text.language.names import language_name
 from ui import charts
 from ui import formatting as fmt
-from ui.bitexts import ThresholdSummary
-from ui.mining import Job
+from ui.services.parallel import Job
+from ui.services.reviews import ThresholdSummary
 
 MIN_BARS, MAX_BARS = 16, 60
 MAX_SHOWN = 1_200

@@ -9,8 +9,8 @@ from ui import formatting as fmt
 from ui.charts import Series, chart, last_value
 from ui.markup_recipe import flat
 from ui.run_scores import score_lines
-from ui.run_view import STATE_WORDS, RunView, final_score
-from ui.training_plan import PURPOSES
+from ui.run_view import RunView, final_score, state_words
+from ui.services.training_plan import PURPOSES
 
 MAX_COMPARED = 6
 
@@ -47,8 +47,8 @@ def _list_row(view: RunView, chosen: str) -> str:
 
 
 def _state_words(run: Run) -> str:
-    words = STATE_WORDS[run.state]
-    if run.state in ("running", "stopped", "interrupted") and run.steps:
+    words = state_words(run)
+    if run.state in ("running", "cancelled", "interrupted") and not run.phase and run.steps:
         return f"{words} · step {fmt.number(run.step)} of {fmt.number(run.steps)}"
     return words
 
@@ -82,7 +82,7 @@ def _difference_table(views: Sequence[RunView], labels: Sequence[str]) -> str:
     names = list(dict.fromkeys(name for one in settings for name in one))
     differing = [name for name in names if len({one.get(name) for one in settings}) > 1]
     head = "".join(f"<th>{fmt.isolated(label)}</th>" for label in labels)
-    rows = [_row("state", [STATE_WORDS[view.run.state] for view in views])]
+    rows = [_row("state", [state_words(view.run) for view in views])]
     rows += [_row(name, [one.get(name, "–") for one in settings]) for name in differing]
     if any(view.evaluations for view in views):
         cells = [final_score(view.evaluations) or "–" for view in views]

@@ -6,7 +6,6 @@ from typing import TYPE_CHECKING, Any
 
 from trainer.tasks.published import MAIN_SCORE, ME5, MEAN, NOT_ZERO_SHOT, benchmark_of, published
 from ui import formatting as fmt
-from ui.evaluating import Entry
 from ui.language_codes import task_language
 from ui.markup_evaluate import (
     Labels,
@@ -19,6 +18,7 @@ from ui.markup_evaluate import (
     value_of,
     verdict_of,
 )
+from ui.services.evaluation import Entry
 
 if TYPE_CHECKING:
     from trainer.tasks.statistics import Comparison

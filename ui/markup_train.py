@@ -2,12 +2,13 @@
 
 from collections.abc import Sequence
 
+from me5.states import RESUMABLE
 from ui import formatting as fmt
 from ui.charts import Point, Series, chart, last_value
 from ui.failure_advice import advice
 from ui.markup_recipe import card, settings_table
 from ui.run_scores import Change, before_after, language_label, percent, score_lines
-from ui.run_view import STATE_WORDS, RunView
+from ui.run_view import RunView, state_words
 
 BEFORE_AFTER_ROWS = 40
 
@@ -28,7 +29,7 @@ def _head(view: RunView) -> str:
         facts.append(f"{fmt.number(int(view.about['held_out']))} held out to measure")
     return (
         f'<header><h2>{fmt.isolated(view.title)}</h2><span class="badge {run.state}" role="status">'
-        f"{STATE_WORDS[run.state]}</span>"
+        f"{state_words(run)}</span>"
         f"<p>{' · '.join(fmt.isolated(fact) for fact in facts if fact)}</p></header>"
         f'{_progress(view)}<div class="run-actions">{"".join(_actions(view))}</div>'
     )
@@ -51,9 +52,9 @@ def _progress(view: RunView) -> str:
 
 def _actions(view: RunView) -> list[str]:
     run = view.run
-    if run.state in ("starting", "running"):
+    if run.is_alive and run.phase != "stopping":
         return [_button("stop", "Stop")]
-    if run.state == "stopping":
+    if run.is_alive:
         return [
             _button(
                 "kill", "Stop at once", confirm="Stop at once? The steps since the last checkpoint are lost."
@@ -86,7 +87,7 @@ def _button(action: str, words: str, *, primary: bool = False, confirm: str = ""
 
 
 def _failure(view: RunView) -> str:
-    if view.run.state not in ("failed", "interrupted", "stopped"):
+    if view.run.state not in RESUMABLE:
         return ""
     told = advice(view.run)
     said = f'<p class="said" dir="auto">{fmt.text(told.said)}</p>' if told.said else ""

@@ -11,33 +11,27 @@ import json
 import sys
 import time
 import traceback
-from collections import Counter
-from collections.abc import Sequence
-from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from indexer.bitext.alignment import align, beads_to_pairs
-from indexer.bitext.mining import mine
-from indexer.bitext.rescoring import rescore
+from indexer.bitext.aligning import Reading
+from indexer.bitext.run import BitextTask, Outcome, run
 from indexer.bitext.segmenters import Segmenter, segmenter
-from indexer.bitext.sources import draw, read_sentences
-from indexer.bitext.values import UNKNOWN_LANGUAGE, Estimate, MiningResult, MiningSettings, Pair, Sentence
-from indexer.bitext.vectors import KeptBatches
-from indexer.errors import IndexerError, MiningError
+from indexer.bitext.sources import read_sentences
+from indexer.bitext.values import Estimate, MiningResult, MiningSettings, Sentence
+from indexer.errors import Cancelled, IndexerError, MiningError
 from me5.errors import Me5Error
 from trainer.runs.records import read_json, write_json
-from ui.mining import Request, read_pairs_file, to_request, write_pairs_file
+from ui.services import child_runs
+from ui.services.parallel import Request, read_pairs_file, to_request, write_pairs_file
 
 if TYPE_CHECKING:
     from me5.encoder import Encoder
 
 CURVE_POINTS = 200
 TOLD_EVERY_S = 0.3
-UNLIKE = 10
-"""Sides whose numbers of sentences differ by this factor get a notice."""
 MIN_ALIGNED = 0.3
 """The first threshold for aligned texts: chance blocks score about 0, equal vectors 1."""
 NO_SPACE = (
@@ -51,7 +45,10 @@ NO_MEMORY = (
 def main(folder: Path, model: str) -> int:
     """Do what ``request.json`` asks for; 0 only on success."""
     try:
-        said = find(folder, to_request(read_json(folder / "request.json")), model)
+        with child_runs.cancellable():
+            said = find(folder, to_request(read_json(folder / "request.json")), model)
+    except Cancelled as cancelled:
+        said = {"state": "cancelled", "message": str(cancelled), "finished_at": time.time()}
     except (IndexerError, Me5Error) as error:
         said = {"state": "failed", "message": str(error)}
     except MemoryError:
@@ -67,16 +64,6 @@ def main(folder: Path, model: str) -> int:
     return 0 if said["state"] == "done" else 1
 
 
-@dataclass(frozen=True)
-class Found:
-    """Pairs, where the line starts, and what the page says of the run."""
-
-    pairs: Sequence[Pair]
-    languages: tuple[str, str]
-    threshold: float
-    details: dict[str, Any]
-
-
 def find(folder: Path, request: Request, model: str) -> dict[str, Any]:
     """What was asked for, to pairs in ``pairs.jsonl``.
 
@@ -89,91 +76,78 @@ def find(folder: Path, request: Request, model: str) -> dict[str, Any]:
     from me5.loading import load_encoder
 
     told = _Told(folder / "progress.json")
-    details: dict[str, Any] = {"model": request.model}
+
+    def load() -> Encoder:
+        told(0, 1, "", "loading the model")
+        return load_encoder(model)
+
     told(0, 1, "", "reading the files")
-    if request.scored:
-        given = list(read_pairs_file(folder / request.source))
-        told(0, 1, "", "loading the model")
-        found = _score(given, load_encoder(model), folder / "work", told)
-    else:
-        sides = [
-            _read_side(folder / name, code, segmenter(request.segmenter))
-            for name, code in zip((request.source, request.target), request.languages, strict=True)
-        ]
-        details |= {"notices": _notices(*map(len, sides))}
-        if request.sample is not None and request.sample < len(sides[0]):
-            details["drawn_from"] = len(sides[0])
-            sides[0] = draw(sides[0], request.sample, request.seed)
-        details["sentences"] = [len(side) for side in sides]
-        told(0, 1, "", "loading the model")
-        work = _align if request.aligned else _mine
-        found = work(sides, load_encoder(model), request, folder / "work", told)
-    if not found.pairs:
+    outcome = run(task_of(folder, request), load, folder=folder / "work", progress=told)
+    result = outcome.result
+    if not result.pairs:
         raise MiningError(
             "No pair was found. Expected texts that translate each other at least in part. Check that both "
             "files are about the same things, and name their languages."
         )
-    write_pairs_file(folder / "pairs.jsonl", found.pairs)
-    said = {"languages": found.languages, "threshold": found.threshold, "details": details | found.details}
-    return {"state": "done", **said}
+    write_pairs_file(folder / "pairs.jsonl", result.pairs)
+    return {
+        "state": "done",
+        "languages": result.languages,
+        "threshold": _line(request, result),
+        "details": {"model": request.model} | _details(request, outcome),
+    }
 
 
-def _score(given: Sequence[Pair], encoder: Encoder, work: Path, told: _Told) -> Found:
-    result = rescore(given, encoder, folder=work, progress=told)
-    assert result.estimate is not None
-    return Found(result.pairs, result.languages, result.estimate.threshold, _score_details(result))
-
-
-def _mine(
-    sides: Sequence[Sequence[Sentence]], encoder: Encoder, request: Request, work: Path, told: _Told
-) -> Found:
+def task_of(folder: Path, request: Request) -> BitextTask:
+    """What the files in the folder of a run are to be worked on for. All pairs are kept, for the review."""
     settings = MiningSettings(
         margin=request.margin,  # type: ignore[arg-type]
         retrieval=request.retrieval,  # type: ignore[arg-type]
-        threshold=request.threshold,
+        threshold=None if request.scored else request.threshold,
         check_language=request.check_language,
         one_to_one=request.one_to_one,
         keep_below=True,
     )
-    result = mine(sides[0], sides[1], encoder, settings, folder=work, progress=told)
-    details = {"dropped": result.dropped, "margin": request.margin} | _score_details(result)
-    return Found(result.pairs, result.languages, float(result.threshold), details)
-
-
-def _score_details(result: MiningResult) -> dict[str, Any]:
-    cap = result.max_score if np.isfinite(result.max_score) else None
-    return {"cap": cap, "chances": _curve(result.estimate)}
-
-
-def _align(
-    sides: Sequence[Sequence[Sentence]], encoder: Encoder, request: Request, work: Path, told: _Told
-) -> Found:
-    from indexer.bitext.filters import side_language
-
-    languages = (side_language(sides[0]), side_language(sides[1]))
-    if languages[0] == languages[1] != UNKNOWN_LANGUAGE:
-        raise MiningError(
-            f"Both sides are in the same language ({languages[0]}); expected two languages. "
-            "Choose another file."
-        )
-    for name, side in zip(("first", "second"), sides, strict=True):
-        if not side:
-            raise MiningError(f"The {name} side has no sentences. Check the file.")
-    beads = align(
-        [one.text for one in sides[0]],
-        [one.text for one in sides[1]],
-        KeptBatches(encoder, work),
-        progress=lambda share: told(int(1000 * share), 1000, "", "aligning"),
+    if request.scored:
+        return BitextTask(list(read_pairs_file(folder / request.source)), None, settings)
+    segment = segmenter(request.segmenter)
+    source, target = (
+        _read_side(folder / name, code, segment)
+        for name, code in zip((request.source, request.target), request.languages, strict=True)
     )
-    left_out = Counter(
-        name
-        for bead in beads
-        for name, size in zip(("target", "source"), bead.shape, strict=True)
-        if not size
+    return BitextTask(
+        source,
+        target,
+        settings,
+        Reading(request.languages, segment=segment),
+        aligned=request.aligned,
+        sample=request.sample,
+        seed=request.seed,
     )
-    dropped = {f"{name} sentences without a translation": count for name, count in left_out.items()}
-    line = MIN_ALIGNED if request.threshold is None else request.threshold
-    return Found(beads_to_pairs(beads, *sides), languages, line, {"dropped": dropped})
+
+
+def _line(request: Request, result: MiningResult) -> float:
+    """Where the line starts that divides the pairs to be taken from the others."""
+    if request.scored:
+        assert result.estimate is not None
+        return result.estimate.threshold
+    if request.aligned:
+        return MIN_ALIGNED if request.threshold is None else request.threshold
+    return float(result.threshold)
+
+
+def _details(request: Request, outcome: Outcome) -> dict[str, Any]:
+    result = outcome.result
+    details: dict[str, Any] = {}
+    if not request.scored:
+        details |= {"notices": list(outcome.notices), "sentences": list(result.sentences)}
+        details |= {"dropped": result.dropped}
+        details |= {} if outcome.drawn_from is None else {"drawn_from": outcome.drawn_from}
+    if not request.aligned:
+        cap = result.max_score if np.isfinite(result.max_score) else None
+        details |= {"cap": cap, "chances": _curve(result.estimate)}
+        details |= {} if request.scored else {"margin": request.margin}
+    return details
 
 
 def _curve(estimate: Estimate | None) -> list[list[float]] | None:
@@ -183,16 +157,6 @@ def _curve(estimate: Estimate | None) -> list[list[float]] | None:
     places = np.unique(np.linspace(0, len(estimate.scores) - 1, CURVE_POINTS).astype(np.int64))[::-1]
     points = zip(estimate.scores[places].tolist(), estimate.probabilities[places].tolist(), strict=True)
     return [[round(score, 6), round(chance, 6)] for score, chance in points]
-
-
-def _notices(ours: int, theirs: int) -> list[str]:
-    few, many = sorted((ours, theirs))
-    if not few or many < UNLIKE * few:
-        return []
-    return [
-        f"The sides differ much in size: {ours} and {theirs} sentences. Most sentences of the larger one can "
-        "have no partner."
-    ]
 
 
 def _read_side(path: Path, code: str, segment: Segmenter) -> list[Sentence]:

@@ -9,7 +9,7 @@ from pathlib import Path
 
 from indexer.errors import ReadError
 from me5.delimited import delimiter_of, iter_rows, stated_delimiter, width_of
-from ui.access import EXAMPLES
+from ui.services.access import EXAMPLES
 
 SAMPLES = EXAMPLES / "library"
 SAMPLE_QUESTIONS = EXAMPLES / "first_questions.jsonl"

@@ -4,19 +4,25 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
+from me5.states import State
 from trainer.runs.records import Evaluation, Run
 from ui.charts import Point
 from ui.run_scores import before_after, percent
 
-STATE_WORDS = {
-    "starting": "starting",
+STATE_WORDS: Mapping[State, str] = {
+    "queued": "waiting",
     "running": "running",
-    "stopping": "stopping after this step",
-    "stopped": "stopped",
+    "cancelled": "stopped",
     "interrupted": "interrupted",
     "failed": "failed",
     "done": "finished",
 }
+PHASE_WORDS = {"starting": "starting", "stopping": "stopping after this step"}
+
+
+def state_words(run: Run) -> str:
+    """The state of a run, as people read it."""
+    return PHASE_WORDS.get(run.phase) or STATE_WORDS[run.state]
 
 
 @dataclass(frozen=True)
@@ -51,9 +57,9 @@ class RunView:
     @property
     def doing(self) -> str:
         """What its process does, where that is not a step; empty where it is."""
-        if self.run.state == "starting":
+        if self.run.phase == "starting":
             return "Starting"
-        return self.run.message if self.run.state == "running" else ""
+        return self.run.message if self.run.state == "running" and not self.run.phase else ""
 
     def line(self, key: str) -> list[Point]:
         """A figure of its metrics over the steps."""

@@ -116,7 +116,7 @@ def _answer(
     announce: Callable[[str], None],
 ) -> None:
     from ui.build import build
-    from ui.services import Services
+    from ui.services.library import Services
 
     services = Services(library, data_dir, is_private=address.is_private)
     services.clean_temporary()

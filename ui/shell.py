@@ -7,7 +7,7 @@ from pathlib import Path
 import gradio as gr
 
 from ui import markup_library
-from ui.services import Services
+from ui.services.library import Services
 
 STATIC = Path(__file__).parent / "static"
 

@@ -5,6 +5,7 @@ that of ``document_pairing``; here the files are read and the pairs are checked.
 """
 
 import logging
+from collections import Counter
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from functools import partial
@@ -59,12 +60,13 @@ def align_files(
 ) -> MiningResult:
     """The aligned pairs of two files, in the order of the texts; flagged, none left out.
 
-    ``settings.threshold`` is the least score of a pair; None takes all. ``folder`` keeps the vectors, so that
-    the same call goes on from there after a kill. The caller removes it.
+    ``settings.threshold`` is the least score of a pair; None, or ``settings.keep_below``, takes all.
+    ``folder`` keeps the vectors, so that the same call resumes from there after a kill. The caller removes
+    it.
 
     Raises:
         ReadError: a file cannot be read.
-        MiningError: one of them holds no sentence.
+        MiningError: one of them holds no sentence, or both are in one language.
         DiskFullError: the vectors do not fit into ``folder``.
         Cancelled: it was cancelled.
     """
@@ -77,10 +79,53 @@ def align_files(
     for path, sentences in zip((source, target), sides, strict=True):
         if not sentences:
             raise MiningError(f"{path} is empty; expected sentences on both sides. Check the file.")
+    return align_sentences(
+        sides[0],
+        sides[1],
+        encoder,
+        settings,
+        named=reading.languages,
+        name=source.name,
+        folder=folder,
+        progress=progress,
+        cancelled=cancelled,
+    )
+
+
+def align_sentences(
+    source: Sequence[Sentence],
+    target: Sequence[Sentence],
+    encoder: "Encoder",
+    settings: MiningSettings,
+    *,
+    named: tuple[str | None, str | None] = (None, None),
+    name: str = "the texts",
+    folder: Path | None = None,
+    progress: Progress | None = None,
+    cancelled: Callable[[], bool] | None = None,
+) -> MiningResult:
+    """The aligned pairs of two texts; as :func:`align_files`, of sentences that are read already.
+
+    Args:
+        named: the languages that were given; two texts in one language are refused unless both are.
+        name: of the text, for the progress.
+    """
+    for side, sentences in (("first", source), ("second", target)):
+        if not sentences:
+            raise MiningError(f"The {side} side has no sentences. Check the file.")
+    languages = (side_language(source), side_language(target))
+    _require_two_languages(languages, named)
     work = _Work(encoder, settings, folder, _teller(progress), cancelled)
-    languages = (side_language(sides[0]), side_language(sides[1]))
-    pairs = work.align(sides[0], sides[1], languages, f"aligning {source.name}", (0.0, 1.0))
-    return _result(pairs, settings, languages, (len(sides[0]), len(sides[1])), {})
+    pairs = work.align(source, target, languages, f"aligning {name}", (0.0, 1.0))
+    return _result(pairs, settings, languages, (len(source), len(target)), dict(work.unmatched))
+
+
+def _require_two_languages(languages: tuple[str, str], named: tuple[str | None, str | None]) -> None:
+    if languages[0] == languages[1] != UNKNOWN_LANGUAGE and set(named) != {languages[0]}:
+        raise MiningError(
+            f"Both sides are in the same language ({languages[0]}); expected two languages. Choose another "
+            "file, or name the language of each side if this is meant."
+        )
 
 
 def align_folders(
@@ -100,7 +145,7 @@ def align_folders(
     :func:`align_files`.
 
     Raises:
-        MiningError: a folder holds no file that can be read.
+        MiningError: a folder holds no file that can be read, or both are in one language.
         DiskFullError: the vectors do not fit into ``folder``.
         Cancelled: it was cancelled.
     """
@@ -131,6 +176,7 @@ def align_folders(
             dropped[f"{name} document without partner"] = len(places)
     ours, theirs = (list(side.values()) for side in documents)
     languages = (_language_of(ours), _language_of(theirs))
+    _require_two_languages(languages, reading.languages)
     pairs: list[Pair] = []
     step = (1 - _PAIRING) / max(len(pairing.pairs), 1)
     for number, found in enumerate(pairing.pairs):
@@ -140,7 +186,7 @@ def align_folders(
             ours[found.source], theirs[found.target], languages, f"aligning {name}", (begun, begun + step)
         )
     counts = (sum(map(len, ours)), sum(map(len, theirs)))
-    return _result(pairs, settings, languages, counts, dropped)
+    return _result(pairs, settings, languages, counts, dropped | work.unmatched)
 
 
 class _Work:
@@ -158,7 +204,9 @@ class _Work:
         self.encode: Encode = (
             partial(encode_sentences, encoder=encoder) if folder is None else KeptBatches(encoder, folder)
         )
-        self._settings, self._cancelled = settings, cancelled
+        self.unmatched: Counter[str] = Counter()  # by side, sentences that nothing on the other translates
+        self._least = None if settings.keep_below else settings.threshold
+        self._cancelled = cancelled
 
     def align(
         self,
@@ -177,11 +225,15 @@ class _Work:
             progress=lambda share: self.tell(message, begun + share * (ended - begun)),
             cancelled=self._cancelled,
         )
+        for bead in beads:
+            for side, size, others in zip(("source", "target"), bead.shape, bead.shape[::-1], strict=True):
+                if size and not others:
+                    self.unmatched[f"{side} sentences without a translation"] += size
         ours, theirs = (
             [replace(one, language=language) if one.language == UNKNOWN_LANGUAGE else one for one in side]
             for side, language in ((source, languages[0]), (target, languages[1]))
         )
-        return beads_to_pairs(beads, ours, theirs, min_score=self._settings.threshold)
+        return beads_to_pairs(beads, ours, theirs, min_score=self._least)
 
 
 def _documents(

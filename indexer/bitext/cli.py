@@ -10,20 +10,18 @@ import shutil
 import sys
 import time
 from collections import Counter
-from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, get_args
 
 from indexer.bitext.segmenters import SEGMENTERS, segmenter
-from indexer.bitext.values import DROPPED, UNKNOWN_LANGUAGE, Margin, MiningSettings, Retrieval
+from indexer.bitext.values import DROPPED, Margin, MiningSettings, Retrieval
 from indexer.cli import common as cli
-from indexer.errors import MiningError, ReadError
+from indexer.errors import MiningError
 from indexer.progress import Progress, TimeLeft
 
 if TYPE_CHECKING:
-    from indexer.bitext.formats.left_out import LeftOut
-    from indexer.bitext.values import MiningResult, Pair, Sentence
-    from me5.encoder import Encoder
+    from indexer.bitext.run import Outcome, Side
+    from indexer.bitext.segmenters import Segmenter
 
 AUTO = "auto"
 _SETTINGS = MiningSettings()
@@ -152,14 +150,15 @@ def run_mine(args: argparse.Namespace) -> int:
     out = args.out.expanduser()
     format_of(out)  # an unknown suffix is refused before hours of work
     work = args.work.expanduser() if args.work else out.with_name(f"{out.name}.work")
-    result, model = _find(args, work)
+    outcome = _find(args, work)
+    result = outcome.result
     cli.end_progress()
     written = write_pairs(
         out, result.pairs, source_language=result.languages[0], target_language=result.languages[1]
     )
     if not args.work:
         shutil.rmtree(work, ignore_errors=True)
-    summary = _summary(result, out, written, model) | {"seconds": round(time.monotonic() - began, 2)}
+    summary = _summary(outcome, out, written) | {"seconds": round(time.monotonic() - began, 2)}
     if args.json:
         cli.print_json(summary)
     else:
@@ -184,101 +183,71 @@ def settings_of(args: argparse.Namespace) -> MiningSettings:
         one_to_one=not args.many_to_one,
         memory_mb=args.memory_mb,
         drop=args.drop,
-        keep_below=args.gold is not None,
+        keep_below=args.gold is not None and not args.align,
     )
 
 
-def _find(args: argparse.Namespace, work: Path) -> "tuple[MiningResult, str]":
+def _find(args: argparse.Namespace, work: Path) -> "Outcome":
     import me5
-    from indexer.bitext.formats.left_out import LeftOut
-    from indexer.bitext.mining import mine, with_gold
-    from indexer.bitext.rescoring import rescore
-    from indexer.bitext.sources import draw
+    from indexer.bitext.aligning import Reading
+    from indexer.bitext.run import BitextTask, run
 
-    settings = settings_of(args)
-    if args.target is None:
-        if args.align or args.collection or args.gold:
-            raise MiningError(
-                "Only SOURCE was given; expected SOURCE and TARGET with --align, --collection or --gold. "
-                "Name both sides."
-            )
-        left_out = LeftOut()
-        pairs = draw(_sides_of(args.source, left_out), args.sample, args.seed)
-        encoder = me5.load_encoder(cli.model_location(args, args.model or "builtin"))
-        wanted = args.threshold == AUTO
-        result = rescore(pairs, encoder, settings, apply_estimate=wanted, folder=work, progress=_progress())
-        return replace(result, dropped=left_out.counts() | result.dropped), encoder.spec.name
+    _require_sides(args)
+    segment = segmenter(args.segmenter)
+    source, target = _sides(args, segment)
+    languages = (None, None) if args.collection else (args.source_language, args.target_language)
+    task = BitextTask(
+        source,
+        target,
+        settings_of(args),
+        Reading(languages, args.lines, segment),
+        aligned=args.align,
+        sample=args.sample,
+        seed=args.seed,
+        gold=Path(args.gold).expanduser() if args.gold else None,
+        apply_estimate=args.threshold == AUTO,
+    )
+    return run(
+        task,
+        lambda: me5.load_encoder(cli.model_location(args, args.model or "builtin")),
+        folder=work,
+        progress=_progress(),
+        left_out=_say_left_out,
+    )
+
+
+def _require_sides(args: argparse.Namespace) -> None:
+    if args.target is None and (args.align or args.collection or args.gold):
+        raise MiningError(
+            "Only SOURCE was given; expected SOURCE and TARGET with --align, --collection or --gold. "
+            "Name both sides."
+        )
     if args.align and args.sample:
         raise MiningError(
             f"--sample {args.sample} draws sentences at random; --align expects all of them, in order. Leave "
             "one of the two out."
         )
-    if args.align and not args.collection:
-        encoder = me5.load_encoder(cli.model_location(args, args.model or "builtin"))
-        return _align(args, encoder, work), encoder.spec.name
-    source, target = _sides(args)
-    source = draw(source, args.sample, args.seed)
-    encoder = me5.load_encoder(cli.model_location(args, args.model or "builtin"))
-    result = mine(source, target, encoder, settings, folder=work, progress=_progress())
-    if args.gold:
-        result = with_gold(result, _sides_of(args.gold, LeftOut()))
-    return result, encoder.spec.name
+    if args.align and args.collection:
+        raise MiningError("--align expects two files or folders, got a collection. Leave one of the two out.")
 
 
-def _sides_of(name: str, left_out: "LeftOut") -> "list[Pair]":
-    """The pairs of a file; what is damaged in it is said."""
-    from indexer.bitext.sources import read_sides
-
-    pairs = read_sides(Path(name).expanduser(), left_out)
-    for reason in left_out.reasons:
-        print(f"left out: {reason}", file=sys.stderr)
-    return pairs
-
-
-def _sides(args: argparse.Namespace) -> "tuple[list[Sentence], list[Sentence]]":
+def _sides(args: argparse.Namespace, segment: "Segmenter") -> "tuple[Side, Side | None]":
     if not args.collection:
-        return _side(args, args.source, args.source_language), _side(args, args.target, args.target_language)
+        target = None if args.target is None else Path(args.target).expanduser()
+        return Path(args.source).expanduser(), target
     from indexer.bitext.sources import collection_sentences
 
-    if args.align:
-        raise MiningError("--align expects two files or folders, got a collection. Leave one of the two out.")
-    segment = segmenter(args.segmenter)
     with cli.open_library(args) as library:
-        source, target = (
+        source, target_side = (
             list(collection_sentences(library.catalog, args.collection, language, segment=segment))
             for language in (args.source, args.target)
         )
-    return source, target
+    return source, target_side
 
 
-def _side(args: argparse.Namespace, name: str, language: str | None) -> "list[Sentence]":
-    """The sentences of a file, or of all files of a folder, without those that cannot be read."""
-    from indexer.bitext.sources import files_below, read_sentences
-
-    path = Path(name).expanduser()
-    language = language or UNKNOWN_LANGUAGE
-    segment = segmenter(args.segmenter)
-    if not path.is_dir():
-        return read_sentences(path, language=language, lines=args.lines, segment=segment)
-    sentences = []
-    for file in files_below(path):
-        try:
-            sentences += read_sentences(file, language=language, lines=args.lines, segment=segment)
-        except ReadError as error:
-            cli.end_progress()
-            print(f"left out: {error}", file=sys.stderr)
-    return sentences
-
-
-def _align(args: argparse.Namespace, encoder: "Encoder", work: Path) -> "MiningResult":
-    from indexer.bitext.aligning import Reading, align_files, align_folders
-
-    source, target = Path(args.source).expanduser(), Path(args.target).expanduser()
-    align = align_folders if source.is_dir() and target.is_dir() else align_files
-    reading = Reading((args.source_language, args.target_language), args.lines, segmenter(args.segmenter))
-    return align(
-        source, target, encoder, settings_of(args), reading=reading, folder=work, progress=_progress()
-    )
+def _say_left_out(reason: str) -> None:
+    cli.end_progress()
+    print(f"left out: {reason}", file=sys.stderr)
 
 
 def _progress() -> Progress:
@@ -301,7 +270,8 @@ def _time_left(seconds: float | None) -> str:
     return f", about {seconds / 3600:.1f} hours left"
 
 
-def _summary(result: "MiningResult", out: Path, written: int, model: str) -> dict[str, Any]:
+def _summary(outcome: "Outcome", out: Path, written: int) -> dict[str, Any]:
+    result = outcome.result
     return {
         "out": str(out),
         "pairs": written,
@@ -314,7 +284,8 @@ def _summary(result: "MiningResult", out: Path, written: int, model: str) -> dic
         "sentences": list(result.sentences),
         "dropped": result.dropped,
         "flags": dict(Counter(flag for pair in result.pairs for flag in pair.flags)),
-        "model": model,
+        "notices": list(outcome.notices),
+        "model": outcome.model,
     }
 
 
@@ -332,7 +303,7 @@ def _words(summary: dict[str, Any]) -> str:
     for title, counts in (("left out", summary["dropped"]), ("flagged", summary["flags"])):
         if counts:
             words += f"\n  {title}: " + ", ".join(f"{count} {name}" for name, count in counts.items())
-    return words
+    return "\n  ".join((words, *summary["notices"]))
 
 
 def _finite(value: float) -> float | None:

@@ -16,7 +16,7 @@ from sqlalchemy.pool import StaticPool
 from indexer.addresses import hide_password, hide_passwords
 from indexer.errors import CatalogError
 
-HEAD = "0004"
+HEAD = "0006"
 """The schema version this code knows: the newest file in ``indexer/catalog/migrations/versions``."""
 
 ID_SLICE = 500

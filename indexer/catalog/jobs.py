@@ -2,18 +2,18 @@
 
 import uuid
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
-from typing import Any
+from dataclasses import dataclass, fields
+from typing import Any, Literal
 
-from sqlalchemy import ColumnElement, Row, delete, insert, or_, select, update
+from sqlalchemy import ColumnElement, Connection, Row, delete, insert, or_, select, text, update
 
 from indexer.catalog.database import Database
 from indexer.catalog.records import moment
 from indexer.catalog.tables import JobRow
-from indexer.types import JobInfo
+from indexer.types import JobInfo, Lane
+from me5.states import ACTIVE
 
 _HISTORY = 200
-_ACTIVE = ("queued", "running")
 
 
 @dataclass(frozen=True)
@@ -23,6 +23,21 @@ class JobRecord:
     info: JobInfo
     params: Mapping[str, Any]
     cancel_requested: bool
+    lane: Lane = "long"
+
+
+@dataclass(frozen=True)
+class ActiveJob:
+    """A job that has not ended, as whoever decides what may run beside it sees it."""
+
+    id: str
+    kind: str
+    collection: str
+    lane: Lane
+    state: Literal["queued", "running"]
+    owner: str | None
+    host: str | None
+    updated_at: float
 
 
 @dataclass(eq=False)
@@ -40,6 +55,7 @@ class JobQueries:
         params: Mapping[str, Any],
         created_at: float,
         host: str | None = None,
+        lane: Lane = "long",
     ) -> JobInfo:
         """Queue a job, for one host or for any. Only the newest 200 finished ones are kept."""
         job_id = str(uuid.uuid4())
@@ -58,30 +74,44 @@ class JobQueries:
                     unit="",
                     message="waiting",
                     host=host,
+                    lane=lane,
                     created_at=created_at,
                 )
             )
-            old = (
-                connection.execute(
-                    select(JobRow.id)
-                    .where(JobRow.state.not_in(_ACTIVE))
-                    .order_by(JobRow.created_at.desc())
-                    .offset(_HISTORY)
-                )
-                .scalars()
-                .all()
-            )
-            if old:
-                connection.execute(delete(JobRow).where(JobRow.id.in_(old)))
+            _forget_old(connection)
         found = self.find(job_id)
         assert found is not None
         return found.info
+
+    def put_child(self, folder: str, values: Mapping[str, Any]) -> None:
+        """Record a run in a process of its own, or what is new of it.
+
+        Args:
+            folder: tells it from others.
+            values: columns of ``JobRow``; for a new one, all that must be known.
+        """
+        with self.database.write("jobs") as connection:
+            known = connection.execute(
+                select(JobRow.id).where(JobRow.folder == folder, JobRow.lane == "child")
+            ).scalar()
+            if known is not None:
+                connection.execute(update(JobRow).where(JobRow.id == known).values(**values))
+                return
+            fixed = {"id": str(uuid.uuid4()), "lane": "child", "params": {}, "cancel_requested": False}
+            connection.execute(insert(JobRow).values(**fixed, folder=folder, **values))
+            _forget_old(connection)
+
+    def children(self, host: str) -> list[JobInfo]:
+        """The recorded runs in processes of their own on a machine."""
+        query = select(JobRow.__table__).where(JobRow.lane == "child", JobRow.host == host)
+        with self.database.read() as connection:
+            return [_info(row) for row in connection.execute(query)]
 
     def infos(self, *, active_only: bool = False) -> list[JobInfo]:
         """All jobs, newest first."""
         query = select(JobRow.__table__).order_by(JobRow.created_at.desc())
         if active_only:
-            query = query.where(JobRow.state.in_(_ACTIVE))
+            query = query.where(JobRow.state.in_(ACTIVE))
         with self.database.read() as connection:
             return [_info(row) for row in connection.execute(query)]
 
@@ -89,24 +119,51 @@ class JobQueries:
         """The job, or None."""
         with self.database.read() as connection:
             row = connection.execute(select(JobRow.__table__).where(JobRow.id == job_id)).first()
-        return None if row is None else JobRecord(_info(row), row.params, row.cancel_requested)
+        return None if row is None else _record(row)
 
     def active_params(self, *, except_job: str = "") -> list[Mapping[str, Any]]:
         """The parameters of jobs that are queued or running, but for one."""
-        query = select(JobRow.params).where(JobRow.state.in_(_ACTIVE), JobRow.id != except_job)
+        query = select(JobRow.params).where(JobRow.state.in_(ACTIVE), JobRow.id != except_job)
         with self.database.read() as connection:
             return list(connection.execute(query).scalars())
 
-    def claim(self, owner: str, now: float, host: str | None = None) -> JobRecord | None:
-        """Take the oldest queued job that ``host`` may run for ``owner``, or None when there is none."""
+    def claim(
+        self,
+        owner: str,
+        now: float,
+        host: str | None = None,
+        lane: Lane | None = None,
+        must_wait: Callable[[ActiveJob, ActiveJob], bool] = lambda job, earlier: False,
+    ) -> JobRecord | None:
+        """Take the oldest queued job that may start, or None when there is none.
+
+        Args:
+            owner: the process that will run it.
+            now: unix seconds.
+            host: the machine of that process; jobs of other machines are left to them.
+            lane: of the job; None takes any.
+            must_wait: whether a job must wait for an earlier one that has not ended.
+        """
         with self.database.write("jobs") as connection:
-            job_id = connection.execute(
-                select(JobRow.id)
-                .where(JobRow.state == "queued", _may_run(host))
+            if not self.database.is_sqlite:  # there, writers take turns
+                connection.execute(text("LOCK TABLE jobs IN SHARE ROW EXCLUSIVE MODE"))
+            rows = connection.execute(
+                select(*(getattr(JobRow, one.name) for one in fields(ActiveJob)))
+                .where(JobRow.state.in_(ACTIVE), JobRow.lane != "child")
                 .order_by(JobRow.created_at, JobRow.id)
-                .limit(1)
-                .with_for_update(skip_locked=True)
-            ).scalar()
+            ).all()
+            active = [_active(row) for row in rows]
+            job_id = next(
+                (
+                    job.id
+                    for place, job in enumerate(active)
+                    if job.state == "queued"
+                    and job.host in (None, host)
+                    and lane in (None, job.lane)
+                    and not any(must_wait(job, earlier) for earlier in active[:place])
+                ),
+                None,
+            )
             if job_id is None:
                 return None
             connection.execute(
@@ -115,6 +172,17 @@ class JobQueries:
                 .values(state="running", owner=owner, started_at=now, updated_at=now, message="starting")
             )
         return self.find(job_id)
+
+    def later(self, created_at: float, collection: str) -> list[JobRecord]:
+        """Quick jobs on a collection that were asked for later and have begun, whether or not they ended."""
+        query = select(JobRow.__table__).where(
+            JobRow.created_at > created_at,
+            JobRow.collection == collection,
+            JobRow.lane == "quick",
+            JobRow.started_at.is_not(None),
+        )
+        with self.database.read() as connection:
+            return [_record(row) for row in connection.execute(query)]
 
     def report(
         self,
@@ -174,17 +242,23 @@ class JobQueries:
                 .values(cancel_requested=True)
             )
 
-    def requeue_gone(self, is_gone: Callable[[str, float], bool], host: str | None = None) -> list[JobInfo]:
+    def requeue_gone(
+        self, is_gone: Callable[[str, float], bool], host: str | None = None, lane: Lane | None = None
+    ) -> list[JobInfo]:
         """Put running jobs that ``host`` may run, and whose owner is gone, back in the queue.
 
         Args:
             is_gone: answers for (owner, unix seconds of its last sign of life).
             host: the machine that asks.
+            lane: only of this one.
         """
+        query = select(JobRow.__table__).where(
+            JobRow.state == "running", JobRow.lane != "child", _may_run(host)
+        )
+        if lane is not None:
+            query = query.where(JobRow.lane == lane)
         with self.database.read() as connection:
-            rows: Sequence[Row] = connection.execute(
-                select(JobRow.__table__).where(JobRow.state == "running", _may_run(host))
-            ).all()
+            rows: Sequence[Row] = connection.execute(query).all()
         back = [row for row in rows if is_gone(row.owner or "", row.updated_at or 0.0)]
         for row in back:
             self.requeue(row.id, "resuming after an interruption")
@@ -195,7 +269,7 @@ class JobQueries:
         of_another = or_(JobRow.host != host, JobRow.owner.not_like(f"{host}|%"))
         with self.database.read() as connection:
             found = connection.execute(
-                select(JobRow.id).where(JobRow.state.in_(_ACTIVE), of_another).limit(1)
+                select(JobRow.id).where(JobRow.state.in_(ACTIVE), JobRow.lane != "child", of_another).limit(1)
             ).first()
         return found is not None
 
@@ -217,6 +291,31 @@ def _may_run(host: str | None) -> ColumnElement[bool]:
     return or_(JobRow.host.is_(None), JobRow.host == host)
 
 
+def _forget_old(connection: Connection) -> None:
+    old = (
+        connection.execute(
+            select(JobRow.id)
+            .where(JobRow.state.not_in(ACTIVE))
+            .order_by(JobRow.created_at.desc())
+            .offset(_HISTORY)
+        )
+        .scalars()
+        .all()
+    )
+    if old:
+        connection.execute(delete(JobRow).where(JobRow.id.in_(old)))
+
+
+def _record(row: Row) -> JobRecord:
+    return JobRecord(_info(row), row.params, row.cancel_requested, row.lane)
+
+
+def _active(row: Row) -> ActiveJob:
+    return ActiveJob(
+        row.id, row.kind, row.collection, row.lane, row.state, row.owner, row.host, row.updated_at or 0.0
+    )
+
+
 def _info(row: Row) -> JobInfo:
     return JobInfo(
         id=row.id,
@@ -232,4 +331,5 @@ def _info(row: Row) -> JobInfo:
         created_at=moment(row.created_at),
         started_at=None if row.started_at is None else moment(row.started_at),
         finished_at=None if row.finished_at is None else moment(row.finished_at),
+        folder=row.folder,
     )

@@ -162,7 +162,9 @@ class ChunkRow(Base):
 class JobRow(Base):
     """Long work, its progress and its owner (host, pid and start of the process that runs it).
 
-    ``host`` is the only machine that may run it, because the work is on files there; null: any may.
+    ``host`` is the only machine that may run it, because the work is on files there; null: any may. Jobs of a
+    ``lane`` run one after the other; those of the lane ``child`` are processes of their own, which report in
+    ``folder``.
     """
 
     __tablename__ = "jobs"
@@ -182,6 +184,8 @@ class JobRow(Base):
     seconds_left: Mapped[float | None] = mapped_column(Float)
     owner: Mapped[str | None] = mapped_column(Text)
     host: Mapped[str | None] = mapped_column(String(36))
+    lane: Mapped[str] = mapped_column(String(8), server_default="long")
+    folder: Mapped[str | None] = mapped_column(Text)
     created_at: Mapped[float] = mapped_column(Float)
     started_at: Mapped[float | None] = mapped_column(Float)
     updated_at: Mapped[float | None] = mapped_column(Float)

@@ -1,6 +1,7 @@
 """A running app answers the terminal: the data folder is its own, so it is asked.
 
-``search``, ``add``, ``remove`` and ``doctor`` do so; what changes more than a collection is still refused.
+``search``, ``add``, ``remove``, ``jobs`` and ``doctor`` do so; what changes more than a collection is still
+refused.
 The app listens on a port of the loopback address and leaves port and token in ``DATA/app.json``, which only
 its user can read. A request is one JSON object; the answer is a line of JSON for every step, and one at the
 end.
@@ -18,6 +19,7 @@ import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
 from dataclasses import asdict
+from datetime import datetime
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Self
@@ -26,7 +28,7 @@ from indexer import errors
 from indexer.errors import CollectionError, IndexerError, QueryError, StoreLockedError
 from indexer.ingest.report import AddReport
 from indexer.progress import CancelToken, Progress
-from indexer.types import Filters, Hit, SearchMode, SearchResult
+from indexer.types import Filters, Hit, JobInfo, SearchMode, SearchResult
 from me5 import atomic
 from me5.errors import Me5Error
 
@@ -156,14 +158,25 @@ def _answer(library: "Library", request: Mapping[str, Any], step: Progress, work
     if request["do"] == "add":
         _require_neutral(library, collection, is_wanted=bool(request["neutral"]))
         paths = [Path(path) for path in request["paths"]]
-        how = {name: bool(request[name]) for name in ("prune", "is_sure", "check")}
-        report = library.add(paths, collection, progress=step, cancel=work, **how)
+        report = library.add(
+            paths,
+            collection,
+            progress=step,
+            cancel=work,
+            prune=bool(request["prune"]),
+            is_sure=bool(request["is_sure"]),
+            check=bool(request["check"]),
+        )
         library.warm(collection)
         return asdict(report)
     if request["do"] == "remove":
         return library.remove_named(request["names"], collection, folder=Path(request["folder"]))
     if request["do"] == "doctor":
         return [asdict(finding) for finding in library.doctor()]
+    if request["do"] == "jobs":
+        if request["cancel"]:
+            library.jobs.cancel(str(request["cancel"]))
+        return [_job_to_json(job) for job in library.jobs.list()]
     if request["do"] == "collections":
         return [{"name": one.name, "model": one.model} for one in library.collections()]
     raise QueryError(
@@ -267,6 +280,11 @@ class RunningLibrary:
         assert not repair, "what repairs needs the folder for itself"
         return [Finding(**one) for one in self._ask({"do": "doctor"})]
 
+    @property
+    def jobs(self) -> "RunningJobs":
+        """The jobs of the app."""
+        return RunningJobs(self)
+
     def _ask(self, request: Mapping[str, Any], progress: Progress | None = None) -> Any:
         connection = http.client.HTTPConnection(LOOPBACK, self._port, timeout=CONNECT_S)
         try:
@@ -289,6 +307,41 @@ class RunningLibrary:
         finally:
             connection.close()
         raise NotAnsweredError("The app that has the data folder ended before it had answered. Try again.")
+
+
+class RunningJobs:
+    """The part of ``JobRunner`` that the terminal uses while the app runs."""
+
+    def __init__(self, library: RunningLibrary) -> None:
+        self._library = library
+
+    def follow(self, children: object) -> None:
+        """The app does so by itself."""
+
+    def list(self, cancel: str = "") -> Sequence[JobInfo]:
+        """See ``JobRunner.list``; ``cancel`` is asked to stop before."""
+        return [_to_job(one) for one in self._library._ask({"do": "jobs", "cancel": cancel})]
+
+    def cancel(self, job_id: str) -> None:
+        """See ``JobRunner.cancel``."""
+        self.list(job_id)
+
+    def get(self, job_id: str) -> JobInfo:
+        """One job."""
+        return next(job for job in self.list() if job.id == job_id)
+
+
+_MOMENTS = ("created_at", "started_at", "finished_at")
+
+
+def _job_to_json(job: JobInfo) -> dict[str, Any]:
+    moments = {name: getattr(job, name) for name in _MOMENTS}
+    return asdict(job) | {name: moment and moment.isoformat() for name, moment in moments.items()}
+
+
+def _to_job(values: Mapping[str, Any]) -> JobInfo:
+    moments = {name: values[name] and datetime.fromisoformat(values[name]) for name in _MOMENTS}
+    return JobInfo(**dict(values) | moments)
 
 
 class NotAnsweredError(IndexerError):

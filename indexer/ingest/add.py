@@ -2,12 +2,13 @@
 
 import time
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import replace
 from pathlib import Path, PurePosixPath
 
 from indexer.catalog import Catalog, DocumentRecord
 from indexer.errors import ReadError
+from indexer.ingest.left_alone import LeftAlone
 from indexer.ingest.losses import LossGuard, file_of, is_below
 from indexer.ingest.pipeline import Pipeline, remove_documents, remove_stale
 from indexer.ingest.plan import Planner
@@ -73,7 +74,10 @@ class Adder:
         data_dir: Path,
         progress: Progress | None,
         cancel: CancelToken | None,
+        pause: Callable[[], None] = lambda: None,
+        left_alone: LeftAlone | None = None,
     ) -> None:
+        self._pause, self._left_alone = pause, left_alone or LeftAlone()
         self._catalog, self._store = collection.catalog, collection.store
         self._collection = collection.record
         self._files, self._data_dir = files, data_dir
@@ -82,7 +86,14 @@ class Adder:
         self._failures: list[tuple[str, str]] = []
         self._archives: list[FoundFile] = []
         self._broken_archives: set[str] = set()
-        self._pipeline = Pipeline(collection, limits=self._limits, progress=progress, cancel=self._cancel)
+        self._pipeline = Pipeline(
+            collection,
+            limits=self._limits,
+            progress=progress,
+            cancel=self._cancel,
+            pause=pause,
+            left_alone=self._left_alone,
+        )
 
     def add_paths(
         self, paths: Sequence[Path], *, prune: bool, is_sure: bool = False, check: bool = False
@@ -155,7 +166,7 @@ class Adder:
             cancelled=self._cancel.is_cancelled,
         )
         report = self._pipeline.run(files, planner)
-        lost = planner.gone()
+        lost = [record for record in planner.gone() if not self._left_alone.has_document(record)]
         kept = guard.keep(lost) if guard else {}
         removed = [record for record in lost if record.id not in kept]
         remove_documents(self._catalog, self._store, self._collection, [record.id for record in removed])
@@ -176,6 +187,7 @@ class Adder:
                 flat.append(file)
                 continue
             self._cancel.check()
+            self._pause()
             try:
                 flat.extend(self._files.unpack(file, self._limits, self._cancel.is_cancelled))
                 self._archives.append(file)

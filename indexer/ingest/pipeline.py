@@ -13,15 +13,16 @@ import logging
 import queue
 import threading
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
 
 from indexer.catalog import Catalog, ChunkRecord, CollectionRecord, DocumentRecord, PassResult
 from indexer.catalog.database import slices
 from indexer.errors import Cancelled
 from indexer.ingest.embedding import embed
+from indexer.ingest.left_alone import LeftAlone
 from indexer.ingest.plan import Decision, Planner
-from indexer.ingest.read import Begun, Ended, Event, Failed, Group, ReadOptions, read_all
+from indexer.ingest.read import Begun, Ended, Event, Failed, Group, PassedOver, ReadOptions, read_all
 from indexer.ingest.rename import Renamer
 from indexer.ingest.report import AddReport
 from indexer.ingest.scan import FoundFile
@@ -72,6 +73,8 @@ class Pipeline:
         limits: what one file may cost.
         progress: told how many bytes are done.
         cancel: looked at between batches, and while a file is read.
+        pause: called where others may change the collection, but for the documents under way.
+        left_alone: documents that others have changed; asked after each pause.
     """
 
     def __init__(
@@ -81,8 +84,11 @@ class Pipeline:
         limits: ReadLimits | None = None,
         progress: Progress | None = None,
         cancel: CancelToken | None = None,
+        pause: Callable[[], None] = lambda: None,
+        left_alone: LeftAlone | None = None,
     ) -> None:
         self._catalog, self._store = collection.catalog, collection.store
+        self._pause, self._left_alone = pause, left_alone or LeftAlone()
         self._encoder, self._settings = collection.encoder, collection.settings
         self._collection = collection.record
         self._limits = limits or ReadLimits()
@@ -145,7 +151,9 @@ class Pipeline:
 
     def _read_ahead(self, files: Sequence[FoundFile], planner: Planner) -> None:
         try:
-            options = ReadOptions(self._encoder, self._settings, self._limits, self._is_stopped)
+            options = ReadOptions(
+                self._encoder, self._settings, self._limits, self._is_stopped, self._left_alone
+            )
             for event in read_all(files, planner, options):
                 self._hand_over(event)
             self._hand_over(None)
@@ -175,16 +183,22 @@ class Pipeline:
         if isinstance(event, Begun):
             self._begin(event.file, event.decision)
         elif isinstance(event, Group):
-            known = self._passes[event.document_id]
-            self._add_to_batch(known, event)
+            if (known := self._passes.get(event.document_id)) is not None:
+                self._add_to_batch(known, event)
         elif isinstance(event, Ended):
-            self._batch.ended[event.document_id] = event.result
+            if event.document_id in self._passes:
+                self._batch.ended[event.document_id] = event.result
+        elif isinstance(event, PassedOver):
+            self._advance(event.file.size_bytes)
         else:
             self._fail(event)
 
     def _begin(self, file: FoundFile, decision: Decision) -> None:
         document = decision.document
         self._message = file.path
+        if self._left_alone.has_document(document):
+            self._advance(file.size_bytes)
+            return
         if decision.action in ("add", "change"):
             is_resumed = self._prepare_pass(document)
             self._passes[document.id] = _Pass(document, file, is_resumed)
@@ -234,6 +248,7 @@ class Pipeline:
     def _flush(self) -> None:
         """Index what waits, in the order that survives a crash after any step."""
         self._cancel.check()
+        self._let_others_in()
         self._follow_renamings()  # first: a new document may have the path that a renamed one leaves
         batch = self._batch
         if not (batch.begun or batch.records or batch.ended):
@@ -250,7 +265,10 @@ class Pipeline:
                 settings=self._settings,
                 on_progress=self._encoded,
             )
-            self._store.upsert(self._collection.store_name, points)
+            wanted = {record.id for record in batch.records}  # others came in while the model worked
+            points = [point for point in points if point.id in wanted]
+            if points:
+                self._store.upsert(self._collection.store_name, points)
             self._catalog.chunks.mark([record.id for record in batch.records], "indexed")
             before = self._counts["chunks"] // OPTIMIZE_EVERY
             self._counts["chunks"] += len(points)
@@ -275,6 +293,9 @@ class Pipeline:
 
     def _fail(self, event: Failed) -> None:
         """Record why a file cannot be indexed; an earlier version of it stays searchable."""
+        if event.document is not None and self._left_alone.has_document(event.document):
+            self._advance(event.file.size_bytes)
+            return
         self._failures.append((event.file.path, event.reason))
         logger.info("%s was not indexed: %s", event.file.path, event.reason)
         self._advance(event.file.size_bytes)
@@ -284,9 +305,31 @@ class Pipeline:
             self._prepare_pass(event.document)
             self._batch.begun.append(event.document)
         self._flush()
+        if self._left_alone.has_document(event.document):
+            return
         self._passes.pop(event.document.id, None)
         self._catalog.documents.give_up_pass(event.document.id, event.reason)
         self._remove_stale([event.document.id])
+
+    def _let_others_in(self) -> None:
+        """Stand still while others change the collection, and let go of the documents that they changed."""
+        self._pause()
+        passes = [one for one in self._passes.values() if self._left_alone.has_document(one.document)]
+        gone = {one.document.id for one in passes}
+        self._renamed = [one for one in self._renamed if not self._left_alone.has_document(one[0])]
+        batch = self._batch
+        batch.begun = [one for one in batch.begun if not self._left_alone.has_document(one)]
+        if not gone:
+            return
+        for one in passes:
+            del self._passes[one.document.id]
+            self._done_bytes += one.file.size_bytes
+            batch.ended.pop(one.document.id, None)
+        batch.text_bytes = [pair for pair in batch.text_bytes if pair[0].document.id not in gone]
+        kept = [row for row, record in enumerate(batch.records) if record.document_id not in gone]
+        batch.documents = [batch.documents[row] for row in kept]
+        batch.records = [batch.records[row] for row in kept]
+        batch.sparse = [batch.sparse[row] for row in kept]
 
     def _undo(self) -> None:
         """Take back what is known of documents under way, so that nobody resumes them."""
@@ -306,8 +349,9 @@ class Pipeline:
     def _encoded(self, chunks: int) -> None:
         """A part of the batch has been through the model, which may take minutes for the whole."""
         self._cancel.check()
+        self._let_others_in()
         ahead = sum(text_bytes for _, text_bytes in self._batch.text_bytes)
-        self._advance(0, ahead * chunks // len(self._batch.records))
+        self._advance(0, ahead * chunks // max(chunks, len(self._batch.records)))
 
     def _advance(self, size_bytes: int, ahead_bytes: int = 0) -> None:
         """Report progress after files of ``size_bytes`` are done and some text is half done."""

@@ -4,7 +4,7 @@ Nothing is written here and no model runs, so it works ahead in a thread of its 
 """
 
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from itertools import islice
 from uuid import UUID, uuid5
 
@@ -12,6 +12,7 @@ from indexer.catalog import ChunkRecord, DocumentRecord, PassResult
 from indexer.errors import Cancelled, IndexerError
 from indexer.ingest import titles
 from indexer.ingest.embedding import sparse_of
+from indexer.ingest.left_alone import LeftAlone
 from indexer.ingest.plan import Decision, Planner
 from indexer.ingest.scan import FoundFile
 from indexer.readers import ReadLimits
@@ -61,17 +62,27 @@ class Failed:
     reason: str
 
 
-Event = Begun | Group | Ended | Failed
+@dataclass(frozen=True)
+class PassedOver:
+    """Nothing is done about a file, because later work has removed or replaced its document."""
+
+    file: FoundFile
+
+
+Event = Begun | Group | Ended | Failed | PassedOver
 
 
 @dataclass(frozen=True)
 class ReadOptions:
-    """How files are read: sizes of chunks in the tokens of the model, what a file may cost, when to stop."""
+    """How files are read: sizes of chunks in the tokens of the model, what a file may cost, when to stop, and
+    which files are left alone.
+    """
 
     tokens: TokenCounter
     settings: ChunkSettings
     limits: ReadLimits
     cancelled: Callable[[], bool]
+    left_alone: LeftAlone = field(default_factory=LeftAlone)
 
 
 def read_all(files: Sequence[FoundFile], planner: Planner, options: ReadOptions) -> Iterator[Event]:
@@ -83,6 +94,9 @@ def read_all(files: Sequence[FoundFile], planner: Planner, options: ReadOptions)
     for file in files:
         if options.cancelled():
             raise Cancelled(f"Indexing was cancelled before {file.path}. Start it again to resume.")
+        if options.left_alone.has_file(file):
+            yield PassedOver(file)
+            continue
         try:
             decision = planner.decide(file)
         except OSError as error:

@@ -8,6 +8,7 @@ from typing import Protocol
 
 from indexer.catalog import Catalog, CollectionRecord
 from indexer.errors import IndexerError
+from indexer.ingest.left_alone import LeftAlone
 from indexer.ingest.report import AddReport, summary
 from indexer.library.jobs import Handler, JobContext
 from indexer.library.model_switch import SwitchReport
@@ -31,6 +32,7 @@ class Work(Protocol):
         progress: Progress | None = None,
         prune: bool = False,
         cancel: CancelToken | None = None,
+        left_alone: LeftAlone | None = None,
     ) -> AddReport: ...
 
     def add_kept(
@@ -40,6 +42,8 @@ class Work(Protocol):
         *,
         progress: Progress | None = None,
         cancel: CancelToken | None = None,
+        left_alone: LeftAlone | None = None,
+        is_quick: bool = False,
     ) -> AddReport: ...
 
     def reindex(
@@ -49,6 +53,7 @@ class Work(Protocol):
         progress: Progress | None = None,
         cancel: CancelToken | None = None,
         force: bool = True,
+        is_quick: bool = False,
     ) -> AddReport: ...
 
     def remove(self, document_ids: Sequence[str]) -> int: ...
@@ -105,7 +110,12 @@ def _add(library: Work, context: JobContext) -> str:
     if "copies" in context.params:
         copies = [(str(name), str(source)) for name, source in context.params["copies"]]
         report = library.add_kept(
-            copies, context.collection, progress=context.progress, cancel=context.cancel
+            copies,
+            context.collection,
+            progress=context.progress,
+            cancel=context.cancel,
+            left_alone=_changed_since(library, context),
+            is_quick=context.is_quick,
         )
     else:
         report = library.add(
@@ -114,8 +124,22 @@ def _add(library: Work, context: JobContext) -> str:
             progress=context.progress,
             prune=bool(context.params.get("prune")),
             cancel=context.cancel,
+            left_alone=_changed_since(library, context),
         )
     return summary(report)
+
+
+def _changed_since(library: Work, context: JobContext) -> LeftAlone:
+    """What quick jobs have removed or replaced since this one was asked for: it started late, or anew."""
+    names: list[str] = []
+    sources: list[str] = []
+    for job in library.catalog.jobs.later(context.created_at, context.collection):
+        if job.info.kind == "remove":
+            names += (path for path, _ in job.params.get("places", ()))
+            sources += (source for _, source in job.params.get("places", ()))
+        elif job.info.kind == "add":
+            names += (name for name, _ in job.params.get("copies", ()))
+    return LeftAlone(names, sources)
 
 
 def _reindex(library: Work, context: JobContext) -> str:
@@ -124,6 +148,7 @@ def _reindex(library: Work, context: JobContext) -> str:
         progress=context.progress,
         cancel=context.cancel,
         force=bool(context.params.get("force", True)),
+        is_quick=context.is_quick,
     )
     return summary(report)
 

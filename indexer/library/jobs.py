@@ -1,4 +1,4 @@
-"""Long work outside requests: recorded in the catalog, done by one thread, resumed after a crash.
+"""Long work outside requests: recorded in the catalog, done by a thread a lane, resumed after a crash.
 
 A *kind* of job is a function of parameters that can be repeated without harm. The parameters are JSON, so
 that another process can take up the job.
@@ -10,6 +10,7 @@ import threading
 import time
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
+from functools import partial
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -19,15 +20,17 @@ from indexer.catalog import Catalog
 from indexer.catalog.jobs import JobRecord
 from indexer.errors import Cancelled, CatalogError, JobError
 from indexer.ingest.scan import as_paths
+from indexer.library.children import Children, ChildRun
+from indexer.library.lanes import LANES, SILENT_S, lane_of, lane_of_files, must_wait
 from indexer.progress import CancelToken, TimeLeft
-from indexer.types import JobInfo
+from indexer.types import JobInfo, Lane
+from me5.states import ACTIVE
 
 logger = logging.getLogger(__name__)
 
 ON_FILES = frozenset({"add", "sample", "reindex"})
 """Kinds that read files of the machine where they were asked for."""
 REPORT_EVERY_S = 0.5
-_SILENT_S = 600.0  # a worker on another machine that said nothing for so long is taken for dead
 _IDLE_S = 60.0
 RETRY_S, MAX_RETRY_S = 1.0, 30.0
 """Pause before a refused write to the catalog is tried again; doubled each time."""
@@ -39,13 +42,16 @@ T = TypeVar("T")
 class JobContext:
     """What a running job is given.
 
-    ``progress`` and ``cancel`` are for the work; ``params`` and ``collection`` say what the work is.
+    ``progress`` and ``cancel`` are for the work; ``params`` and ``collection`` say what the work is,
+    ``created_at`` when it was asked for (unix seconds), ``is_quick`` that it is of the quick lane.
     """
 
     params: Mapping[str, Any]
     collection: str
     progress: Callable[[int, int, str, str], None]
     cancel: CancelToken = field(default_factory=CancelToken)
+    created_at: float = 0.0
+    is_quick: bool = False
 
 
 Jobs = list[JobInfo]  # inside JobRunner, ``list`` is a method
@@ -64,7 +70,7 @@ def is_owner_gone(owner: str, last_sign: float, now: float | None = None, *, hos
     try:
         of_host, pid, created = owner.split("|")
         if of_host not in (host, socket.gethostname()):  # earlier versions wrote the name of the host
-            return (time.time() if now is None else now) - last_sign > _SILENT_S
+            return (time.time() if now is None else now) - last_sign > SILENT_S
         return abs(psutil.Process(int(pid)).create_time() - float(created)) > 1.0
     except (ValueError, psutil.NoSuchProcess):
         return True
@@ -73,7 +79,7 @@ def is_owner_gone(owner: str, last_sign: float, now: float | None = None, *, hos
 
 
 class JobRunner:
-    """Queues jobs and runs them one after the other.
+    """Queues jobs and runs those of each lane one after the other; see ``lanes``.
 
     Args:
         catalog: keeps them.
@@ -98,10 +104,13 @@ class JobRunner:
         self._release = release
         self._keeping = threading.Lock()  # no copy is released between its making and its job
         self._owner, self._host = owner_name(host), host
+        self._children: Children | None = None
+        self._looked_at, self._opened_at = float("-inf"), clock()
+        self._looking = threading.Lock()
         self._wake = threading.Condition()
-        self._current: tuple[str, CancelToken] | None = None
+        self._current: dict[Lane, tuple[str, CancelToken]] = {}
         self._is_closing = False
-        self._thread: threading.Thread | None = None
+        self._threads: Sequence[threading.Thread] = ()
 
     # What callers use
 
@@ -112,9 +121,12 @@ class JobRunner:
         collection: str,
         label: str | None = None,
         *,
+        lane: Lane | None = None,
         start: bool = True,
     ) -> JobInfo:
         """Queue a job and return at once; without ``start`` it waits for the next one.
+
+        ``lane``: None takes the usual one of its kind.
 
         Raises:
             JobError: the kind is unknown.
@@ -129,6 +141,7 @@ class JobRunner:
             params=params,
             created_at=self._clock(),
             host=self._host if kind in ON_FILES else None,
+            lane=lane or lane_of(kind),
         )
         if start:
             self.start()
@@ -148,27 +161,34 @@ class JobRunner:
         params: dict[str, Any] = {"prune": prune}
         if keep_copies and self._keep is not None:
             with self._keeping:
-                params["copies"] = [list(pair) for pair in self._keep(places)]
-                return self.submit("add", params, collection, label or _label(places))
+                copies = self._keep(places)
+                params["copies"] = [list(pair) for pair in copies]
+                lane = lane_of_files([(source, _size(source)) for _, one in copies if (source := Path(one))])
+                return self.submit("add", params, collection, label or _label(places), lane=lane)
         params["paths"] = [str(path.absolute()) for path in places]
         return self.submit("add", params, collection, label or _label(places))
 
     def submit_remove(self, document_ids: Sequence[str], collection: str = "") -> JobInfo:
         """Remove documents in the background."""
         label = f"Remove {_documents(len(document_ids))}"
-        return self.submit("remove", {"documents": list(document_ids)}, collection, label)
+        known = self._catalog.documents.records(document_ids)
+        params = {"documents": list(document_ids), "places": [[one.path, one.source] for one in known]}
+        return self.submit("remove", params, collection, label)
 
     def submit_reindex(self, document_ids: Sequence[str], collection: str = "") -> JobInfo:
         """Read and index documents again in the background."""
         label = f"Index {_documents(len(document_ids))} again"
-        return self.submit("reindex", {"documents": list(document_ids)}, collection, label)
+        known = self._catalog.documents.records(document_ids)
+        lane = lane_of_files([(Path(one.source), one.size_bytes) for one in known])
+        return self.submit("reindex", {"documents": list(document_ids)}, collection, label, lane=lane)
 
     def submit_drop(self, collection: str) -> JobInfo:
         """Delete a collection in the background."""
         return self.submit("drop", {}, collection, f"Delete collection {collection}")
 
     def list(self) -> Jobs:
-        """All jobs that are remembered, newest first."""
+        """All jobs that are remembered, newest first; runs in processes of their own are among them."""
+        self._look_at_children()
         return self._catalog.jobs.infos()
 
     def get(self, job_id: str) -> JobInfo:
@@ -177,6 +197,7 @@ class JobRunner:
         Raises:
             JobError: there is none with that id.
         """
+        self._look_at_children()
         found = self._catalog.jobs.find(job_id)
         if found is None:
             raise JobError(f"There is no job {job_id!r}. Expected the id of a job in the list; look there.")
@@ -184,11 +205,17 @@ class JobRunner:
 
     def cancel(self, job_id: str) -> None:
         """Ask a job to stop; one that waits is cancelled at once. Ended jobs stay as they are."""
-        self.get(job_id)
+        job = self.get(job_id)
+        if job.folder is not None:
+            if self._children is not None and job.state in ACTIVE:
+                self._children.cancel(job.kind, Path(job.folder))
+                self._look_at_children(at_once=True)
+            return
         self._catalog.jobs.cancel(job_id, self._clock())
         with self._wake:
-            if self._current is not None and self._current[0] == job_id:
-                self._current[1].cancel()
+            for current, token in self._current.values():
+                if current == job_id:
+                    token.cancel()
         self._release_if_cancelled(job_id)
 
     def wait(self, job_id: str, timeout_s: float = 600.0) -> JobInfo:
@@ -199,10 +226,45 @@ class JobRunner:
         """
         deadline = time.monotonic() + timeout_s
         with self._wake:
-            while (job := self.get(job_id)).state in ("queued", "running"):
+            while (job := self.get(job_id)).state in ACTIVE:
                 if not self._wake.wait(min(1.0, deadline - time.monotonic())) and time.monotonic() > deadline:
                     raise JobError(f"Job {job.label!r} still runs after {timeout_s:.0f} s. Wait longer.")
         return job
+
+    # Processes of their own
+
+    def follow(self, children: Children) -> None:
+        """Keep the runs in processes of their own among the jobs; those that ended long ago stay out."""
+        self._children = children
+        self._look_at_children(at_once=True)
+
+    def _look_at_children(self, *, at_once: bool = False) -> None:
+        """Record what is new of them, a few times a second at most."""
+        host = self._host or ""
+        with self._looking:
+            now = self._clock()
+            if self._children is None or not (at_once or now - self._looked_at >= REPORT_EVERY_S):
+                return
+            self._looked_at = now
+            try:
+                known = {job.folder: job for job in self._catalog.jobs.children(host)}
+                for run in self._children.look():
+                    job = known.pop(str(run.folder), None)
+                    is_old = (
+                        run.state not in ACTIVE
+                        and max(run.created_at, run.finished_at or 0) < self._opened_at
+                    )
+                    is_unchanged = job is not None and job.state == run.state and run.state not in ACTIVE
+                    if not is_unchanged and not (job is None and is_old):
+                        values = _child_values(run, host, now)
+                        self._catalog.jobs.put_child(str(run.folder), values)
+                for folder, job in known.items():
+                    if folder is not None and job.state in ACTIVE:
+                        state = self._children.gone(job.kind, Path(folder))
+                        gone = {"state": state, "message": "", "owner": None, "finished_at": now}
+                        self._catalog.jobs.put_child(folder, gone | {"seconds_left": None})
+            except CatalogError as error:
+                logger.warning("Runs in processes of their own cannot be recorded: %s", error)
 
     # Starting and stopping
 
@@ -219,51 +281,59 @@ class JobRunner:
         return back
 
     def start(self) -> None:
-        """Start the worker thread, or wake it."""
+        """Start the worker threads, or wake them."""
         with self._wake:
             if self._is_closing:
                 return
-            if self._thread is None:
-                self._thread = threading.Thread(target=self._work, name="jobs", daemon=True)
-                self._thread.start()
+            if not self._threads:
+                self._threads = [
+                    threading.Thread(target=self._work, args=(lane,), name=f"{lane} jobs", daemon=True)
+                    for lane in LANES
+                ]
+                for thread in self._threads:
+                    thread.start()
             self._wake.notify_all()
 
     def close(self) -> None:
-        """Stop the worker. A running job goes back to the queue, for the next process."""
+        """Stop the workers. A running job goes back to the queue, for the next process."""
         with self._wake:
             self._is_closing = True
-            if self._current is not None:
-                self._current[1].cancel(keep_partial=True)
+            for _, token in self._current.values():
+                token.cancel(keep_partial=True)
             self._wake.notify_all()
-        if self._thread is not None:
-            self._thread.join()
+        for thread in self._threads:
+            thread.join()
 
-    # The worker thread
+    # The worker threads
 
-    def _work(self) -> None:
-        while (claimed := self._claim()) is not None:
+    def _work(self, lane: Lane) -> None:
+        while (claimed := self._claim(lane)) is not None:
             self._run(*claimed)
             with self._wake:
-                self._current = None
+                del self._current[lane]
                 self._wake.notify_all()
 
-    def _claim(self) -> tuple[JobRecord, CancelToken] | None:
+    def _claim(self, lane: Lane) -> tuple[JobRecord, CancelToken] | None:
         """Wait for the next job; None when the program closes. A catalog that refuses is asked again."""
         pause = 0.0
         with self._wake:
             while not self._is_closing:
                 try:
                     if pause:  # it may have handed over a job and failed afterwards
-                        self._catalog.jobs.requeue_gone(lambda owner, _: owner == self._owner, self._host)
-                    job = self._catalog.jobs.claim(self._owner, self._clock(), self._host)
+                        self._catalog.jobs.requeue_gone(
+                            lambda owner, _: owner == self._owner, self._host, lane
+                        )
+                    now = self._clock()
+                    waits = partial(must_wait, owner=self._owner, host=self._host, now=now)
+                    job = self._catalog.jobs.claim(self._owner, now, self._host, lane, waits)
                 except CatalogError as error:
                     pause = _longer(pause)
                     logger.warning("Jobs cannot be started, tried again in %.0f s: %s", pause, error)
                     self._wake.wait(pause)
                     continue
                 if job is not None:
-                    self._current = (job.info.id, CancelToken())
-                    return job, self._current[1]
+                    self._current[lane] = (job.info.id, CancelToken())
+                    return job, self._current[lane][1]
                 pause = 0.0
                 self._wake.wait(_IDLE_S)
         return None
@@ -292,7 +362,14 @@ class JobRunner:
 
     def _run(self, job: JobRecord, cancel: CancelToken) -> None:
         reporter = _Reporter(self._catalog, job.info.id, cancel, self._clock)
-        context = JobContext(job.params, job.info.collection, reporter, cancel)
+        context = JobContext(
+            job.params,
+            job.info.collection,
+            reporter,
+            cancel,
+            created_at=job.info.created_at.timestamp(),
+            is_quick=job.lane == "quick",
+        )
         try:
             message = self._kinds[job.info.kind](context)
             state = "done"
@@ -371,6 +448,36 @@ class _Reporter:
         """Whether a person asked for the stop, rather than the program that closes."""
         found = self._catalog.jobs.find(self._job_id)
         return found is not None and found.cancel_requested
+
+
+def _child_values(run: ChildRun, host: str, now: float) -> dict[str, Any]:
+    """The columns of a run."""
+    is_active = run.state in ACTIVE
+    owner = f"{host}|{run.pid}|{run.process_created_at or 0:.2f}" if run.pid is not None else None
+    return {
+        "kind": run.kind,
+        "collection": "",
+        "label": run.label,
+        "state": run.state,
+        "done": run.done,
+        "total": run.total,
+        "unit": run.unit,
+        "message": run.message,
+        "seconds_left": run.seconds_left if is_active else None,
+        "owner": owner if is_active else None,
+        "host": host,
+        "created_at": run.created_at,
+        "started_at": run.started_at,
+        "updated_at": now,
+        "finished_at": None if is_active else (run.finished_at or now),
+    }
+
+
+def _size(path: Path) -> int:
+    try:
+        return path.stat().st_size
+    except OSError:
+        return 0
 
 
 def _longer(pause_s: float) -> float:

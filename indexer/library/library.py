@@ -6,10 +6,10 @@ models).
 """
 
 import os
-import threading
 from collections import defaultdict
-from collections.abc import Iterable, Sequence
-from contextlib import ExitStack
+from collections.abc import Iterable, Iterator, Sequence
+from contextlib import ExitStack, contextmanager
+from functools import partial
 from pathlib import Path
 from types import TracebackType
 from typing import Self
@@ -18,6 +18,7 @@ from indexer.catalog import Catalog, CollectionRecord, DocumentRecord
 from indexer.catalog.facets import Facets
 from indexer.catalog.listing import Order, Word
 from indexer.ingest.add import Adder, keep_uploads
+from indexer.ingest.left_alone import LeftAlone
 from indexer.ingest.pipeline import remove_documents
 from indexer.ingest.report import AddReport, joined
 from indexer.ingest.scan import as_paths
@@ -38,6 +39,7 @@ from indexer.library.recovery import reconcile, rename_former_models, resume
 from indexer.library.removing import choose_documents, lost_documents
 from indexer.library.repair import restore
 from indexer.library.searching import passage, warm_up, with_codes
+from indexer.library.write_lock import LongWork, WriteLock
 from indexer.progress import CancelToken, Progress
 from indexer.store import DEFAULT_RESERVE_BYTES, open_store
 from indexer.store.lock import OwnerLock
@@ -88,7 +90,7 @@ class Library:
         self.model_folder = ModelFolder(data_dir / "models")
         maps = NeutralMaps(data_dir / "neutral")
         self.encoders = Encoders(self.model_folder, maps, model, encoder, neutral=neutral)
-        self.writing = threading.RLock()
+        self.writing = WriteLock()
         self._closing = ExitStack()
         self.host = host_id(data_dir)
         self.is_shared = is_shared(catalog, self.host)
@@ -301,8 +303,9 @@ class Library:
         Raises:
             CollectionError: there is no such collection.
         """
-        with self.writing:
-            record = self.catalog.collections.get(name)
+        record = self.catalog.collections.get(name)
+        with self.writing.beside(lambda work: work.collection != record.name):
+            record = self.catalog.collections.get(record.id)
             sources = [one.source for one in self.catalog.documents.iter_records(record.id)]
             self.catalog.collections.drop(record.id)
             for store_name in self.store.names():
@@ -329,6 +332,7 @@ class Library:
         is_sure: bool = False,
         check: bool = False,
         cancel: CancelToken | None = None,
+        left_alone: LeftAlone | None = None,
     ) -> AddReport:
         """Index files, folders and archives: what is new or changed; the rest costs a look.
 
@@ -343,14 +347,16 @@ class Library:
             is_sure: remove those too.
             check: look into every file; else one of the same size and time counts as unchanged.
             cancel: to stop the work.
+            left_alone: documents that later work has changed already. Removals and small uploads are let in
+                between the steps of an ingest.
 
         Raises:
             CollectionError: the collection's model cannot be opened.
             Cancelled: ``cancel`` said so.
         """
         places = as_paths(paths)
-        with self.writing:
-            adder = self._adder(collection, progress, cancel)
+        with self._ingesting(collection, left_alone) as work:
+            adder = self._adder(collection, progress, cancel, work)
             if keep_copies:
                 copies = keep_uploads(self.catalog, self.files, places)
                 try:
@@ -366,9 +372,19 @@ class Library:
         *,
         progress: Progress | None = None,
         cancel: CancelToken | None = None,
+        left_alone: LeftAlone | None = None,
+        is_quick: bool = False,
     ) -> AddReport:
-        """Index copies that are in the data folder already, as (name shown, location); see ``add``."""
-        with self.writing:
+        """Index copies that are in the data folder already, as (name shown, location); see ``add``.
+
+        ``is_quick``: between the steps of another ingest, which leaves these documents alone then.
+        """
+        if not is_quick:
+            with self._ingesting(collection, left_alone) as work:
+                return self._adder(collection, progress, cancel, work).add_copies(copies)
+        with self.writing.beside() as parked:
+            if parked is not None:
+                parked.left_alone.add(names=[name for name, _ in copies])
             return self._adder(collection, progress, cancel).add_copies(copies)
 
     def documents(self, collection: str = DEFAULT_COLLECTION) -> list[DocumentInfo]:
@@ -400,8 +416,10 @@ class Library:
 
     def remove(self, document_ids: Sequence[str]) -> int:
         """Remove documents from the library; the files they were read from stay. How many there were."""
-        with self.writing:
+        with self.writing.beside() as parked:
             records = self.catalog.documents.records(document_ids)
+            if parked is not None:
+                parked.left_alone.add(records)
             for collection_id, group in _by_collection(records).items():
                 collection = self.catalog.collections.get(collection_id)
                 remove_documents(self.catalog, self.store, collection, [record.id for record in group])
@@ -410,7 +428,7 @@ class Library:
 
     def remove_named(self, names: Sequence[str], collection: str, *, folder: Path) -> list[str]:
         """Remove documents by what a person calls them; their paths. Errors as of ``choose_documents``."""
-        with self.writing:
+        with self.writing.beside():
             chosen = choose_documents(self.catalog, self.files, names, collection, folder)
             self.remove(list(chosen))
         return sorted(chosen.values())
@@ -422,20 +440,33 @@ class Library:
         progress: Progress | None = None,
         cancel: CancelToken | None = None,
         force: bool = True,
+        is_quick: bool = False,
     ) -> AddReport:
         """Read and index documents again, also unchanged ones unless ``force`` is False.
+
+        ``is_quick`` as of ``add_kept``.
 
         Raises:
             CollectionError: a collection's model cannot be opened.
             Cancelled: ``cancel`` said so.
         """
-        with self.writing:
-            total = AddReport()
-            records = self.catalog.documents.records(document_ids)
-            for collection_id, group in _by_collection(records).items():
-                adder = self._adder(collection_id, progress, cancel)
-                total = joined(total, adder.add_known(group, force=force))
-            return total
+        total = AddReport()
+        groups = _by_collection(self.catalog.documents.records(document_ids))
+        for collection_id, known in groups.items():
+            ids = [record.id for record in known]
+            if is_quick:
+                with self.writing.beside() as parked:
+                    records = self.catalog.documents.records(ids)  # as they are now
+                    if parked is not None:
+                        parked.left_alone.add(records)
+                    adder = self._adder(collection_id, progress, cancel)
+                    total = joined(total, adder.add_known(records, force=force))
+                continue
+            with self._ingesting(collection_id) as work:
+                adder = self._adder(collection_id, progress, cancel, work)
+                records = self.catalog.documents.records(ids)
+                total = joined(total, adder.add_known(records, force=force))
+        return total
 
     # Passages
 
@@ -519,21 +550,41 @@ class Library:
         Raises:
             CollectionError: the collection's model cannot be opened.
         """
-        with self.writing:
-            return restore(self._opened(collection), progress=progress, cancel=cancel)
+        with self._ingesting(collection.name):
+            return restore(
+                self._opened(collection), progress=progress, cancel=cancel, pause=self.writing.pause
+            )
 
     def _opened(self, record: CollectionRecord, encoder: Encoder | None = None) -> OpenCollection:
         """A collection with its model open."""
         encoder = encoder or self.encoders.of(record)
         return OpenCollection(self.catalog, self.store, encoder, record, self.settings)
 
-    def _adder(self, collection: str, progress: Progress | None, cancel: CancelToken | None) -> Adder:
+    @contextmanager
+    def _ingesting(self, collection: str, left_alone: LeftAlone | None = None) -> Iterator[LongWork]:
+        """The right to write for long work on a collection (a name or id), which lets short work in."""
+        record = self.catalog.collections.find(collection)
+        work = LongWork(record.name if record else collection, left_alone or LeftAlone())
+        if record is not None:
+            self.encoders.of(record)  # opening a model may take minutes, for which nobody is to wait
+        with self.writing.long(work):
+            yield work
+
+    def _adder(
+        self,
+        collection: str,
+        progress: Progress | None,
+        cancel: CancelToken | None,
+        work: LongWork | None = None,
+    ) -> Adder:
+        """``work``: lets others in between its steps; None for short work."""
         if self.catalog.collections.find(collection) is None:
             self.create_collection(collection, progress=progress)
         record = self.catalog.collections.get(collection)
-        return Adder(
-            self._opened(record), self.files, data_dir=self.data_dir, progress=progress, cancel=cancel
+        adder = partial(
+            Adder, self._opened(record), self.files, data_dir=self.data_dir, progress=progress, cancel=cancel
         )
+        return adder() if work is None else adder(pause=self.writing.pause, left_alone=work.left_alone)
 
     def _release(self, sources: Iterable[str]) -> None:
         """Delete copies that no document needs any more."""

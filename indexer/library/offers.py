@@ -18,6 +18,7 @@ from indexer.types import JobInfo
 from me5.contract import ModelContract
 from me5.encoder import Encoder
 from me5.errors import Me5Error
+from me5.states import ACTIVE
 
 FAST = "fast"
 BETTER = "builtin"
@@ -26,7 +27,6 @@ LONG_WITHOUT_UNITS_S = 300.0
 
 _SETTING = "model offer"
 _ANSWERED = "answered"
-_ACTIVE = ("queued", "running")
 _MEASURED_PASSAGES = 16
 
 
@@ -60,7 +60,7 @@ class ModelOffer:
 def may_go_fast(catalog: Catalog, encoders: Encoders, job: JobInfo, now: datetime | None = None) -> bool:
     """Whether a job takes so long that :func:`fast_first` is worth offering."""
     left = job.seconds_left
-    if job.kind != "add" or job.state not in _ACTIVE or left is None or left <= LONG_WITHOUT_UNITS_S:
+    if job.kind != "add" or job.state not in ACTIVE or left is None or left <= LONG_WITHOUT_UNITS_S:
         return False
     settled = (job.started_at or job.created_at) + timedelta(seconds=SETTLED_S)
     record = catalog.collections.find(job.collection)
@@ -86,7 +86,7 @@ def fast_first(
     found = catalog.jobs.find(job_id)
     assert found is not None
     job = found.info
-    if job.kind != "add" or job.state not in _ACTIVE:
+    if job.kind != "add" or job.state not in ACTIVE:
         raise JobError(
             f"Job {job.label!r} ({job.kind}, {job.state}) cannot continue with the model {FAST!r}. Expected "
             "an ingest that runs or waits. Look at the list of jobs."

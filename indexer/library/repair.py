@@ -6,7 +6,7 @@ its texts, without reading any document.
 
 import logging
 from collections import Counter
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 from typing import Literal
 
@@ -97,9 +97,15 @@ def remove_orphans(store: VectorStore, collection: CollectionRecord, orphans: It
 
 
 def restore(
-    collection: OpenCollection, *, progress: Progress | None = None, cancel: CancelToken | None = None
+    collection: OpenCollection,
+    *,
+    progress: Progress | None = None,
+    cancel: CancelToken | None = None,
+    pause: Callable[[], None] = lambda: None,
 ) -> int:
     """Make missing points of a collection again and remove unknown ones. How many were wrong.
+
+    ``pause`` is called where others may change the collection.
 
     Raises:
         Cancelled: cancelled; what was restored stays.
@@ -112,7 +118,7 @@ def restore(
         )
     if difference.missing:
         ids = (one for kind, one in differences(catalog, store, record) if kind == "missing")
-        _restore_points(collection, ids, difference.missing, progress, cancel or CancelToken())
+        _restore_points(collection, ids, difference.missing, progress, cancel or CancelToken(), pause=pause)
     return difference.missing + difference.orphans
 
 
@@ -122,6 +128,8 @@ def _restore_points(
     total: int,
     progress: Progress | None,
     cancel: CancelToken,
+    *,
+    pause: Callable[[], None],
 ) -> None:
     """Make points again from the texts in the catalog."""
     catalog, store, encoder = collection.catalog, collection.store, collection.encoder
@@ -129,20 +137,21 @@ def _restore_points(
     store.ensure(name, encoder.dimension)
     done = 0
     for part in batches(chunk_ids, BATCH_CHUNKS):
+        pause()
         records = catalog.chunks.records(part)
         owned = sorted({record.document_id for record in records})
         documents = {one.id: one for one in catalog.documents.records(owned)}
         owners = [documents[record.document_id] for record in records]
-        sparse = [sparse_of(owner, [record])[0] for owner, record in zip(owners, records, strict=True)]
-        points = embed(
-            encoder,
-            owners,
-            records,
-            sparse,
-            settings=collection.settings,
-            on_progress=lambda _: cancel.check(),
-        )
-        store.upsert(name, points)
+        if records:  # else they were removed meanwhile
+            points = embed(
+                encoder,
+                owners,
+                records,
+                [sparse_of(owner, [record])[0] for owner, record in zip(owners, records, strict=True)],
+                settings=collection.settings,
+                on_progress=lambda _: cancel.check(),
+            )
+            store.upsert(name, points)
         done += len(part)
         if progress is not None:
             progress(done, total, "passages", collection.record.name)

@@ -1,17 +1,23 @@
 """The verb ``mine`` from files to files, and mining that is killed in the middle."""
 
 import json
+import math
 import os
 import random
 import signal
 import subprocess
 import sys
+from dataclasses import asdict
 from pathlib import Path
 
 import pytest
 
 import app
 from indexer.bitext.formats import read_pairs
+from indexer.bitext.values import Pair
+from trainer.runs.records import read_json, write_json
+from ui.mining_job import main as page_job
+from ui.services.parallel import Request, read_pairs_file
 
 ROOT = Path(__file__).resolve().parents[2]
 CHILD = ROOT / "tests" / "support" / "bitext_child.py"
@@ -98,6 +104,45 @@ def test_ordered_texts_are_aligned(tmp_path: Path, capsys: pytest.CaptureFixture
     folders = [str(tmp_path / "de"), str(tmp_path / "en")]
     assert run(*folders, "--align", "--lines", "--out", str(out), "--json", data=tmp_path) == 0
     assert [one.source for one in read_pairs(out)] == [one.source for one in pairs]
+
+
+@pytest.mark.parametrize("aligned", [False, True], ids=["mined", "aligned"])
+def test_terminal_and_page_give_the_same_pairs_and_warnings(
+    aligned: bool, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """A number that differs is flagged, a sentence without a partner and sides of unlike size are told."""
+    german = [
+        *GERMAN,
+        "Die neue Brücke über den Fluss ist 999 Meter lang.",
+        "Niemand übersetzte diesen Satz.",
+    ]
+    english = [*ENGLISH, "The new bridge across the river is 503 metres long."]
+    english += [f"The shop sells {n} {what}." for n in range(10) for what in ("apples", "red hats", "maps")]
+    english += [f"On day {n} of the voyage the crew counted {n + 7} whales." for n in range(90)]
+    names = [write(tmp_path / "source" / "t.txt", german), write(tmp_path / "target" / "t.txt", english)]
+    out = tmp_path / "pairs.jsonl"
+    least, align = ("-10", ["--align"]) if aligned else ("1.0", [])
+    words = [*names, *align, "--threshold", least, "--out", str(out), "--json"]
+    assert run(*words, data=tmp_path) == 0
+    told = json.loads(capsys.readouterr().out)
+
+    request = Request("x", "source/t.txt", "target/t.txt", "builtin", aligned=aligned, threshold=float(least))
+    write_json(tmp_path / "request.json", asdict(request))
+    assert page_job(tmp_path, "builtin") == 0
+    said = read_json(tmp_path / "result.json")
+
+    def seen(pair: Pair) -> tuple[object, ...]:
+        return pair.source, pair.target, pair.source_language, round(pair.score, 4), tuple(pair.flags)
+
+    of_page = list(read_pairs_file(tmp_path / "pairs.jsonl"))
+    if not aligned:  # those that the page keeps for the review
+        of_page = [pair for pair in of_page if pair.score >= float(least)]
+    assert [seen(pair) for pair in read_pairs(out)] == [seen(pair) for pair in of_page]
+    bridge = next(pair for pair in of_page if "999" in pair.source)
+    assert "503" in bridge.target and "numbers" in bridge.flags
+    assert told["dropped"] == said["details"]["dropped"]
+    assert told["notices"] == said["details"]["notices"] != []
+    assert not math.isnan(said["threshold"])
 
 
 @pytest.mark.parametrize(

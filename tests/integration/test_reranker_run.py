@@ -117,7 +117,7 @@ def test_a_signal_stops_the_run_after_its_step(recipe: Path, monkeypatch: pytest
         assert train(recipe) == 128 + signal.SIGTERM
     run = recipe.parent / "run"
     state = json.loads((run / "state.json").read_text())
-    assert (state["state"], state["step"]) == ("stopped", 6)
+    assert (state["state"], state["step"]) == ("cancelled", 6)
     assert (run / "checkpoints" / "step-000000006").is_dir() and not (run / "model").exists()
     assert train(recipe, "--resume") == 0
     assert len(losses(run)) == 12

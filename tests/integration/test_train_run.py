@@ -235,7 +235,7 @@ def test_a_signal_ends_the_step_and_leaves_a_checkpoint(
         assert train(recipe) == code
     assert f"stopped by {name}; continue with --resume" in capsys.readouterr().err
     assert signal.getsignal(signal.Signals[name]) is before
-    assert state(run) | {"state": "stopped", "step": 6, "steps": 12, "pid": state(run)["pid"]} == state(run)
+    assert state(run) | {"state": "cancelled", "step": 6, "steps": 12, "pid": state(run)["pid"]} == state(run)
     assert [row["step"] for row in metrics(run)] == list(range(1, 7))
     newest = Checkpoints(run / "checkpoints", keep=2).newest()
     assert newest is not None and newest.name == "step-000000006" and not (run / "model").exists()

@@ -9,6 +9,7 @@ from urllib.parse import parse_qs, urlparse
 import pytest
 from playwright.sync_api import expect
 
+from me5.states import ACTIVE
 from tests.ui.conftest import add_and_wait
 
 pytestmark = pytest.mark.filterwarnings("default")
@@ -52,7 +53,7 @@ def ended(client: Any, name: str) -> dict[str, Any]:
     waiting = threading.Event()
     for _ in range(600):
         run = client.predict(name, api_name="/train_run")
-        if run["state"] not in ("starting", "running", "stopping"):
+        if run["state"] not in ACTIVE:
             return dict(run)
         waiting.wait(0.2)
     raise AssertionError(f"still {run['state']} after two minutes")
@@ -65,7 +66,7 @@ def test_a_program_trains_a_model(client: Any, pairs: Path, tiny_model_dir: Path
     needed = client.predict(found["pairs"], "search", base, SETTINGS, api_name="/train_estimate")
     assert needed["refusal"] == "" and needed["memory_bytes"] > 0 and needed["disk_bytes"] > 0
     run = client.predict(found["pairs"], "search", base, "By a program", SETTINGS, api_name="/train_start")
-    assert run["run"] == "by-a-program" and run["state"] in ("starting", "running")
+    assert run["run"] == "by-a-program" and run["state"] == "running"
     with pytest.raises(Exception, match=r"by-a-program.* is running"):
         client.predict(found["pairs"], "search", base, "Another", SETTINGS, api_name="/train_start")
     run = ended(client, run["run"])

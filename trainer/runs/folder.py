@@ -1,7 +1,7 @@
 """A run is a folder: what it holds besides the weights, for every stage that trains.
 
 ``config.yaml`` is the recipe, ``metrics.jsonl`` has a line per logged step, ``state.json`` says whether the
-run is ``running``, ``stopped``, ``failed`` or ``done``; ``checkpoints/`` and, at the end, ``model/``.
+run is ``running``, ``cancelled``, ``failed`` or ``done``; ``checkpoints/`` and, at the end, ``model/``.
 """
 
 from __future__ import annotations
@@ -76,7 +76,7 @@ class RunFolder:
             try:
                 yield stop
             except KeyboardInterrupt as error:
-                self._write_state("stopped", str(error) if isinstance(error, RunStopped) else "interrupted")
+                self._write_state("cancelled", str(error) if isinstance(error, RunStopped) else "interrupted")
                 raise
             except BaseException as error:
                 self._write_state("failed", str(error) or type(error).__name__)

@@ -30,6 +30,7 @@ ROOT = Path(__file__).resolve().parents[2]
 POLITE = 10
 """Niceness of a run: below everything that a person waits for."""
 KILL_TIMEOUT_S = 10
+PATIENCE_S = 3.0
 _STARTING = threading.Lock()
 
 
@@ -122,6 +123,29 @@ def spawn(command: Sequence[str], folder: Path) -> tuple[subprocess.Popen[bytes]
         created_at = watched.create_time()
         watched.nice(getattr(psutil, "BELOW_NORMAL_PRIORITY_CLASS", POLITE))  # the name exists on Windows
     return process, created_at
+
+
+def stop(pid: int, *, created_at: float | None = None, patience_s: float = PATIENCE_S) -> None:
+    """Ask a process to end, and wait until it has; what is left of it and its children is ended at once.
+
+    Args:
+        pid, created_at: as :func:`is_alive` takes them.
+        patience_s: how long it may take to write down how it ended.
+    """
+    if not is_alive(pid, created_at=created_at):
+        return
+    family: list[psutil.Process] = []
+    with contextlib.suppress(psutil.Error):
+        process = psutil.Process(pid)
+        family = process.children(recursive=True)
+        process.terminate()
+    deadline = time.monotonic() + patience_s
+    while is_alive(pid, created_at=created_at) and time.monotonic() < deadline:
+        time.sleep(0.01)
+    end(pid, created_at=created_at)
+    for child in family:
+        with contextlib.suppress(psutil.Error):
+            child.kill()
 
 
 def end(pid: int, *, created_at: float | None = None, before: float | None = None) -> None:

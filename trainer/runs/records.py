@@ -20,11 +20,13 @@ import psutil
 import yaml
 
 from me5 import atomic
+from me5.states import ACTIVE, RESUMABLE, State, as_state
 
-State = Literal["starting", "running", "stopping", "stopped", "interrupted", "failed", "done"]
+Phase = Literal["", "starting", "stopping"]
+"""Of a running run: its process has not reported yet, or was asked to stop."""
 
-ALIVE: tuple[State, ...] = ("starting", "running", "stopping")
-SAID: Mapping[str, State] = {"stopped": "stopped", "failed": "failed", "done": "done"}
+ENDED: tuple[State, ...] = ("cancelled", "failed", "done")
+"""States that a run reports about itself in the end."""
 CLOCK_SLACK_S = 5.0
 STOPPED_CODES = (130, 143)  # SIGINT and SIGTERM, answered
 LOG_BYTES = 64_000
@@ -47,16 +49,17 @@ class Run:
     config: Mapping[str, Any] = field(default_factory=dict)
     has_checkpoint: bool = False
     model: Path | None = None
+    phase: Phase = ""
 
     @property
     def is_alive(self) -> bool:
         """Whether its process runs."""
-        return self.state in ALIVE
+        return self.state in ACTIVE
 
     @property
     def can_resume(self) -> bool:
         """Whether it ended before its last step and may go on."""
-        return self.state in ("stopped", "interrupted", "failed")
+        return self.state in RESUMABLE
 
 
 @dataclass(frozen=True)
@@ -90,7 +93,7 @@ def read_run(folder: Path) -> Run | None:
         return None
     model = folder / "model"
     finished = model if (model / "config.json").is_file() else None
-    state, message = _state(folder, launch, said, finished is not None)
+    state, phase, message = _state(folder, launch, said, finished is not None)
     step = int(said.get("step") or 0)
     return Run(
         name=folder.name,
@@ -106,34 +109,37 @@ def read_run(folder: Path) -> Run | None:
         config=config,
         has_checkpoint=any((folder / "checkpoints").glob("step-*[0-9]")),
         model=finished if state == "done" else None,
+        phase=phase,
     )
 
 
 def _state(
     folder: Path, launch: Mapping[str, Any], said: Mapping[str, Any], has_model: bool
-) -> tuple[State, str]:
-    """The state and what the run has said last, from the files and the processes there are."""
-    word, message = str(said.get("state", "")), str(said.get("message") or "")
+) -> tuple[State, Phase, str]:
+    """The state, its phase and the run's last message, from the files and the processes there are."""
+    word, message = as_state(said.get("state")), str(said.get("message") or "")
     if not launch:
         if word == "running":
             is_running = is_alive(said.get("pid"), before=to_seconds(said.get("started_at")))
-            return ("running" if is_running else "interrupted"), message
-        return SAID.get(word, "done" if has_model else "interrupted"), message
+            return ("running" if is_running else "interrupted"), "", message
+        if word in ENDED:
+            return word, "", message
+        return ("done" if has_model else "interrupted"), "", message
     is_own = said.get("pid") == launch.get("pid")  # not of an earlier start
-    if is_own and word in SAID:
-        return SAID[word], message or _last_error(folder, word)
+    if is_own and word in ENDED:
+        return word, "", message or _last_error(folder, word)
     if is_alive(launch.get("pid"), created_at=launch.get("process_created_at")):
         if launch.get("stop_asked_at"):
-            return "stopping", ""
-        return ("running" if is_own else "starting"), message
+            return "running", "stopping", ""
+        return "running", ("" if is_own else "starting"), message
     code = launch.get("exit_code")
     if code == 0 and has_model:
-        return "done", ""
+        return "done", "", ""
     if code in STOPPED_CODES:
-        return "stopped", ""
+        return "cancelled", "", ""
     if code is not None and code > 0:
-        return "failed", _last_error(folder, "failed")
-    return "interrupted", ""
+        return "failed", "", _last_error(folder, "failed")
+    return "interrupted", "", ""
 
 
 def is_alive(pid: object, *, created_at: float | None = None, before: float | None = None) -> bool:

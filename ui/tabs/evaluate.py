@@ -10,11 +10,11 @@ import gradio as gr
 
 from ui import exports, markup_evaluate
 from ui import markup_scores as scores
-from ui.evaluating import SAMPLE_TASK, Entry, EvaluationError, Evaluations, Request, compare_entries
 from ui.evaluation_exports import COLUMNS, rows_to_export
 from ui.exports import ExportFormat
 from ui.guard import guarded
-from ui.services import Services
+from ui.services.evaluation import SAMPLE_TASK, Entry, EvaluationError, Evaluations, Request, compare_entries
+from ui.services.library import Services
 from ui.shell import TO_DOWNLOAD, Shell, script
 from ui.tabs.evaluate_form import Form, build_folds, build_form
 

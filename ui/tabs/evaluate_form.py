@@ -5,7 +5,7 @@ from typing import Any
 
 import gradio as gr
 
-from ui.evaluating import SAMPLE_TASK, Evaluations
+from ui.services.evaluation import SAMPLE_TASK, Evaluations
 from ui.shell import script
 
 INTRO = "<p>How well models search, pair and compare texts, beside each other and what was published.</p>"

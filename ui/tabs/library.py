@@ -7,11 +7,12 @@ from typing import Any, cast, get_args
 
 import gradio as gr
 
-from indexer.types import JobInfo
 from ui import markup_library as markup
 from ui.exports import ExportFormat
 from ui.guard import guarded
-from ui.services import DEFAULT_COLLECTION, ModelChoice, Services
+from ui.services.jobs import job_json
+from ui.services.library import DEFAULT_COLLECTION, Services
+from ui.services.models import ModelChoice
 from ui.shell import TO_DOWNLOAD, Shell, refresh, script
 
 FORMATS: tuple[ExportFormat, ...] = ("csv", "xlsx")
@@ -140,15 +141,6 @@ def wire_uploads(
         lambda collection: refresh(services, collection), shell.collection, shell.refresh_outputs,
         show_progress="hidden", api_visibility="private",
     )  # fmt: skip
-
-
-def job_json(job: JobInfo) -> dict[str, Any]:
-    """A job for machines; ``state`` is queued, running, done, failed or cancelled."""
-    return {
-        "job": job.id, "kind": job.kind, "collection": job.collection, "state": job.state, "label": job.label,
-        "done": job.done, "total": job.total, "unit": job.unit, "message": job.message,
-        "seconds_left": job.seconds_left,
-    }  # fmt: skip
 
 
 def _wire_adding(

@@ -8,11 +8,12 @@ import gradio as gr
 from indexer.bitext.formats import FORMATS
 from indexer.text.language.names import language_name
 from ui.bitext_exports import SCOPES, export, write_training_pairs
-from ui.bitexts import Bitexts
 from ui.errors import UiError
 from ui.guard import guarded
-from ui.mining import Job, Request
-from ui.services import Services
+from ui.services.library import Services
+from ui.services.parallel import Job, Request
+from ui.services.reviews import Bitexts
+from ui.services.training import Training
 from ui.shell import TO_DOWNLOAD, Shell, script
 from ui.tabs.parallel_endpoints import add_endpoints, to_state
 from ui.tabs.parallel_form import LANGUAGES, build_form, request_from, show_rows
@@ -20,7 +21,6 @@ from ui.tabs.parallel_page import ParallelTab, draw, filter_from
 from ui.tabs.train import NEW as NEW_RUN
 from ui.tabs.train import TrainTab
 from ui.tabs.train_form import show_purpose
-from ui.training import Training
 
 POLL_SECONDS = 1.0
 HIDDEN: dict[str, Any] = {"show_progress": "hidden", "api_visibility": "private"}

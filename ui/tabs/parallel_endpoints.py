@@ -8,10 +8,10 @@ import gradio as gr
 
 from indexer.bitext.reviews import Bitext
 from indexer.bitext.values import State
-from ui.bitexts import Bitexts
 from ui.errors import UiError
 from ui.guard import guarded
-from ui.mining import Job
+from ui.services.parallel import Job
+from ui.services.reviews import Bitexts
 from ui.tabs.parallel_page import PAGE_ROWS, filter_from
 
 

@@ -9,9 +9,9 @@ import gradio as gr
 from indexer.bitext.segmenters import SEGMENTERS, SegmenterName
 from indexer.bitext.values import UNKNOWN_LANGUAGE
 from indexer.text.language.tags import language_tag, primary_language
-from ui.bitexts import Bitexts
 from ui.errors import UiError
-from ui.mining import SAMPLE, Request
+from ui.services.parallel import SAMPLE, Request
+from ui.services.reviews import Bitexts
 
 FILES, LANGUAGES, PAIRS = "two files", "two languages of this collection", "pairs to review"
 PAIR_SUFFIXES = [".tmx", ".xlf", ".xliff", ".tsv", ".csv", ".jsonl", ".xlsx", ".zip"]

@@ -9,9 +9,9 @@ import gradio as gr
 
 from indexer.bitext.reviews import Bitext, PairCounts, PairFilter, Sort
 from ui import markup_parallel as markup
-from ui.bitexts import Bitexts
-from ui.mining import Job
-from ui.services import Services
+from ui.services.library import Services
+from ui.services.parallel import Job
+from ui.services.reviews import Bitexts
 from ui.tabs.parallel_form import Form
 
 PAGE_ROWS = 50

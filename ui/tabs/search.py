@@ -15,7 +15,7 @@ from ui import markup_search as markup
 from ui.exports import ExportFormat
 from ui.filters import to_filters
 from ui.guard import guarded
-from ui.services import Services
+from ui.services.library import Services
 from ui.shell import TO_DOWNLOAD, Shell, script
 
 MODES = [("meaning and words", "hybrid"), ("meaning", "dense"), ("words", "lexical")]

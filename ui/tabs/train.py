@@ -15,7 +15,11 @@ from ui.markup_train import run_page
 from ui.markup_train_form import estimate_line
 from ui.run_scores import before_after
 from ui.run_view import RunView
-from ui.services import DEFAULT_COLLECTION, Services
+from ui.services.library import DEFAULT_COLLECTION, Services
+from ui.services.training import Training
+from ui.services.training_pairs import Draft
+from ui.services.training_plan import PURPOSES, Settings
+from ui.services.training_request import DEFAULT_BASE, TrainingRequest
 from ui.shell import Shell, refresh, script
 from ui.tabs.train_form import (
     NO_PAIRS,
@@ -26,10 +30,6 @@ from ui.tabs.train_form import (
     show_purpose,
     to_values,
 )
-from ui.training import Training
-from ui.training_order import DEFAULT_BASE, TrainingRequest
-from ui.training_pairs import Draft
-from ui.training_plan import PURPOSES, Settings
 
 NEW, COMPARE = "new", "compare:"
 REMEMBER_RUN = """(view) => {
@@ -340,10 +340,11 @@ def draft_json(draft: Draft) -> dict[str, Any]:
 
 
 def run_json(training: Training, run: records.Run) -> dict[str, Any]:
-    """A run, for machines; ``state`` is starting, running, stopping, stopped, interrupted, failed or done."""
+    """A run, for machines; ``state`` as of ``me5.states``; ``phase`` is starting or stopping at times."""
     rows, evaluations = training.metrics(run), records.read_evaluations(run.folder)
     return {
-        "run": run.name, "state": run.state, "step": run.step, "steps": run.steps, "message": run.message,
+        "run": run.name, "state": run.state, "phase": run.phase, "step": run.step, "steps": run.steps,
+        "message": run.message,
         "seconds_left": records.seconds_left(run, rows), "loss": rows[-1].get("loss") if rows else None,
         "model": str(run.model) if run.model else None, "vocabulary": training.pieces(run) or None,
         "scores": [

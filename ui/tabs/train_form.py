@@ -8,9 +8,9 @@ import gradio as gr
 from trainer.data.intake import SUFFIXES
 from ui.errors import UiError
 from ui.markup_train_form import checked
-from ui.training_order import DEFAULT_BASE
-from ui.training_pairs import Draft
-from ui.training_plan import PURPOSES, Settings
+from ui.services.training_pairs import Draft
+from ui.services.training_plan import PURPOSES, Settings
+from ui.services.training_request import DEFAULT_BASE
 
 INTRO = (
     "<h1>Train a model on your own texts</h1>"

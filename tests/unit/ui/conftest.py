@@ -186,6 +186,6 @@ def fake_library() -> FakeLibrary:
 
 @pytest.fixture
 def services(fake_library: FakeLibrary, tmp_path: Path) -> Any:
-    from ui.services import Services
+    from ui.services.library import Services
 
     return Services(fake_library, tmp_path)  # type: ignore[arg-type]

@@ -10,10 +10,10 @@ import httpx
 import pytest
 
 from indexer.catalog import Catalog
-from ui import child_runs
-from ui.access import EXAMPLES, Access, NotOfferedError
 from ui.serve import Address, launch_options
-from ui.services import Services
+from ui.services import child_runs
+from ui.services.access import EXAMPLES, Access, NotOfferedError
+from ui.services.library import Services
 
 pytestmark = pytest.mark.filterwarnings("default")
 

@@ -11,7 +11,7 @@ import pytest
 
 from ui.build import build
 from ui.serve import Address, launch_options
-from ui.services import Services
+from ui.services.library import Services
 
 pytestmark = pytest.mark.filterwarnings("default")
 

@@ -10,7 +10,7 @@ import psutil
 import pytest
 
 from trainer.runs.records import read_json, write_json
-from ui import child_runs
+from ui.services import child_runs
 
 PROGRAM = """
 import subprocess, sys

@@ -16,9 +16,10 @@ import pytest
 from trainer.tasks.kept import write_samples
 from trainer.tasks.statistics import Sample
 from trainer.tasks.values import Measured
-from ui import evaluating, evaluating_job
-from ui.access import Access, NotOfferedError
-from ui.evaluating import SAMPLE_TASK, EvaluationError, Evaluations, Request, compare_entries
+from ui import evaluating_job
+from ui.services import evaluation as evaluating
+from ui.services.access import Access, NotOfferedError
+from ui.services.evaluation import SAMPLE_TASK, EvaluationError, Evaluations, Request, compare_entries
 
 
 @pytest.fixture

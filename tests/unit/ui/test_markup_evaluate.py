@@ -9,9 +9,9 @@ import pytest
 from trainer.tasks.statistics import Comparison
 from ui import markup_evaluate as markup
 from ui import markup_scores as scores
-from ui.evaluating import Entry, Evaluation, Request, merged_pairs
 from ui.evaluation_exports import COLUMNS, rows_to_export
 from ui.language_codes import task_language
+from ui.services.evaluation import Entry, Evaluation, Request, merged_pairs
 
 
 def score(value: float, spread: float | None = 0.05) -> dict[str, Any]:

@@ -10,8 +10,8 @@ import pytest
 from indexer.bitext.reviews import Bitext, PairCounts, Precision, ReviewPair
 from indexer.bitext.values import Pair
 from ui import markup_parallel as markup
-from ui.bitexts import ThresholdSummary
-from ui.mining import Job, Request
+from ui.services.parallel import Job, Request
+from ui.services.reviews import ThresholdSummary
 
 EVIL = '"><script>alert(1)</script>'
 BITEXT = Bitext("b1", EVIL, "mined", "ar", "zh", 1.1, 5.0, details={"cap": 1.8, "dropped": {"numbers": 2}})

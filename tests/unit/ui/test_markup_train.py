@@ -16,7 +16,7 @@ from ui.markup_runs import comparison, run_list
 from ui.markup_train import run_page
 from ui.markup_train_form import checked, estimate_line
 from ui.run_scores import before_after, language_label
-from ui.run_view import STATE_WORDS, RunView
+from ui.run_view import RunView, state_words
 
 BAD = '<script>alert("x")</script>'
 ARABIC = "تفتح المكتبة في الساعة التاسعة"
@@ -46,10 +46,10 @@ SCORES = [score(0, "mean", 0.5), score(0, "de", 0.4), score(0, "ar", 0.6), score
 @pytest.mark.parametrize(
     ("state", "there", "absent"),
     [
-        ("starting", ["stop"], ["delete", "resume"]),
+        ("running starting", ["stop"], ["delete", "resume"]),
         ("running", ["stop"], ["delete", "resume"]),
-        ("stopping", ["kill"], ["delete", "resume"]),
-        ("stopped", ["resume", "delete"], ["stop", "use"]),
+        ("running stopping", ["kill"], ["delete", "resume"]),
+        ("cancelled", ["resume", "delete"], ["stop", "use"]),
         ("interrupted", ["resume", "delete"], ["stop", "use"]),
         ("failed", ["resume", "delete"], ["stop", "use"]),
         ("done", ["use", "register", "delete"], ["stop", "resume"]),
@@ -57,10 +57,11 @@ SCORES = [score(0, "mean", 0.5), score(0, "de", 0.4), score(0, "ar", 0.6), score
 )
 def test_every_state_offers_what_can_be_done(state: str, there: list[str], absent: list[str]) -> None:
     model = Path("/m") if state == "done" else None
-    page = run_page(RunView(run(state, model=model), rows=ROWS, collection="library"))
+    word, _, phase = state.partition(" ")
+    page = run_page(RunView(run(word, model=model, phase=phase), rows=ROWS, collection="library"))
     assert all(f'data-act="{action}"' in page for action in there)
     assert not any(f'data-act="{action}"' in page for action in absent)
-    assert STATE_WORDS[state] in page
+    assert state_words(run(word, phase=phase)) in page
 
 
 def test_a_used_model_can_be_given_back() -> None:
@@ -105,8 +106,8 @@ def test_before_and_after_are_set_side_by_side() -> None:
 
 
 def test_curves_wait_for_the_first_step() -> None:
-    assert "Charts appear after" in run_page(RunView(run("starting"))) and "Starting …" in run_page(
-        RunView(run("starting"))
+    assert "Charts appear after" in run_page(RunView(run(phase="starting"))) and "Starting …" in run_page(
+        RunView(run(phase="starting"))
     )
     page = run_page(RunView(run(), rows=ROWS, evaluations=SCORES, seconds_left=100))
     assert page.count('<figure class="chart"') == 4 and "about 2 minutes left" in page
@@ -117,7 +118,7 @@ def test_a_run_says_what_it_does_outside_its_steps() -> None:
     view = RunView(run(message="Learning up to 500 new pieces of words"), rows=ROWS, seconds_left=100)
     page = run_page(view)
     assert "Learning up to 500 new pieces of words …" in page and "left</span>" not in page
-    stopped = run_page(replace(view, run=run("stopped", message="stopped by SIGTERM")))
+    stopped = run_page(replace(view, run=run("cancelled", message="stopped by SIGTERM")))
     assert "SIGTERM" not in stopped
     pieces = {"pieces": 488, "tokens_before": 66.44, "tokens_after": 50.65}
     page = run_page(replace(view, run=run(), pieces=pieces))
@@ -154,8 +155,8 @@ def test_the_estimate_says_about_and_refuses() -> None:
 @pytest.mark.parametrize(
     ("values", "what", "action"),
     [
-        ({"state": "stopped"}, "Stopped at step 5, everything", ""),
-        ({"state": "stopped", "has_checkpoint": False}, "nothing was saved", ""),
+        ({"state": "cancelled"}, "Stopped at step 5, everything", ""),
+        ({"state": "cancelled", "has_checkpoint": False}, "nothing was saved", ""),
         ({"state": "interrupted"}, "was interrupted", ""),
         ({"state": "interrupted", "exit_code": -9}, "ended from outside", "smaller"),
         ({"state": "failed", "message": "Memory ran out in step 3."}, "Memory ran out", "smaller"),

@@ -18,17 +18,18 @@ import pytest
 
 from indexer.bitext.formats import FORMATS, write_pairs
 from indexer.bitext.reviews import Bitext
+from indexer.bitext.run import size_notices
 from indexer.bitext.segmenters import SegmenterName, icu_spans, segmenter
 from indexer.bitext.values import Pair, Sentence
 from indexer.catalog import Catalog
 from indexer.errors import MiningError, ReadError
 from trainer.runs.records import read_json, write_json
-from ui import mining
-from ui.access import Access
 from ui.bitext_exports import export, pairs_of, write_training_pairs
-from ui.bitexts import Bitexts, estimated_precision
-from ui.mining import MiningRefusedError, Request, read_pairs_file, write_pairs_file
 from ui.mining_job import _read_side, main
+from ui.services import parallel as mining
+from ui.services.access import Access
+from ui.services.parallel import MiningRefusedError, Request, read_pairs_file, write_pairs_file
+from ui.services.reviews import Bitexts, estimated_precision
 from ui.tabs.parallel_page import draw
 
 WANTED = Request("", "", "", "builtin")
@@ -476,7 +477,5 @@ def test_a_full_disk_in_the_process_is_said_in_words(
 
 
 def test_sides_of_very_different_size_are_noticed() -> None:
-    from ui.mining_job import _notices
-
-    assert "differ much" in _notices(10, 101)[0]
-    assert _notices(10, 99) == [] == _notices(0, 50)
+    assert "differ much" in size_notices(10, 101)[0]
+    assert size_notices(10, 99) == () == size_notices(0, 50)

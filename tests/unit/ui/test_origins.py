@@ -13,7 +13,7 @@ import pytest
 from ui.errors import LaunchError
 from ui.origins import Served, parse_allowed
 from ui.serve import Address, check_address, launch_options
-from ui.services import Services
+from ui.services.library import Services
 
 pytestmark = pytest.mark.filterwarnings("default")
 

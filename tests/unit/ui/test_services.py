@@ -12,10 +12,10 @@ from indexer.ingest.report import KEPT
 from indexer.library.encoders import KnownModel
 from indexer.types import Filters
 from me5.registry import MODELS
-from ui.access import NotOfferedError
 from ui.filters import SearchFilters, to_filters
 from ui.questions import SAMPLES, read_queries, read_sample_questions
-from ui.services import Services
+from ui.services.access import NotOfferedError
+from ui.services.library import Services
 
 
 def test_filters_become_the_restriction_of_the_library() -> None:
@@ -66,13 +66,13 @@ def test_models_to_choose_say_what_they_cost(
         KnownModel("harbour", spec, Path("/models/harbour")),
         KnownModel("broken", None, Path("/models/broken"), "no weights"),
     ]
-    monkeypatch.setattr("ui.services.is_on_disk", lambda spec: False)
+    monkeypatch.setattr("ui.services.models.is_on_disk", lambda spec: False)
     fake_library.model = "builtin"
     choices = services.model_choices()
     assert [one.name for one in choices] == ["builtin", "fast", "harbour"]
     assert [one.is_shipped for one in choices] == [True, True, False]
     assert "90 times as fast" in choices[1].words and "12 layers" in choices[2].words
-    monkeypatch.setattr("ui.services.is_on_disk", lambda spec: True)
+    monkeypatch.setattr("ui.services.models.is_on_disk", lambda spec: True)
     fake_library.model = "/my/model"
     assert [one.name for one in services.model_choices()] == [
         "/my/model",

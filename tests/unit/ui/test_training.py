@@ -16,10 +16,10 @@ from trainer.errors import DataError, TrainingError
 from trainer.runs import estimate as estimates
 from trainer.runs import launch
 from trainer.runs.records import Run, read_run
-from ui.access import Access
-from ui.training import Training
-from ui.training_order import TrainingRequest
-from ui.training_plan import PURPOSES, Settings, preset
+from ui.services.access import Access
+from ui.services.training import Training
+from ui.services.training_plan import PURPOSES, Settings, preset
+from ui.services.training_request import TrainingRequest
 
 BODY = estimates.Body(118_000_000, 12, 384, 1536, 12, 512)
 

@@ -361,6 +361,27 @@ def test_sqlite_is_durable_and_checked(tmp_path: Path) -> None:
     catalog.close()
 
 
+def test_jobs_of_a_catalog_from_before_lanes_get_theirs(tmp_path: Path) -> None:
+    from alembic import command
+    from alembic.config import Config
+
+    from indexer.catalog import database
+
+    opened = Catalog.open(tmp_path / "c.sqlite3")
+    for kind in ("add", "remove"):
+        opened.jobs.create(kind, collection="c", label=kind, params={}, created_at=1.0)
+    config = Config()
+    config.set_main_option("script_location", str(database._MIGRATIONS))
+    with opened.database._engine.connect() as connection, connection.begin():
+        config.attributes["connection"] = connection
+        command.downgrade(config, "0004")
+    opened.close()
+    opened = Catalog.open(tmp_path / "c.sqlite3")
+    lanes = {job.kind: opened.jobs.find(job.id).lane for job in opened.jobs.infos()}  # type: ignore[union-attr]
+    opened.close()
+    assert lanes == {"add": "long", "remove": "quick"}
+
+
 def test_all_queries_share_one_database_and_stay_as_they_are(catalog: Catalog) -> None:
     groups = {field.name: getattr(catalog, field.name) for field in fields(catalog)}
     database = groups.pop("database")

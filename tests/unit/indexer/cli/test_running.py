@@ -21,6 +21,7 @@ from indexer.cli import running
 from indexer.errors import Cancelled, StoreLockedError
 from indexer.library.library import Library
 from indexer.store.qdrant import QdrantStore
+from ui import jobs_verb
 
 STORES = (None, None)
 
@@ -47,6 +48,7 @@ def terminal(app: Library, monkeypatch: pytest.MonkeyPatch) -> Callable[..., int
         verbs = parser.add_subparsers(required=True)
         cli_documents.add_verbs(verbs)
         cli_remove.add_verb(verbs)
+        jobs_verb.add_verb(verbs)
         return cli.run_safely(parser.parse_args([*words, "--data", str(app.data_dir)]))
 
     return run
@@ -247,6 +249,18 @@ def test_what_the_app_cannot_remove_is_said_and_nothing_goes(
     assert terminal("remove", "turm.md", "--collection", "nowhere") == 1
     assert "nowhere" in capsys.readouterr().err
     assert shown(app) == before
+
+
+def test_jobs_of_the_app_are_listed_and_cancelled(app: Library, terminal: Any, capsys: Any) -> None:
+    waiting = app.jobs.submit("reindex", {"documents": []}, "library", "Index all again", start=False)
+    assert terminal("jobs", "--json") == 0
+    (listed,) = json.loads(capsys.readouterr().out)
+    assert (listed["job"], listed["state"], listed["label"]) == (waiting.id, "queued", "Index all again")
+    assert terminal("jobs", "--cancel", waiting.id[:8]) == 0
+    assert "cancelled  Index all again" in capsys.readouterr().out
+    assert app.jobs.get(waiting.id).state == "cancelled"
+    assert terminal("jobs", "--cancel", "nothing") == 1
+    assert "No job with the id 'nothing'" in capsys.readouterr().err
 
 
 def test_doctor_asks_the_app_and_repairs_only_what_is_its_own(

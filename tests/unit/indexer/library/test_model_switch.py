@@ -244,8 +244,7 @@ def test_a_job_that_the_closing_program_stops_is_resumed_at_the_next_start(
 
     def wait_for_close(_: Any) -> None:
         begun.set()
-        current = filled.jobs._current
-        assert current is not None
+        current = filled.jobs._current["long"]
         while not current[1].is_cancelled():
             begun.wait(0.001)
 

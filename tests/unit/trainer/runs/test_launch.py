@@ -53,7 +53,7 @@ def until(folder: Path, done: Callable[[Run], bool]) -> Run:
 
 def test_a_run_is_a_polite_process_of_its_own_session(start: Start) -> None:
     run = start(WAIT)
-    assert run.pid is not None and run.state == "starting"
+    assert run.pid is not None and (run.state, run.phase) == ("running", "starting")
     process = psutil.Process(run.pid)
     assert process.nice() >= min(19, psutil.Process().nice())
     assert process.nice() >= launch.POLITE
@@ -68,7 +68,7 @@ def test_stop_is_answered_and_told(start: Start) -> None:
     launch.stop_run(run)
     assert "stop_asked_at" in read_json(run.folder / "launch.json")
     ended = until(run.folder, lambda now: not now.is_alive and now.exit_code is not None)
-    assert (ended.state, ended.exit_code) == ("stopped", 143)
+    assert (ended.state, ended.exit_code) == ("cancelled", 143)
     launch.stop_run(ended)  # nobody is there to be stopped
 
 

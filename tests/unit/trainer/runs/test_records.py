@@ -48,22 +48,31 @@ def gone() -> int:
 def state_of(folder: Path) -> str:
     run = read_run(folder)
     assert run is not None
-    return run.state
+    return f"{run.state} {run.phase}".strip()
 
 
 def test_a_living_process_starts_runs_and_stops(tmp_path: Path) -> None:
     launch = own_process()
-    assert state_of(write_run(tmp_path / "a", launch=launch)) == "starting"
+    assert state_of(write_run(tmp_path / "a", launch=launch)) == "running starting"
     said = {"pid": os.getpid(), "state": "running", "step": 3, "steps": 10}
     assert state_of(write_run(tmp_path / "b", launch=launch, state=said)) == "running"
     asked = launch | {"stop_asked_at": 6.0}
-    assert state_of(write_run(tmp_path / "c", launch=asked, state=said)) == "stopping"
+    assert state_of(write_run(tmp_path / "c", launch=asked, state=said)) == "running stopping"
     assert state_of(write_run(tmp_path / "d", launch=launch, state=said | {"state": "done"})) == "done"
+
+
+@pytest.mark.parametrize(
+    ("word", "state"), [("stopped", "cancelled"), ("cancelled", "cancelled"), ("failed", "failed")]
+)
+def test_words_of_earlier_versions_are_understood(tmp_path: Path, gone: int, word: str, state: str) -> None:
+    said = {"pid": gone, "state": word, "step": 3, "steps": 10}
+    assert state_of(write_run(tmp_path / "page", launch={"pid": gone}, state=said)) == state
+    assert state_of(write_run(tmp_path / "terminal", state=said)) == state
 
 
 def test_what_an_earlier_start_has_said_does_not_count(tmp_path: Path, gone: int) -> None:
     said = {"pid": gone, "state": "stopped"}
-    assert state_of(write_run(tmp_path / "a", launch=own_process(), state=said)) == "starting"
+    assert state_of(write_run(tmp_path / "a", launch=own_process(), state=said)) == "running starting"
 
 
 @pytest.mark.parametrize(
@@ -71,8 +80,8 @@ def test_what_an_earlier_start_has_said_does_not_count(tmp_path: Path, gone: int
     [
         (None, "interrupted"),
         (-9, "interrupted"),
-        (143, "stopped"),
-        (130, "stopped"),
+        (143, "cancelled"),
+        (130, "cancelled"),
         (1, "failed"),
         (0, "interrupted"),
     ],

@@ -16,10 +16,10 @@ from trainer.data.intake import Split, hold_out
 from trainer.errors import DataError, TrainingError
 from trainer.runs import estimate as estimates
 from trainer.runs import launch, records
-from ui.access import Access
-from ui.training_order import Orders, TrainingRequest
-from ui.training_pairs import Drafts, languages_of, safe_name
-from ui.training_plan import PURPOSES
+from ui.services.access import Access
+from ui.services.training_pairs import Drafts, languages_of, safe_name
+from ui.services.training_plan import PURPOSES
+from ui.services.training_request import Orders, TrainingRequest
 
 if TYPE_CHECKING:
     from indexer.library.library import Library

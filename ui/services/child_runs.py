@@ -5,17 +5,19 @@ A folder holds ``request.json`` (what was asked for), ``result.json`` (the proce
 """
 
 import re
+import signal
 import sys
 import threading
 import time
-from collections.abc import Container, Mapping
+from collections.abc import Container, Iterator, Mapping
+from contextlib import contextmanager
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any
 
+from indexer.errors import Cancelled
+from me5.states import State, as_state
 from trainer.runs import launch
 from trainer.runs.records import is_alive, read_json, write_json
-
-State = Literal["running", "done", "failed", "cancelled", "interrupted"]
 
 STARTING_S = 20.0
 """How long a process that was just started may need before its number must be in ``result.json``."""
@@ -83,7 +85,7 @@ def look_at(folder: Path, asked_at: float) -> tuple[dict[str, Any], State]:
 
 
 def _state_of(said: Mapping[str, Any], asked_at: float) -> State:
-    state = said.get("state")
+    state = as_state(said.get("state"))
     if state in ("done", "failed", "cancelled"):
         return state
     if state == "running":
@@ -92,12 +94,29 @@ def _state_of(said: Mapping[str, Any], asked_at: float) -> State:
     return "running" if time.time() - asked_at < STARTING_S else "interrupted"
 
 
+@contextmanager
+def cancellable() -> Iterator[None]:
+    """In a process that was started here: inside, the request to stop is raised as ``Cancelled``."""
+
+    def stop(*_: object) -> None:
+        raise Cancelled("The run was cancelled. Finished work is saved.")
+
+    before = signal.signal(signal.SIGTERM, stop)
+    try:
+        yield
+    finally:
+        signal.signal(signal.SIGTERM, before)
+
+
 def cancel(folder: Path) -> None:
-    """End the process with everything it has started; what it has written stays."""
+    """Ask the process to stop, and wait until it and what it has started are gone; what it has written stays.
+
+    It writes down that it was cancelled; if it does not, that is done here.
+    """
     said = read_json(folder / "result.json")
     if said.get("state") != "running":
         return
-    launch.end(int(said["pid"]), created_at=said.get("process_created_at"))
+    launch.stop(int(said["pid"]), created_at=said.get("process_created_at"))
     said = read_json(folder / "result.json")  # more may have been written meanwhile
     if said.get("state") == "running":
         write_json(folder / "result.json", said | {"state": "cancelled", "finished_at": time.time()})

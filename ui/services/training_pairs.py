@@ -16,7 +16,7 @@ from trainer.data.intake import Columns, Intake, take_in
 from trainer.data.pairs import Pair
 from trainer.errors import DataError
 from trainer.runs import records
-from ui.access import Access
+from ui.services.access import Access
 
 if TYPE_CHECKING:
     from indexer.library.library import Library

@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 
 Kind = Literal["model", "task", "upload", "folder"]
 
-EXAMPLES = Path(__file__).resolve().parent.parent / "examples"
+EXAMPLES = Path(__file__).resolve().parents[2] / "examples"
 SEARCH_MODES: tuple[SearchMode, ...] = get_args(SearchMode)
 
 

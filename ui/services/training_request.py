@@ -12,9 +12,9 @@ from trainer.data.intake import Split, iter_pairs
 from trainer.errors import TrainingError
 from trainer.runs import estimate as estimates
 from trainer.runs import records
-from ui.access import Access
-from ui.training_pairs import DRAFTS, Draft
-from ui.training_plan import PURPOSES, Settings, preset
+from ui.services.access import Access
+from ui.services.training_pairs import DRAFTS, Draft
+from ui.services.training_plan import PURPOSES, Settings, preset
 
 if TYPE_CHECKING:
     from indexer.library.library import Library

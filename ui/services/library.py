@@ -5,7 +5,7 @@ import re
 import shutil
 import time
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -21,10 +21,13 @@ from indexer.types import (
     JobInfo,
     SearchResult,
 )
+from me5.states import ACTIVE
 from ui import exports
-from ui.access import Access, is_on_disk
 from ui.filters import SearchFilters
-from ui.questions import SAMPLES, SampleQuestion, read_queries, read_sample_questions
+from ui.questions import SAMPLES, SampleQuestion, read_sample_questions
+from ui.services import search as searches
+from ui.services.access import Access
+from ui.services.models import ModelChoice, model_choices
 
 if TYPE_CHECKING:
     from indexer.catalog.facets import Facets
@@ -34,26 +37,7 @@ if TYPE_CHECKING:
 
 DEFAULT_COLLECTION = "library"
 SAMPLE_COLLECTION = "library"
-ACTIVE = ("queued", "running")
-PREVIEW_WIDTH = 900
-NEIGHBOURS = 3
 NAME_PATTERN = re.compile(r"\w[\w .,'’()-]{0,79}")
-
-
-SHIPPED_COSTS = {
-    "builtin": "finds answers in other languages",
-    "fast": "about 90 times as fast, finds less across languages",
-}
-"""What the models that ship are good for, in a few words."""
-
-
-@dataclass(frozen=True)
-class ModelChoice:
-    """A model for a new collection, and what it costs in a few words."""
-
-    name: str
-    words: str
-    is_shipped: bool = False
 
 
 @dataclass
@@ -64,7 +48,7 @@ class Services:
         library: an open library; closed by whoever opened it.
         data_dir: the data folder; exports and uploads pass through ``data_dir/tmp``.
         is_private: whether only the person at this machine uses the page; others may name less, see
-            :mod:`ui.access`.
+            :mod:`ui.services.access`.
     """
 
     library: "Library"
@@ -107,23 +91,7 @@ class Services:
 
     def model_choices(self) -> list[ModelChoice]:
         """Models that a new collection can have without anything being fetched, the usual one first."""
-        from me5.api.naming import LEAVES, is_api
-        from me5.registry import MODELS, SHIPPED
-
-        choices = {name: ModelChoice(name, words) for name, words in SHIPPED_COSTS.items()}
-        if is_on_disk(MODELS["small"]):
-            choices["small"] = ModelChoice("small", "slower than builtin, finds about as much")
-        for known in self.library.models():
-            if known.folder is not None and known.spec is not None:
-                layers = known.spec.layers
-                words = f"registered here, {layers} layers" if layers else "registered here, as quick as fast"
-                choices[known.name] = ModelChoice(known.name, words)
-        usual = self.library.model
-        words = f"an API: {LEAVES}" if is_api(usual) else "the model that the app was started with"
-        first = choices.pop(usual, ModelChoice(usual, words))
-        return [replace(first, is_shipped=first.name in SHIPPED)] + [
-            replace(one, is_shipped=one.name in SHIPPED) for one in choices.values()
-        ]
+        return model_choices(self.library)
 
     def create_collection(
         self,
@@ -303,32 +271,20 @@ class Services:
 
     def search(self, query: str, collection: str, filters: SearchFilters) -> SearchResult:
         """Ranked hits. The collection must exist."""
-        return self.library.search(
-            query, collection=collection, mode=filters.mode, top_k=filters.top_k, where=filters.where()
-        )
+        return searches.search(self.library, query, collection, filters)
 
     def context(self, chunk_id: str) -> list[ChunkInfo]:
         """A passage with its neighbours, in reading order."""
-        return self.library.context(chunk_id, before=NEIGHBOURS, after=NEIGHBOURS)
+        return searches.context(self.library, chunk_id)
 
     def page_png(self, chunk_id: str) -> tuple[bytes, int] | None:
         """The PDF page that a passage stands on, or nothing when its document has no pages to show."""
-        passage = self.library.chunk(chunk_id)
-        page = passage.chunk.page
-        if passage.file_type != "pdf" or page is None:
-            return None
-        document = next(iter(self.library.documents_by_id([passage.document_id])), None)
-        if document is None:
-            return None
-        from indexer.library.page_image import page_image
-
-        return page_image(Path(document.stored_path), page, PREVIEW_WIDTH), page
+        return searches.page_png(self.library, chunk_id)
 
     def run_queries(self, path: Path, collection: str, filters: SearchFilters) -> Iterator[SearchResult]:
         """Search for every question of a file, in its order."""
         self.access.require("upload", path)
-        for query in read_queries(path):
-            yield self.search(query, collection, filters)
+        return searches.run_queries(self.library, path, collection, filters)
 
     # -- exports ----------------------------------------------------------------------------------------
 

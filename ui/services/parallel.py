@@ -1,8 +1,8 @@
 """Runs of the tab Parallel text: find pairs, align texts, score pairs. No gradio.
 
-``data_dir/bitexts/ID`` holds, beside the files of every run (:mod:`ui.child_runs`), what it works on,
-finished work, and ``pairs.jsonl`` when it is done. The process is ``ui.mining_job``; a run that was killed
-goes on from where it was.
+``data_dir/bitexts/ID`` holds, beside the files of every run (:mod:`ui.services.child_runs`), what it works
+on, finished work, and ``pairs.jsonl`` when it is done. The process is ``ui.mining_job``; a run that was
+killed resumes from where it was.
 """
 
 from __future__ import annotations
@@ -23,15 +23,16 @@ from indexer.bitext.reviews import Bitext
 from indexer.bitext.segmenters import Segmenter, SegmenterName, segmenter
 from indexer.bitext.values import UNKNOWN_LANGUAGE, Pair
 from me5 import atomic
+from me5.states import RESUMABLE, State
 from trainer.runs.records import read_json, write_json
-from ui import child_runs
-from ui.access import Access
 from ui.errors import UiError
+from ui.services import child_runs
+from ui.services.access import Access
 
 if TYPE_CHECKING:
     from indexer.library.library import Library
 
-ROOT = Path(__file__).resolve().parent.parent
+ROOT = Path(__file__).resolve().parents[2]
 SAMPLE = (ROOT / "examples/parallel/notices.ar.txt", ROOT / "examples/parallel/notices.zh.txt")
 NAME_LETTERS = re.compile(r"[^\w.-]+")
 MAX_NAME = 80
@@ -75,7 +76,7 @@ class Job:
     id: str
     folder: Path
     request: Request
-    state: child_runs.State
+    state: State
     phase: str = ""
     share: float | None = None
     started_at: float = 0.0
@@ -236,7 +237,7 @@ class MiningRuns:
         """Start a run that was cancelled, failed or interrupted again; it begins where it was."""
         job = self._require(job_id)
         self._require_idle()
-        if job.state in ("cancelled", "failed", "interrupted"):
+        if job.state in RESUMABLE:
             with explain_disk_errors(job.folder):
                 self._launch(job.folder)
 

@@ -1,6 +1,7 @@
 """Parallel texts under review: how they come here, the threshold on their scores, decisions. No gradio.
 
-The pairs and decisions themselves are kept in the catalog; runs that find or score pairs in :mod:`ui.mining`.
+The pairs and decisions themselves are kept in the catalog; runs that find or score pairs are in
+:mod:`ui.services.parallel`.
 """
 
 from __future__ import annotations
@@ -25,9 +26,9 @@ from indexer.bitext.reviews import Bitext, Precision, reviewed_precision
 from indexer.bitext.values import Pair
 from indexer.errors import ReadError
 from trainer.runs.records import read_json
-from ui import child_runs
-from ui.access import Access
-from ui.mining import (
+from ui.services import child_runs
+from ui.services.access import Access
+from ui.services.parallel import (
     MAX_NAME,
     NAME_LETTERS,
     Job,

@@ -14,12 +14,13 @@ from functools import lru_cache
 from pathlib import Path
 from typing import Any
 
+from me5.states import State
 from trainer.runs.records import log_tail, read_json, write_json
-from ui import child_runs
-from ui.access import EXAMPLES, Access
 from ui.errors import UiError
+from ui.services import child_runs
+from ui.services.access import EXAMPLES, Access
 
-ROOT = Path(__file__).resolve().parent.parent
+ROOT = Path(__file__).resolve().parents[2]
 SAMPLE_TASK = EXAMPLES / "evaluation" / "sample-questions"
 MAX_MODELS, MAX_TASKS = 8, 20
 LOG_LINES = 400
@@ -49,7 +50,7 @@ class Evaluation:
     id: str
     folder: Path
     request: Request
-    state: child_runs.State
+    state: State
     current: int = 0
     finished_at: float | None = None
     started_at: float | None = None

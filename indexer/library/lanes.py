@@ -1,0 +1,75 @@
+"""Two lanes of jobs, and what may run side by side.
+
+Jobs of a lane run one after the other. Quick ones (removals, small uploads) do not wait for hours of ingest:
+an ingest lets them in between its steps, see ``write_lock``. What must not run at the same time on one
+collection is in ``BESIDE``.
+"""
+
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from types import MappingProxyType
+
+from indexer.catalog.jobs import ActiveJob
+from indexer.readers import ARCHIVE_SUFFIXES, SUFFIXES
+from indexer.types import Lane
+
+LANES: Sequence[Lane] = ("quick", "long")
+
+BESIDE: Mapping[str, frozenset[str]] = MappingProxyType(
+    {
+        "remove": frozenset({"add", "sample", "reindex", "repair", "switch"}),
+        "add": frozenset({"add", "sample", "reindex", "repair", "switch"}),
+        "reindex": frozenset({"add", "sample", "reindex", "repair", "switch"}),
+        "drop": frozenset(),
+    }
+)
+"""By the kind of a quick job: the kinds of long jobs on its collection that it need not wait for.
+
+Everything else waits for whatever was asked for earlier on the same collection: a deletion of the collection
+for all work on it; every long job (an ingest, a model switch, a repair) for all jobs before it. Of a document
+that an ingest works on, the ingest lets go when a quick job comes for it (``indexer.ingest.left_alone``). A
+switch embeds beside quick jobs, and looks at what they have changed before it makes the new vectors count.
+"""
+
+SILENT_S = 600.0
+"""A worker on another machine that reported nothing for so long is taken for dead."""
+QUICK_DOCUMENTS = 10
+QUICK_TEXT_BYTES = 200_000
+"""Of a quick upload; some 400 passages, which the built-in model embeds in less than a minute."""
+_DENSITY = 1 / 25  # of text in formats that are packed or drawn: a page of a PDF has about 100 kB
+_PACKED = frozenset({"pdf", "docx", "pptx", "xlsx", "odt", "odp", "ods", "epub"})
+
+
+def lane_of(kind: str) -> Lane:
+    """The lane of a kind of job where its size does not matter."""
+    return "quick" if kind in ("remove", "drop") else "long"
+
+
+def lane_of_files(files: Sequence[tuple[Path, int]]) -> Lane:
+    """The lane of work on these files, given with their sizes in bytes."""
+    if len(files) > QUICK_DOCUMENTS or any(path.suffix.lower() in ARCHIVE_SUFFIXES for path, _ in files):
+        return "long"
+    text_bytes = 0.0
+    for path, size_bytes in files:
+        is_packed = SUFFIXES.get(path.suffix.lower(), "") in _PACKED
+        text_bytes += size_bytes * (_DENSITY if is_packed else 1)
+    return "quick" if text_bytes <= QUICK_TEXT_BYTES else "long"
+
+
+def must_wait(job: ActiveJob, earlier: ActiveJob, *, owner: str, host: str | None, now: float) -> bool:
+    """Whether ``job``, which waits, may not start because of ``earlier``, which has not ended.
+
+    Args:
+        job, earlier: in the order in which they were asked for.
+        owner: the process that would run ``job``.
+        host: its machine, where the catalog is shared by several.
+        now: unix seconds.
+    """
+    if earlier.collection != job.collection and "" not in (earlier.collection, job.collection):
+        return False
+    if earlier.state == "queued" and earlier.host not in (None, host):
+        return False  # that machine may be off for days
+    if earlier.state == "running" and earlier.owner != owner:  # processes do not let each other in
+        return now - earlier.updated_at <= SILENT_S
+    is_beside = job.lane == "quick" and earlier.lane == "long" and earlier.kind in BESIDE.get(job.kind, ())
+    return not is_beside
