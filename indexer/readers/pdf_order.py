@@ -273,8 +273,9 @@ def _is_prose(columns: list[list[Stretch]]) -> bool:
     """Whether columns hold sentences that go on from line to line, and are not the cells of a table."""
     steps = continued = 0
     for column in columns:
-        texts = [line.text for line in _lines(column)]
-        if not _is_filled(column):
+        lines = _lines(column)
+        texts = [line.text for line in lines]
+        if not _is_filled(column) or 2 * sum(_has_cells(line) for line in lines) > len(lines):
             return False
         words = sum(len(WORD.findall(text)) for text in texts) / len(texts)
         chars = sum(map(len, texts)) / len(texts)
@@ -286,6 +287,11 @@ def _is_prose(columns: list[list[Stretch]]) -> bool:
             steps += 1
             continued += _goes_on(line, following)
     return steps > 0 and continued >= GOES_ON * steps
+
+
+def _has_cells(line: Line) -> bool:
+    """Whether a line falls into parts with wide gaps between them."""
+    return any(not one.touches(other) for one, other in pairwise(line.stretches))
 
 
 def _is_filled(column: list[Stretch]) -> bool:

@@ -279,3 +279,15 @@ def test_a_lone_narrow_sign_is_not_taken_for_one_outside_the_page() -> None:
     assert text_of(read(Source("a.pdf", data=pdf(page)))) == "and x2.\ni\n|\n"
     outside = show(50, 700, "shown") + show(700, 650, ".") + show(50, -40, "i")
     assert text_of(read(Source("a.pdf", data=pdf(outside)))) == "shown\n"
+
+
+def test_a_table_of_words_in_small_letters_is_read_by_rows() -> None:
+    """Its cells stand so close that two of them make a column as wide as prose."""
+    names = ["fig", "sloe", "apricots", "pear", "medlar", "quince"]
+    cells = [[f"{names[(row + at) % 6]} {100 + row * 7 + at}" for at in range(4)] for row in range(8)]
+    page = "".join(
+        show(x, 700 - 14 * row, cells[row][at])
+        for row in range(8)
+        for at, x in enumerate((50, 111, 230, 291))
+    )
+    assert text_of(read(Source("a.pdf", data=pdf(page)))).splitlines() == [" ".join(row) for row in cells]
