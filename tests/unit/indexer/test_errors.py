@@ -7,7 +7,7 @@ from pathlib import Path
 from indexer import errors
 
 PACKAGE = Path(errors.__file__).parent
-OF_JOBS = ("library/jobs.py", "library/offers.py", "library/library.py")
+OF_JOBS = ("library/jobs.py", "library/offers.py", "library/model_jobs.py")
 
 
 def raised() -> Iterator[tuple[str, str, str]]:
