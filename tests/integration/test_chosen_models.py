@@ -65,7 +65,7 @@ def flow(model: str, documents: Path, task: Path, tmp_path: Path, capsys: Any) -
         assert library.add(documents, "papers").added == len(PASSAGES)
     with Library.open(data, neutral=False, reserve_bytes=0) as library:  # the collection knows its model
         result = library.search(question, collection="papers", mode="dense")
-        contract = library.catalog.collection("papers").contract
+        contract = library.catalog.collections.get("papers").contract
     encoder = load_encoder(model).with_unit_length()
     titles = [name.removesuffix(".txt") for name in PASSAGES]
     passages = encoder.encode(list(PASSAGES.values()), Role.PASSAGE, titles=titles)
@@ -134,7 +134,7 @@ def test_shorter_vectors(
     assert app.main(["add", str(documents), "--data", str(tmp_path / "other"), "--model", folder, "--dimension", "16",
                      "--neutral", "off"]) == 0  # fmt: skip
     with Library.open(tmp_path / "other", reserve_bytes=0) as library:
-        assert library.catalog.collection("library").dimension == 16
+        assert library.catalog.collections.get("library").dimension == 16
     with pytest.raises(ModelFormatError, match="24, 16, 8"):
         load_encoder(folder, dimension=10)
 

@@ -13,16 +13,16 @@ import pytest
 from indexer.library.library import Library
 from indexer.search import evidence, matching, ranking
 from indexer.search.sentences import SentenceVectors
-from indexer.types import SearchResult, Where
+from indexer.types import Filters, SearchResult
 
 EXAMPLES = Path(__file__).resolve().parents[2] / "examples"
 ASKED = 200
 MODES = ("hybrid", "hybrid", "hybrid", "dense", "lexical")
 SCOPES = (
-    Where(),
-    Where(),
-    Where(file_types=("txt", "md", "docx")),
-    Where(languages=("de", "fr", "ja", "ar")),
+    Filters(),
+    Filters(),
+    Filters(file_types=("txt", "md", "docx")),
+    Filters(languages=("de", "fr", "ja", "ar")),
 )
 
 

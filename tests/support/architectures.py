@@ -62,13 +62,23 @@ ARCHITECTURES = (
 BY_NAME = {one.name: one for one in ARCHITECTURES}
 
 
-def write_architecture(folder: Path, one: Architecture, *, max_tokens: int = 96, seed: int = 0) -> Path:
-    """Write config, weights, tokenizer and the files of sentence-transformers, and return the folder."""
+def write_architecture(
+    folder: Path,
+    one: Architecture,
+    *,
+    max_tokens: int = 96,
+    seed: int = 0,
+    sizes: dict[str, Any] | None = None,
+) -> Path:
+    """Write config, weights, tokenizer and the files of sentence-transformers, and return the folder.
+
+    ``sizes`` stand in the config instead of the tiny ones.
+    """
     import torch
 
     tokenizer, names = _tokenizer(one.tokenizer)
     torch.manual_seed(seed)
-    model = _model(one, tokenizer)
+    model = _model(one, tokenizer, sizes or {})
     folder.mkdir(parents=True, exist_ok=True)
     model.eval().save_pretrained(folder)
     tokenizer.save(str(folder / "tokenizer.json"))
@@ -79,7 +89,7 @@ def write_architecture(folder: Path, one: Architecture, *, max_tokens: int = 96,
         **names,
     }
     (folder / "tokenizer_config.json").write_text(json.dumps(settings))
-    _write_modules(folder, one)
+    _write_modules(folder, one, model.config.hidden_size)
     if one.prompts:
         text = json.dumps(
             {"prompts": one.prompts, "default_prompt_name": None, "similarity_fn_name": "cosine"}
@@ -116,7 +126,7 @@ def _byte_level(template: str) -> tuple[Any, dict[str, str]]:
     return tokenizer, {"pad_token": "<pad>", "eos_token": "<eos>", "bos_token": "<bos>"}
 
 
-def _model(one: Architecture, tokenizer: Any) -> Any:
+def _model(one: Architecture, tokenizer: Any, sizes: dict[str, Any]) -> Any:
     import transformers
 
     shape: dict[str, Any] = {
@@ -125,6 +135,7 @@ def _model(one: Architecture, tokenizer: Any) -> Any:
         "initializer_range": 0.3,
         "pad_token_id": tokenizer.token_to_id({"bert": "[PAD]"}.get(one.tokenizer, "<pad>")),
         **WIDTH,
+        **sizes,
     }
     if one.model_type == "bert":
         return transformers.BertModel(transformers.BertConfig(**shape), add_pooling_layer=False)
@@ -137,7 +148,7 @@ def _model(one: Architecture, tokenizer: Any) -> Any:
         special = {name: tokenizer.token_to_id(token) for name, token in _MODERNBERT_TOKENS.items()}
         local = {"local_attention": 16, "global_attn_every_n_layers": 3}
         shape["initializer_cutoff_factor"] = 10.0
-        return transformers.ModernBertModel(transformers.ModernBertConfig(**shape, **special, **local))
+        return transformers.ModernBertModel(transformers.ModernBertConfig(**{**special, **local, **shape}))
     causal: dict[str, Any] = {
         "num_key_value_heads": 2,
         "head_dim": 16,
@@ -146,16 +157,14 @@ def _model(one: Architecture, tokenizer: Any) -> Any:
         "eos_token_id": tokenizer.token_to_id("<eos>"),
     }
     if one.model_type == "qwen3":
-        return transformers.Qwen3Model(transformers.Qwen3Config(**shape, **causal))
-    config = transformers.Gemma3TextConfig(
-        **shape,
-        **causal,
-        sliding_window=16,
-        query_pre_attn_scalar=16,
-        layer_types=["sliding_attention", "sliding_attention", "full_attention", "sliding_attention"],
-        use_bidirectional_attention=one.is_bidirectional,
-    )
-    return transformers.Gemma3TextModel(config)
+        return transformers.Qwen3Model(transformers.Qwen3Config(**{**causal, **shape}))
+    causal |= {
+        "sliding_window": 16,
+        "query_pre_attn_scalar": 16,
+        "layer_types": ["sliding_attention", "sliding_attention", "full_attention", "sliding_attention"],
+        "use_bidirectional_attention": one.is_bidirectional,
+    }
+    return transformers.Gemma3TextModel(transformers.Gemma3TextConfig(**{**causal, **shape}))
 
 
 _MODERNBERT_TOKENS = {
@@ -166,15 +175,15 @@ _MODERNBERT_TOKENS = {
 }
 
 
-def _write_modules(folder: Path, one: Architecture) -> None:
+def _write_modules(folder: Path, one: Architecture, width: int) -> None:
     import numpy as np
     from safetensors.numpy import save_file
 
     modules = [("Transformer", ""), ("Pooling", "1_Pooling")]
     modes = {"mean": "mean_tokens", "cls": "cls_token", "last": "lasttoken"}
     flags = {f"pooling_mode_{mode}": name == one.pooling for name, mode in modes.items()}
-    configs: dict[str, dict[str, Any]] = {"1_Pooling": {"word_embedding_dimension": HIDDEN, **flags}}
-    width, draw = HIDDEN, np.random.default_rng(0)
+    configs: dict[str, dict[str, Any]] = {"1_Pooling": {"word_embedding_dimension": width, **flags}}
+    draw = np.random.default_rng(0)
     for size in one.dense:
         path = f"{len(modules)}_Dense"
         modules.append(("Dense", path))

@@ -128,7 +128,7 @@ def _training(folder: Path) -> ChildRun | None:
         done=run.step,
         total=run.steps,
         unit="steps",
-        message=run.phase or run.message,
+        message="" if run.state == "cancelled" else run.phase or run.message,  # it names a signal
         seconds_left=left,
         started_at=run.started_at,
         finished_at=None if run.is_alive else run.updated_at,
