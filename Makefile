@@ -18,8 +18,9 @@ ifdef ARGS
 test: $(VENV)/.dev
 	$(BIN)/python -m pytest $(ARGS)
 else
-test: test-fast
-	$(BIN)/python -m pytest tests --ignore tests/unit
+test: $(VENV)/.dev
+	$(PARALLEL) tests --ignore tests/ui
+	$(BIN)/python -m pytest tests/ui
 endif
 
 test-fast: $(VENV)/.dev

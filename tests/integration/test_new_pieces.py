@@ -90,7 +90,7 @@ def test_a_killed_run_keeps_its_pieces_and_its_curve(recipe: Path) -> None:
 
 def test_a_run_says_what_it_does_outside_its_steps(recipe: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     told: list[str] = []
-    monkeypatch.setattr(RunFolder, "says", lambda run, words: told.append(words))
+    monkeypatch.setattr(RunFolder, "set_status", lambda run, words: told.append(words))
     assert train(recipe) == 0
     assert told == [
         "Learning up to 24 new pieces of words",

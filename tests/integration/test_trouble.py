@@ -71,7 +71,7 @@ def test_bad_files_are_explained_one_by_one_and_the_rest_goes_on(run: Run, bad_f
     (hit, *_) = json.loads(run("search", "tide noon", "--mode", "lexical", "--json").out)["hits"]
     assert (hit["title"], hit["text"].strip()) == ("Tide table", "The tide turns at noon.")
     looked_at = run("doctor")
-    assert looked_at.code == 0 and looked_at.out.count("warn   documents") == len(BAD_FILES)
+    assert looked_at.code == 0 and looked_at.out.count("warn     documents") == len(BAD_FILES)
 
 
 def test_a_full_disk_stops_adding_and_nothing_else(
@@ -95,9 +95,9 @@ def test_a_full_disk_stops_adding_and_nothing_else(
             assert words in refused.err
         assert "Tide table" in run("search", "tide", "--mode", "lexical").out
         looked_at = run("doctor")
-        assert looked_at.code == 1 and "error  disk: 1.0 GB are free" in looked_at.out
+        assert looked_at.code == 1 and "error    disk: 1.0 GB are free" in looked_at.out
     assert run("add", more).out.startswith("1 added")
-    assert run("doctor").out.count("ok     vectors: library: all 2 passages") == 1
+    assert run("doctor").out.count("ok       vectors: library: all 2 passages") == 1
 
 
 def test_another_model_is_named_and_changes_nothing(
