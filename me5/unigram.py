@@ -1,8 +1,8 @@
 """Tokenizers of the XLM-RoBERTa family read by ``sentencepiece``, the library that made them.
 
 A tokenizer.json with a Unigram model, the character map of sentencepiece and ``Metaspace`` says the same as
-a sentencepiece model. Read as one it takes 55 MB instead of 280, opens in half the time and is several times
-as fast. Ids are those of the ``tokenizers`` library but for two things: pieces of equal score in a row
+a sentencepiece model. Read as one it takes a fraction of the memory, opens sooner and is several times as
+fast. Ids are those of the ``tokenizers`` library but for two things: pieces of equal score in a row
 (``....``) may come in another order, and a mark after a compatibility character (``ﬁ`` + accent) is kept,
 not dropped.
 """
@@ -13,7 +13,7 @@ import json
 import logging
 import re
 import struct
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -95,39 +95,38 @@ class UnigramTokenizer:
         if not (may_hold_added and self._added.search(text)):
             return ids + [self._space_id] * self._ends_in_space(text)
         complete: list[int] = []
-        for part, special in self._parts(text):
+        for start, end, special in self._parts(text):
             if special is not None:
                 complete.append(special)
             else:
+                part = text[start:end]
                 complete += self._processor.encode(part)
                 complete += [self._space_id] * self._ends_in_space(part)
         return complete
 
     def _spans_of(self, text: str) -> _Spans:
         spans: list[tuple[int, int]] = []
-        start = 0
-        for match in [*self._added.finditer(text), None]:
-            end = match.start() if match else len(text)
+        for start, end, special in self._parts(text):
+            if special is not None:
+                spans.append((start, end))
+                continue
             part = text[start:end]
-            if part:
-                found = self._processor.encode(part, return_type="offset_mapping")["offsets"]
-                spans += [(start + first, start + last) for first, last in found]
-                if self._ends_in_space(part):
-                    spans.append((start + len(part.rstrip()), end))
-            if match:
-                spans.append(match.span())
-                start = match.end()
+            found = self._processor.encode(part, return_type="offset_mapping")["offsets"]
+            spans += [(start + first, start + last) for first, last in found]
+            if self._ends_in_space(part):
+                spans.append((start + len(part.rstrip()), end))
         return np.array(spans, dtype=np.int32).reshape(-1, 2)
 
-    def _parts(self, text: str) -> Iterable[tuple[str, int | None]]:
+    def _parts(self, text: str) -> Iterator[tuple[int, int, int | None]]:
+        """Start and end of each added token, with its id, and of what lies between them."""
         start = 0
         for match in self._added.finditer(text):
             if start < match.start():
-                yield text[start : match.start()], None
-            yield match[0], self._facts.added[match[0].lstrip()]
+                yield start, match.start(), None
+            yield match.start(), match.end(), self._facts.added[match[0].lstrip()]
             start = match.end()
         if start < len(text):
-            yield text[start:], None
+            yield start, len(text), None
 
     def _ends_in_space(self, text: str) -> bool:
         """Whether the text ends in white space after the character map; sentencepiece drops it."""
@@ -154,6 +153,8 @@ def open_unigram(path: Path) -> UnigramTokenizer | None:
     written.
     """
     content = path.read_bytes()
+    if b'"Unigram"' not in content:  # seen at once; others are not to be parsed for nothing
+        return None
     kept = cache_folder() / "tokenizers" / f"{hashlib.sha256(content).hexdigest()[:16]}.unigram-{_VERSION}"
     try:
         header, _, model = kept.read_bytes().partition(b"\n")

@@ -7,23 +7,21 @@ work, where no core waits for another.
 """
 
 import importlib.metadata
-import json
 import logging
 import os
 import threading
 import time
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from me5 import atomic
 from me5.batching import BatchPolicy
-from me5.cache import cache_folder
 from me5.engines.bodies import open_body
 from me5.engines.engine import EngineRequest, TokenIds, pad
+from me5.engines.measurements import Measurements
 from me5.errors import EngineError, ModelFormatError
 from me5.runtime import FASTEST
 
@@ -139,7 +137,7 @@ class OpenVinoEngine:
             return candidates[0]
         version = importlib.metadata.version("openvino")
         key = f"{version} {self._threads} {self._body.shape} {_processor(self._core)}"
-        kept = _Measurements()
+        kept = Measurements("measured.json")
         known = kept.read(key)
         if not all(one.name in known for one in candidates):
             known |= {one.name: self._probe(one) for one in candidates if one.name not in known}
@@ -174,34 +172,6 @@ class OpenVinoEngine:
             logger.info("%s does not run here: %s", variant.name, error)
             return float("inf")
         return min(seconds[1:])
-
-
-class _Measurements:
-    """Seconds by variant, in the cache folder; a file that cannot be read or written costs a measurement."""
-
-    def __init__(self) -> None:
-        self._path = cache_folder() / "measured.json"
-
-    def read(self, key: str) -> dict[str, float]:
-        known = self._all().get(key)
-        if not isinstance(known, dict):
-            return {}
-        return {name: seconds for name, seconds in known.items() if isinstance(seconds, float)}
-
-    def write(self, key: str, known: Mapping[str, float]) -> None:
-        values = {**self._all(), key: dict(known)}
-        try:
-            self._path.parent.mkdir(parents=True, exist_ok=True)
-            atomic.write(self._path, json.dumps(values, indent=1), durable=False)
-        except OSError as error:
-            logger.info("the measurement is not kept: %s", error)
-
-    def _all(self) -> dict[str, Any]:
-        try:
-            values = json.loads(self._path.read_text(encoding="utf-8"))
-        except (OSError, ValueError):
-            return {}
-        return values if isinstance(values, dict) else {}
 
 
 def _result(request: Any) -> NDArray[np.float32]:

@@ -20,7 +20,7 @@ from me5.prefixes import Role
 from me5.registry import resolve_spec
 from tests.support.architectures import ARCHITECTURES, Architecture, write_architecture
 from tests.support.embedding_server import serving
-from tests.unit.me5.test_static_tables import write_model2vec, write_static
+from tests.support.static_tables import write_model2vec, write_static
 
 PASSAGES = {
     "river.txt": "Rivers carry silt to the sea, and cities grow along them.",

@@ -9,10 +9,11 @@ import signal
 import sys
 import threading
 import time
-from collections.abc import Container, Iterator, Mapping
+from collections.abc import Callable, Container, Iterator, Mapping
 from contextlib import contextmanager
+from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, Generic, Protocol, TypeVar
 
 from indexer.errors import Cancelled
 from me5.states import State, as_state
@@ -67,6 +68,41 @@ def start(folder: Path, module: str, *words: str) -> None:
     said = {"pid": process.pid, "process_created_at": created_at, "started_at": time.time()}
     if read_json(result) == before:  # else it has spoken already
         write_json(result, {"state": "running", **said})
+
+
+class Request(Protocol):
+    """What was asked for."""
+
+    @property
+    def created_at(self) -> float:
+        """When, in seconds since 1970."""
+
+
+R = TypeVar("R", bound=Request)
+
+
+@dataclass(frozen=True)
+class Reports(Generic[R]):
+    """What the files of one run say."""
+
+    folder: Path
+    request: R
+    result: Mapping[str, Any]
+    state: State
+    progress: Mapping[str, Any]
+
+
+def read(parent: Path, name: str, to_request: Callable[[Mapping[str, Any]], R]) -> Reports[R] | None:
+    """The run in a folder of ``parent``; None where there is none of that name."""
+    if not is_name(name):
+        return None
+    folder = parent / name
+    try:
+        request = to_request(read_json(folder / "request.json"))
+    except (TypeError, ValueError):
+        return None
+    result, state = look_at(folder, request.created_at)
+    return Reports(folder, request, result, state, read_json(folder / "progress.json"))
 
 
 def look_at(folder: Path, asked_at: float) -> tuple[dict[str, Any], State]:

@@ -205,27 +205,21 @@ class Evaluations:
 
     def get(self, evaluation_id: str) -> Evaluation | None:
         """One evaluation; None where there is none of that name."""
-        if not child_runs.is_name(evaluation_id):
+        found = child_runs.read(self.folder, evaluation_id, to_request)
+        if found is None:
             return None
-        folder = self.folder / evaluation_id
-        try:
-            request = to_request(read_json(folder / "request.json"))
-        except (TypeError, ValueError):
-            return None
-        result, state = child_runs.look_at(folder, request.created_at)
-        progress = read_json(folder / "progress.json")
         return Evaluation(
             id=evaluation_id,
-            folder=folder,
-            request=request,
-            state=state,
-            current=int(result.get("current") or 0),
-            started_at=result.get("started_at") or request.created_at,
-            finished_at=result.get("finished_at"),
-            done_texts=int(progress.get("done") or 0),
-            total_texts=progress.get("total"),
-            task=str(progress.get("task") or ""),
-            errors=tuple(_errors(result)),
+            folder=found.folder,
+            request=found.request,
+            state=found.state,
+            current=int(found.result.get("current") or 0),
+            started_at=found.result.get("started_at") or found.request.created_at,
+            finished_at=found.result.get("finished_at"),
+            done_texts=int(found.progress.get("done") or 0),
+            total_texts=found.progress.get("total"),
+            task=str(found.progress.get("task") or ""),
+            errors=tuple(_errors(found.result)),
         )
 
     def entries(self) -> list[Entry]:

@@ -254,24 +254,18 @@ class MiningRuns:
 
     def get(self, job_id: str) -> Job | None:
         """One run; None where there is none of that name."""
-        if not child_runs.is_name(job_id):
+        found = child_runs.read(self.folder, job_id, to_request)
+        if found is None:
             return None
-        folder = self.folder / job_id
-        try:
-            request = to_request(read_json(folder / "request.json"))
-        except (TypeError, ValueError):
-            return None
-        said, state = child_runs.look_at(folder, request.created_at)
-        progress = read_json(folder / "progress.json")
         return Job(
             job_id,
-            folder,
-            request,
-            state,
-            str(progress.get("phase") or ""),
-            progress.get("share"),
-            float(said.get("started_at") or request.created_at),
-            str(said.get("message") or ""),
+            found.folder,
+            found.request,
+            found.state,
+            str(found.progress.get("phase") or ""),
+            found.progress.get("share"),
+            float(found.result.get("started_at") or found.request.created_at),
+            str(found.result.get("message") or ""),
         )
 
     def _require(self, job_id: str) -> Job:

@@ -2,6 +2,8 @@
 
 import json
 import lzma
+from collections.abc import Callable
+from functools import cache
 from pathlib import Path
 
 import numpy as np
@@ -11,6 +13,7 @@ from safetensors.numpy import load_file
 from me5.neutral_map import FILE_NAME, NeutralMap
 from me5.packed import TOKENIZER_FILE, ProductCodes, write_packed
 from tests.conftest import write_model_dir
+from tests.support.architectures import BY_NAME, write_architecture
 
 PROMPTS = {"prompts": {"query": "query: ", "passage": "passage: "}}
 
@@ -62,3 +65,15 @@ def neutral_model_dir(tiny_model_dir: Path, tmp_path_factory: pytest.TempPathFac
 def tiny_wide_dir(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A BertModel of 256 dimensions: wide enough for 8-bit arithmetic in groups of 128."""
     return write_model_dir(tmp_path_factory.mktemp("models") / "tiny-wide", "bert", hidden=256)
+
+
+@pytest.fixture(scope="session")
+def folders(tmp_path_factory: pytest.TempPathFactory) -> Callable[[str], Path]:
+    """The folder of an architecture by its name, written when it is first asked for."""
+    root = tmp_path_factory.mktemp("architectures")
+
+    @cache
+    def written(name: str) -> Path:
+        return write_architecture(root / name, BY_NAME[name])
+
+    return written

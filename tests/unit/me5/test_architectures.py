@@ -2,7 +2,6 @@
 
 import json
 import shutil
-from functools import cache
 from pathlib import Path
 from typing import Any
 
@@ -12,7 +11,7 @@ import pytest
 from me5.encoder import Encoder
 from me5.loading import load_encoder
 from me5.prefixes import Role
-from tests.support.architectures import ARCHITECTURES, BY_NAME, Architecture, write_architecture
+from tests.support.architectures import ARCHITECTURES, Architecture
 
 CLOSE = 1 - 1e-6  # fp32 sums in another order differ in the seventh digit
 TEXTS = [
@@ -25,17 +24,6 @@ TEXTS = [
     "تحمل الأنهار الطمي إلى البحر",
     "  spaces   at both ends  ",
 ]
-
-
-@pytest.fixture(scope="module")
-def folders(tmp_path_factory: pytest.TempPathFactory) -> Any:
-    root = tmp_path_factory.mktemp("architectures")
-
-    @cache
-    def written(name: str) -> Path:
-        return write_architecture(root / name, BY_NAME[name])
-
-    return written
 
 
 def opened(folder: Path, **wishes: Any) -> Encoder:

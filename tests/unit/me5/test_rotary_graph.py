@@ -2,7 +2,6 @@
 
 import json
 import shutil
-from functools import cache
 from pathlib import Path
 from typing import Any
 
@@ -17,7 +16,6 @@ from me5.folders import read_folder
 from me5.loading import load_encoder
 from me5.prefixes import Role
 from me5.runtime import IF_CLOSE, choose_runtime
-from tests.support.architectures import BY_NAME, write_architecture
 
 NAMES = ("granite", "embeddinggemma", "harrier", "qwen3")
 TEXTS = [
@@ -28,17 +26,6 @@ TEXTS = [
     "图书馆早上九点开门。",
     "تحمل الأنهار الطمي إلى البحر",
 ]
-
-
-@pytest.fixture(scope="module")
-def folders(tmp_path_factory: pytest.TempPathFactory) -> Any:
-    root = tmp_path_factory.mktemp("rotary")
-
-    @cache
-    def written(name: str) -> Path:
-        return write_architecture(root / name, BY_NAME[name])
-
-    return written
 
 
 def vectors(folder: Path, engine: str = "openvino", precision: str = "fp32") -> np.ndarray:

@@ -12,36 +12,9 @@ from me5.errors import EngineError, ModelFormatError
 from me5.folders import MODEL2VEC_TOKENS, NO_LIMIT, read_folder
 from me5.loading import load_encoder
 from tests.conftest import build_tokenizer
+from tests.support.static_tables import write_model2vec, write_static
 
 TEXTS = ["river", "Die Bibliothek öffnet um neun.", "東京 図書館", "river silt " * 700, ""]
-
-
-def write_static(folder: Path, *, path: str = "0_StaticEmbedding", normalize: bool = False) -> Path:
-    """As sentence-transformers saves a StaticEmbedding: no config.json anywhere."""
-    tokenizer = build_tokenizer("xlmr")
-    (folder / path).mkdir(parents=True, exist_ok=True)
-    tokenizer.save(str(folder / path / "tokenizer.json"))
-    rows = np.random.default_rng(0).normal(size=(tokenizer.get_vocab_size(), 24)).astype(np.float32)
-    save_file({"embedding.weight": rows}, folder / path / "model.safetensors")
-    kinds = [("StaticEmbedding", path)] + ([("Normalize", "1_Normalize")] if normalize else [])
-    modules = [
-        {"idx": i, "name": str(i), "path": where, "type": f"sentence_transformers.models.{kind}"}
-        for i, (kind, where) in enumerate(kinds)
-    ]
-    (folder / "modules.json").write_text(json.dumps(modules))
-    return folder
-
-
-def write_model2vec(folder: Path, *, tensors: dict[str, np.ndarray] | None = None, **config: Any) -> Path:
-    """As model2vec saves: ``embeddings`` beside tokenizer.json and a config.json without a shape."""
-    tokenizer = build_tokenizer("bert")
-    folder.mkdir(parents=True)
-    tokenizer.save(str(folder / "tokenizer.json"))
-    rows = np.random.default_rng(1).normal(size=(tokenizer.get_vocab_size(), 24)).astype(np.float32)
-    save_file(tensors or {"embeddings": rows}, folder / "model.safetensors")
-    stated = {"model_type": "model2vec", "architectures": ["StaticModel"], "normalize": True}
-    (folder / "config.json").write_text(json.dumps(stated | config))
-    return folder
 
 
 @pytest.mark.parametrize("path", ["0_StaticEmbedding", ""])
