@@ -197,7 +197,7 @@ def _dense(folder: Path) -> DenseLayer:
         if config.get(name) not in (None, "sentence_embedding"):
             raise ModelFormatError(
                 f"Dense module {folder} works on {config[name]!r}. Expected the pooled vector. Use another "
-                "another model."
+                "model."
             )
     if not weights.is_file():
         raise ModelFormatError(

@@ -13,7 +13,7 @@ FONTS = (
 )  # fmt: skip
 MONO = ("ui-monospace", "Consolas", "Noto Sans Mono", "monospace")
 WORDS = {
-    "upload_text.drop_file": "Drop documents or zip archives here",
+    "upload_text.drop_file": "Drop documents or archives here",
     "upload_text.click_to_upload": "choose files",
     "common.or": "or",
 }

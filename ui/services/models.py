@@ -43,3 +43,12 @@ def model_choices(library: "Library") -> list[ModelChoice]:
     return [replace(first, is_shipped=first.name in SHIPPED)] + [
         replace(one, is_shipped=one.name in SHIPPED) for one in choices.values()
     ]
+
+
+def where_texts_go(library: "Library") -> str:
+    """A sentence on whether documents of a new collection leave this machine."""
+    from me5.api.naming import is_api
+
+    if is_api(library.model):
+        return f"Their text is sent to the API of {library.model}: it leaves this machine."
+    return "They stay on this machine."

@@ -3,6 +3,7 @@
 from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from html import escape
 from pathlib import Path
 from typing import Any
 
@@ -16,6 +17,7 @@ from ui.exports import ExportFormat
 from ui.filters import to_filters
 from ui.guard import guarded
 from ui.services.library import Services
+from ui.services.models import where_texts_go
 from ui.shell import TO_DOWNLOAD, Shell, script
 
 MODES = [("meaning and words", "hybrid"), ("meaning", "dense"), ("words", "lexical")]
@@ -64,7 +66,7 @@ def build(services: Services, shell: Shell) -> SearchTab:
     with gr.Column(visible=False, elem_id="welcome") as welcome:
         gr.HTML(
             "<h1>Ask in your language, find it in any other</h1>"
-            "<p>Drop documents here to begin. They stay on this machine.</p>",
+            f"<p>Drop documents here to begin. {escape(where_texts_go(services.library))}</p>",
             elem_id="welcome-words",
             apply_default_css=False,
         )

@@ -16,6 +16,7 @@ from ui.filters import SearchFilters, to_filters
 from ui.questions import SAMPLES, read_queries, read_sample_questions
 from ui.services.access import NotOfferedError
 from ui.services.library import Services
+from ui.services.models import where_texts_go
 
 
 def test_filters_become_the_restriction_of_the_library() -> None:
@@ -81,6 +82,13 @@ def test_models_to_choose_say_what_they_cost(
         "small",
         "harbour",
     ]
+
+
+def test_the_first_page_says_whether_texts_leave_the_machine(fake_library: Any) -> None:
+    fake_library.model = "builtin"
+    assert where_texts_go(fake_library) == "They stay on this machine."
+    fake_library.model = "openai:some-model"
+    assert "openai:some-model: it leaves this machine" in where_texts_go(fake_library)
 
 
 def test_only_a_switch_can_be_undone(services: Services, make_job: Any) -> None:
