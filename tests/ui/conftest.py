@@ -209,7 +209,7 @@ def open_page(browser: Any, contexts: dict[tuple[int, int, bool], Any]) -> Itera
         page.on("pageerror", lambda error: broken.append(str(error)))
         page.goto(url)
         page.wait_for_selector(first_seen(url))
-        # a button that is clicked before the page was filled may not answer on a busy machine
+        # until the page is filled, the box of Search stands where an empty library shows its welcome
         page.wait_for_function("() => document.querySelector('#counts')?.textContent.trim()")
         return page
 
