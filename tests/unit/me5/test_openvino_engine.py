@@ -3,6 +3,8 @@
 import json
 import logging
 import shutil
+import subprocess
+import sys
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -66,6 +68,27 @@ def test_weights_that_do_not_fit_their_config_are_named(tiny_model_dir: Path, tm
 def test_nothing_is_written_for_one_precision(cache: Path, tiny_model_dir: Path) -> None:
     load_encoder(str(tiny_model_dir), engine="openvino", precision="fp32").encode(["river"])
     assert not cache.exists()
+
+
+DROPPED_ELSEWHERE = """
+import os, signal, sys, threading
+from me5.loading import load_encoder
+heard = []
+signal.signal(signal.SIGTERM, lambda *_: heard.append("SIGTERM"))
+opened = [load_encoder(sys.argv[1], engine="openvino", precision="fp32")]
+opened[0].encode(["river"])
+dropping = threading.Thread(target=opened.clear)
+dropping.start()
+dropping.join()
+os.kill(os.getpid(), signal.SIGTERM)
+print(*heard)
+"""
+
+
+def test_a_signal_is_heard_after_another_thread_closed_the_model(tiny_model_dir: Path) -> None:
+    command = [sys.executable, "-c", DROPPED_ELSEWHERE, str(tiny_model_dir)]
+    done = subprocess.run(command, check=False, capture_output=True, text=True, timeout=120)
+    assert (done.returncode, done.stdout) == (0, "SIGTERM\n"), done.stderr
 
 
 # -- which variant -------------------------------------------------------------------------------------------
@@ -211,7 +234,7 @@ def test_units_that_the_processor_lacks_are_not_tried(
     cache: Path, monkeypatch: pytest.MonkeyPatch, chosen: Callable[..., str]
 ) -> None:
     """OpenVINO would emulate them."""
-    monkeypatch.setattr(openvino_engine, "_capabilities", lambda core: ["FP32", "INT8"])
+    monkeypatch.setattr(openvino_engine, "cpu_capabilities", lambda: ["FP32", "INT8"])
     assert chosen() in ("fp32", "int8")
     kept = next(iter(json.loads((cache / "measured.json").read_text()).values()))
     assert kept["bf16"] == kept["int8-bf16"] == INFINITE and kept["int8"] < INFINITE

@@ -129,7 +129,7 @@ def test_bf16_is_not_taken_unmeasured(folders: Any, monkeypatch: pytest.MonkeyPa
     monkeypatch.setattr(runtime, "_accelerator", lambda: None)
     facts = read_folder(folders("qwen3"))
     for units, precision in ((["FP32", "BF16"], IF_CLOSE), (["FP32"], "fp32")):
-        monkeypatch.setattr(runtime, "_openvino_capabilities", lambda found=units: found)
+        monkeypatch.setattr(runtime, "cpu_capabilities", lambda found=units: found)
         assert choose_runtime(facts, engine=engine, environ={}).precision == precision
         assert choose_runtime(facts, engine=engine, precision="fp32", environ={}).precision == "fp32"
 
@@ -159,7 +159,7 @@ def test_a_model_is_opened_in_what_was_measured(
     folders: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, share: float, precision: str
 ) -> None:
     monkeypatch.setenv("ME5_CACHE", str(tmp_path))
-    if "BF16" not in runtime._openvino_capabilities():
+    if "BF16" not in runtime.cpu_capabilities():
         pytest.skip("this processor has no bf16 units")
     monkeypatch.setattr(closeness, "overlap", lambda first, second: share)
     monkeypatch.setattr(runtime, "_accelerator", lambda: None)

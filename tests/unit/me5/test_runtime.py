@@ -36,7 +36,7 @@ def test_models_without_layers_need_no_torch(facts: FolderFacts) -> None:
 def test_openvino_in_the_best_precision_of_the_processor(
     facts: FolderFacts, monkeypatch: pytest.MonkeyPatch, units: list[str], precision: str
 ) -> None:
-    monkeypatch.setattr(runtime, "_openvino_capabilities", lambda: units)
+    monkeypatch.setattr(runtime, "cpu_capabilities", lambda: units)
     monkeypatch.setattr(importlib.util, "find_spec", lambda name: name)
     assert choose(facts) == ("openvino", "cpu", precision)
     assert choose(facts, precision="fp32") == ("openvino", "cpu", "fp32")
