@@ -25,7 +25,7 @@ from me5.packed import tokenizer_file
 from me5.pooling import l2_normalize
 from me5.prefixes import Role
 from me5.registry import resolve_spec, split_dimension, with_stored_words
-from me5.runtime import IF_CLOSE, RuntimeChoice, choose_runtime
+from me5.runtime import RuntimeChoice, choose_runtime
 from me5.spec import ModelSpec
 from me5.tokenization import Tokenization
 
@@ -83,8 +83,7 @@ def load_encoder(
         made = replace(choice, precision=engine.precision)
         return Encoder(spec, tokenization, engine, made, heads=heads, neutral=own_map)
 
-    is_open = choice.precision == IF_CLOSE
-    encoder = _closest(spec.contract.digest, choice, opened) if is_open else opened(choice)
+    encoder = opened(choice) if choice.otherwise is None else _closest(spec.contract.digest, choice, opened)
     if isinstance(neutral, NeutralMap):
         encoder = encoder.with_neutral(neutral)
     elif neutral:
@@ -94,8 +93,8 @@ def load_encoder(
 
 
 def _closest(key: str, choice: RuntimeChoice, opened: Callable[[RuntimeChoice], Encoder]) -> Encoder:
-    """In bf16 where that finds the same neighbours, which is measured once; else in fp32."""
-    made = {precision: replace(choice, precision=precision) for precision in ("fp32", "bf16")}
+    """In bf16 where that finds the same neighbours, which is measured once; else as without it, in fp32."""
+    made = {"bf16": replace(choice, precision="bf16", otherwise=None), "fp32": choice.otherwise or choice}
     encoders: dict[str, Encoder] = {}
 
     def encode(precision: str, texts: list[str]) -> NDArray[np.float32]:

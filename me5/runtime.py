@@ -38,19 +38,22 @@ ROTARY_ACTIVATIONS = {**OPENVINO_ACTIVATIONS, "silu": "silu", "swish": "silu"}
 """The same for the gated layers of ModernBERT, Gemma and Qwen."""
 ROTARY = ("modernbert", "gemma3_text", "qwen3")
 """Architectures with rotary positions that OpenVINO runs; see ``me5.engines.rotary_graph``."""
+FASTER_IN_TORCH = ("qwen3",)
+"""Those of them that PyTorch runs faster in fp32 (benchmarks/architectures.md)."""
 IF_CLOSE = "bf16 if close"
 """Precision of a choice that is fp32, unless bf16 was measured to find the same neighbours."""
 
 
 @dataclass(frozen=True)
 class RuntimeChoice:
-    """What runs the model, and why it was chosen."""
+    """What runs the model, and why it was chosen; ``otherwise`` instead, where ``IF_CLOSE`` was not close."""
 
     engine: str
     device: str
     precision: str
     threads: int | None
     reason: str
+    otherwise: "RuntimeChoice | None" = None
 
 
 def choose_runtime(
@@ -112,7 +115,7 @@ def _choose(
         _require_openvino(facts)
         choice = _openvino(device, precision, threads, "asked for")
         asked_for_none = precision == "auto" and facts.model_type in ROTARY and choice.precision == "bf16"
-        return replace(choice, precision=IF_CLOSE) if asked_for_none else choice
+        return _if_close(choice, replace(choice, precision="fp32")) if asked_for_none else choice
     if engine == "auto" and device in ("auto", "cpu") and precision != "fp16":
         accelerator = _accelerator() if device == "auto" else None
         if accelerator is None and _can_run_openvino(facts):
@@ -127,11 +130,21 @@ def _choose(
 
 
 def _on_cpu(facts: FolderFacts, precision: str, threads: int | None) -> RuntimeChoice:
-    """OpenVINO. Only mE5's own architectures have been measured to lose nothing in bf16."""
-    if precision == "auto" and facts.model_type in ROTARY and "BF16" in cpu_capabilities():
-        reason = "OpenVINO, in bf16 where that finds the same neighbours"
-        return RuntimeChoice("openvino", "cpu", IF_CLOSE, threads, reason)
-    return _openvino("cpu", precision, threads, "fastest measured on a CPU")
+    """OpenVINO where it is faster. Only mE5's own architectures are known to lose nothing in bf16."""
+    if facts.model_type not in ROTARY or precision not in ("auto", "fp32"):
+        return _openvino("cpu", precision, threads, "fastest measured on a CPU")
+    if facts.model_type in FASTER_IN_TORCH:
+        exact = RuntimeChoice("torch", "cpu", "fp32", threads, "faster in fp32 than OpenVINO, as measured")
+    else:
+        exact = RuntimeChoice("openvino", "cpu", "fp32", threads, "fastest measured on a CPU")
+    if precision == "fp32" or "BF16" not in cpu_capabilities():
+        return exact
+    reason = "OpenVINO, in bf16 where that finds the same neighbours"
+    return _if_close(RuntimeChoice("openvino", "cpu", "bf16", threads, reason), exact)
+
+
+def _if_close(choice: RuntimeChoice, otherwise: RuntimeChoice) -> RuntimeChoice:
+    return replace(choice, precision=IF_CLOSE, otherwise=otherwise)
 
 
 def _openvino(device: str, precision: str, threads: int | None, reason: str) -> RuntimeChoice:

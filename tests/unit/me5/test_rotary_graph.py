@@ -134,6 +134,23 @@ def test_bf16_is_not_taken_unmeasured(folders: Any, monkeypatch: pytest.MonkeyPa
         assert choose_runtime(facts, engine=engine, precision="fp32", environ={}).precision == "fp32"
 
 
+@pytest.mark.parametrize(("name", "exact"), [("qwen3", "torch"), ("harrier", "openvino")])
+def test_fp32_is_computed_by_the_faster_engine(
+    folders: Any, monkeypatch: pytest.MonkeyPatch, name: str, exact: str
+) -> None:
+    monkeypatch.setattr(runtime, "_accelerator", lambda: None)
+    facts = read_folder(folders(name))
+    monkeypatch.setattr(runtime, "cpu_capabilities", lambda: ["FP32", "BF16"])
+    assert choose_runtime(facts, precision="fp32", environ={}).engine == exact
+    assert choose_runtime(facts, precision="bf16", environ={}).engine == "openvino"
+    open_choice = choose_runtime(facts, environ={})
+    assert (open_choice.engine, open_choice.otherwise.engine) == ("openvino", exact)
+    asked = choose_runtime(facts, engine="openvino", environ={})
+    assert (asked.otherwise.engine, asked.otherwise.precision) == ("openvino", "fp32")
+    monkeypatch.setattr(runtime, "cpu_capabilities", lambda: ["FP32"])
+    assert choose_runtime(facts, environ={}).engine == exact
+
+
 def test_the_measurement_is_made_once_and_decides(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("ME5_CACHE", str(tmp_path))
     texts: list[int] = []
@@ -154,9 +171,17 @@ def test_the_measurement_is_made_once_and_decides(tmp_path: Path, monkeypatch: p
     assert not is_close("near", encode(exact), encode(far))
 
 
-@pytest.mark.parametrize(("share", "precision"), [(0.97, "bf16"), (0.95, "fp32")])
+@pytest.mark.parametrize(
+    ("name", "share", "made"),
+    [
+        ("harrier", 0.97, ("openvino", "bf16")),
+        ("harrier", 0.95, ("openvino", "fp32")),
+        ("qwen3", 0.97, ("openvino", "bf16")),
+        ("qwen3", 0.95, ("torch", "fp32")),
+    ],
+)
 def test_a_model_is_opened_in_what_was_measured(
-    folders: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, share: float, precision: str
+    folders: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, name: str, share: float, made: tuple
 ) -> None:
     monkeypatch.setenv("ME5_CACHE", str(tmp_path))
     if "BF16" not in runtime.cpu_capabilities():
@@ -164,4 +189,5 @@ def test_a_model_is_opened_in_what_was_measured(
     monkeypatch.setattr(closeness, "overlap", lambda first, second: share)
     monkeypatch.setattr(runtime, "_accelerator", lambda: None)
     for _ in range(2):  # measured, then kept
-        assert load_encoder(str(folders("harrier")), threads=1).runtime.precision == precision
+        runtime_choice = load_encoder(str(folders(name)), threads=1).runtime
+        assert (runtime_choice.engine, runtime_choice.precision) == made
