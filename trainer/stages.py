@@ -17,6 +17,7 @@ STAGES: Mapping[str, tuple[str, str, str]] = {
     "reranker": ("trainer.reranker.training", "RerankerConfig", "run_reranker"),
     "teacher": ("trainer.reranker.teacher", "TeacherConfig", "run_teacher"),
     "builtin": ("trainer.builtin.run", "BuiltinConfig", "run_builtin"),
+    "fair": ("trainer.fair.run", "FairConfig", "run_fair"),
     "shrink": ("trainer.jobs.shrink", "ShrinkConfig", "run_shrink"),
     "blend": ("trainer.models.blend", "BlendConfig", "run_blend"),
     "nli": ("trainer.data.nli", "NliConfig", "run_nli"),

@@ -106,7 +106,7 @@ def train_layered(
         pieces, starts_B = tables[int(generator.integers(len(tables)))].gather(batch.texts, limits[kind])
         lengths_B = torch.diff(starts_B, append=torch.tensor([len(pieces)]))
         used_U, pieces = torch.unique(torch.cat([torch.tensor([0, first]), pieces]), return_inverse=True)
-        chunks = list(iter_chunks(pieces[2:], starts_B, lengths_B, int(pieces[1])))
+        chunks = list(iter_chunks(pieces[2:], starts_B, lengths_B, pieces[1:2], pieces[:0]))
         rows_UH = state.table[used_U].to(torch.bfloat16)
         inputs = [rows_UH[chunk.pieces].requires_grad_() for chunk in chunks]
         outputs = workers.forward(inputs, [chunk.lengths for chunk in chunks])

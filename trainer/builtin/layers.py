@@ -10,8 +10,9 @@ from __future__ import annotations
 
 import copy
 import math
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from typing import Any
 
 import torch
 from torch import Tensor, nn
@@ -21,6 +22,7 @@ from trainer.builtin import cores
 CHUNK_TOKENS = 4_096
 INITIAL_DEVIATION = 0.02
 MASKED = -1e4
+HAS_FUSED_BIAS = hasattr(torch.ops.mkldnn, "_linear_pointwise")
 
 
 class Layer(nn.Module):
@@ -86,7 +88,31 @@ class Stack(nn.Module):
 
 
 def _product(linear: nn.Linear, states: Tensor) -> Tensor:
-    return nn.functional.linear(states, linear.weight.to(states.dtype), linear.bias.to(states.dtype))
+    if states.dtype != torch.bfloat16 or not HAS_FUSED_BIAS:
+        return nn.functional.linear(states, linear.weight.to(states.dtype), linear.bias.to(states.dtype))
+    result: Tensor = _Product.apply(states, linear.weight, linear.bias)
+    return result
+
+
+class _Product(torch.autograd.Function):
+    """The same by oneDNN, which adds the bias as it goes; PyTorch copies it to every row first."""
+
+    @staticmethod
+    def forward(ctx: Any, states: Tensor, weight: Tensor, bias: Tensor) -> Tensor:
+        narrow = weight.to(states.dtype)
+        ctx.save_for_backward(states, narrow)
+        result: Tensor = torch.ops.mkldnn._linear_pointwise(
+            states, narrow, bias.to(states.dtype), "none", [], ""
+        )
+        return result
+
+    @staticmethod
+    def backward(ctx: Any, gradient: Tensor) -> tuple[Tensor, Tensor, Tensor]:
+        states, narrow = ctx.saved_tensors
+        flat = gradient.reshape(-1, gradient.shape[-1])
+        of_states = (flat @ narrow).view(states.shape)
+        of_weight = flat.T @ states.reshape(-1, states.shape[-1])
+        return of_states, of_weight.float(), flat.sum(dim=0).float()
 
 
 @dataclass(frozen=True)
@@ -98,17 +124,20 @@ class Chunk:
     lengths: Tensor
 
 
-def iter_chunks(pieces: Tensor, starts_B: Tensor, lengths_B: Tensor, first: int) -> Iterator[Chunk]:
-    """Texts in order of their length, ``CHUNK_TOKENS`` at a time, each with the piece ``first`` before it.
+def iter_chunks(
+    pieces: Tensor, starts_B: Tensor, lengths_B: Tensor, head: Tensor, tail: Tensor
+) -> Iterator[Chunk]:
+    """Texts in order of their length, ``CHUNK_TOKENS`` at a time.
 
     Args:
         pieces: of all texts, one text after another.
         starts_B: where each text begins.
         lengths_B: its pieces.
-        first: a piece that every text begins with.
+        head: pieces that every text begins with.
+        tail: pieces that every text ends with.
     """
     order_B = torch.argsort(lengths_B, stable=True)
-    sizes = (lengths_B[order_B] + 1).tolist()
+    sizes = (lengths_B[order_B] + len(head) + len(tail)).tolist()
     start = 0
     while start < len(sizes):
         stop = start + 1
@@ -117,12 +146,16 @@ def iter_chunks(pieces: Tensor, starts_B: Tensor, lengths_B: Tensor, first: int)
         texts = order_B[start:stop]
         own_B = lengths_B[texts]
         longest = int(own_B.max())
-        offsets_T = torch.arange(longest)
-        index_BT = (starts_B[texts][:, None] + offsets_T).clamp_(max=max(0, len(pieces) - 1))
-        body_BT = pieces[index_BT] if longest else torch.zeros(len(texts), 0, dtype=pieces.dtype)
-        body_BT = body_BT.masked_fill(offsets_T >= own_B[:, None], 0)
-        head_B1 = torch.full((len(texts), 1), first, dtype=pieces.dtype)
-        yield Chunk(texts, torch.cat([head_B1, body_BT], dim=1), own_B + 1)
+        ids_BT = torch.zeros(len(texts), sizes[stop - 1], dtype=pieces.dtype)
+        ids_BT[:, : len(head)] = head
+        if longest:
+            offsets_T = torch.arange(longest)
+            index_BT = (starts_B[texts][:, None] + offsets_T).clamp_(max=len(pieces) - 1)
+            body_BT = pieces[index_BT].masked_fill(offsets_T >= own_B[:, None], 0)
+            ids_BT[:, len(head) : len(head) + longest] = body_BT
+        for place, piece in enumerate(tail.tolist()):
+            ids_BT[torch.arange(len(texts)), own_B + len(head) + place] = piece
+        yield Chunk(texts, ids_BT, own_B + len(head) + len(tail))
         start = stop
 
 
@@ -131,16 +164,20 @@ class Workers:
 
     Args:
         stack: the weights; ``backward`` adds to the gradients of its parameters.
+        seen: what the copies compute with instead of them; gradients are those of the copies.
     """
 
-    def __init__(self, stack: Stack) -> None:
-        self._stack = stack
+    def __init__(
+        self, stack: Stack, seen: Callable[[Mapping[str, Tensor]], Mapping[str, Tensor]] = dict
+    ) -> None:
+        self._stack, self._seen = stack, seen
         self._copies = [copy.deepcopy(stack) for _ in range(cores.COUNT)]
 
     def forward(self, inputs: Sequence[Tensor], lengths: Sequence[Tensor]) -> list[Tensor]:
         """Mean states of each chunk; ``inputs`` are leaves that get gradients when they ask for them."""
+        weights = self._seen(self._stack.state_dict())
         for twin in self._copies:
-            twin.load_state_dict(self._stack.state_dict())
+            twin.load_state_dict(weights)
             twin.zero_grad(set_to_none=True)
         outputs: list[Tensor | None] = [None] * len(inputs)
 

@@ -15,6 +15,7 @@ CONFIG = LayersConfig(
     mixture={"parallel": 1.0}, heads=2, intermediate=24, positions=6, steps=8, warmup_steps=2
 )
 FIRST = 2
+HEAD, NOTHING = torch.tensor([FIRST]), torch.tensor([], dtype=torch.int64)
 
 
 @pytest.fixture
@@ -38,7 +39,7 @@ def texts_of(lengths: list[int], pieces: int) -> PieceTable:
 def encoded(state, texts: PieceTable, count: int, dtype: torch.dtype = torch.float32) -> torch.Tensor:
     pieces, starts = texts.gather(np.arange(count, dtype=np.int32), 100)
     lengths = torch.diff(starts, append=torch.tensor([len(pieces)]))
-    chunks = list(iter_chunks(pieces, starts, lengths, FIRST))
+    chunks = list(iter_chunks(pieces, starts, lengths, HEAD, NOTHING))
     inputs = [state.table.to(dtype)[chunk.pieces] for chunk in chunks]
     outputs = Workers(state.stack).forward(inputs, [chunk.lengths for chunk in chunks])
     order = torch.cat([chunk.texts for chunk in chunks])
@@ -102,13 +103,14 @@ def test_chunks_hold_every_text_once_and_their_padding_changes_nothing():
     texts = texts_of(lengths, 50)
     pieces, starts = texts.gather(np.arange(len(lengths), dtype=np.int32), 300)
     counts = torch.diff(starts, append=torch.tensor([len(pieces)]))
-    chunks = list(iter_chunks(pieces, starts, counts, FIRST))
+    head, tail = torch.tensor([FIRST, 3]), torch.tensor([4])
+    chunks = list(iter_chunks(pieces, starts, counts, head, tail))
     assert sorted(torch.cat([chunk.texts for chunk in chunks]).tolist()) == list(range(len(lengths)))
     for chunk in chunks:
         assert chunk.pieces.numel() <= CHUNK_TOKENS
         for text, row, length in zip(chunk.texts, chunk.pieces, chunk.lengths, strict=True):
             own = texts.pieces[texts.offsets[text] : texts.offsets[text + 1]]
-            assert row[:length].tolist() == [FIRST, *own]
+            assert row[:length].tolist() == [FIRST, 3, *own, 4]
             assert not row[length:].any()
 
 

@@ -1,0 +1,1 @@
+"""Training towards vectors without language: a text in any language gets the vector of its meaning."""
