@@ -6,6 +6,7 @@ import gradio as gr
 
 from ui import api, markup_library, markup_search
 from ui.guard import guarded
+from ui.no_fetching import never_fetch_addresses
 from ui.services.library import DEFAULT_COLLECTION, Services
 from ui.services.training import Training
 from ui.shell import Shell, refresh, script
@@ -51,6 +52,7 @@ OPEN_TAB = """() => {
 
 def build(services: Services) -> gr.Blocks:
     """The whole page over one library; nothing is served yet."""
+    never_fetch_addresses()
     with gr.Blocks(title=TITLE, analytics_enabled=False, fill_width=True) as page:
         training = Training(services.library, services.access)
         api.add_endpoints(services)  # first: names of endpoints go to who comes first

@@ -2,7 +2,9 @@
 
 import json
 import sys
+import threading
 from collections.abc import Iterator
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from typing import Any
 
@@ -253,3 +255,37 @@ def test_a_full_call_is_refused_to_visitors_with_a_sentence_and_works_for_the_pe
     else:
         assert watch.seen == []
         assert "not offered on this page" in answer or "path of the host" in answer
+
+
+@pytest.mark.parametrize("is_private", [True, False])
+def test_an_address_in_place_of_a_file_is_not_fetched(
+    page_url: Any, monkeypatch: pytest.MonkeyPatch, is_private: bool
+) -> None:
+    """Gradio would get it for whoever asks, and hand it on as an upload."""
+    from gradio import processing_utils
+
+    asked: list[str] = []
+
+    class Elsewhere(BaseHTTPRequestHandler):
+        def do_GET(self) -> None:
+            asked.append(self.path)
+            self.send_response(200)
+            self.end_headers()
+            self.wfile.write(b"text of elsewhere")
+
+        def log_message(self, *_: Any) -> None:
+            pass
+
+    # As if it were an address of the internet: gradio itself refuses only those of this machine.
+    monkeypatch.setattr(processing_utils, "PUBLIC_HOSTNAME_WHITELIST", ["127.0.0.1", "localhost"])
+    with ThreadingHTTPServer(("127.0.0.1", 0), Elsewhere) as server:
+        threading.Thread(target=server.serve_forever, daemon=True).start()
+        try:
+            address = f"http://localhost:{server.server_port}/pairs.tsv"
+            url, _ = page_url(is_private=is_private)
+            for key in ("path", "url"):
+                file = {"path": "pairs.tsv", key: address, "meta": {"_type": "gradio.FileData"}}
+                answer = call(url, "/train_pairs", [file])
+                assert "error" in answer and asked == [], answer
+        finally:
+            server.shutdown()
