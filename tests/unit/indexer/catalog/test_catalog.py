@@ -382,6 +382,36 @@ def test_jobs_of_a_catalog_from_before_lanes_get_theirs(tmp_path: Path) -> None:
     assert lanes == {"add": "long", "remove": "quick"}
 
 
+def test_a_catalog_from_before_children_gets_their_column_and_loses_none_of_its_jobs(tmp_path: Path) -> None:
+    from alembic import command
+    from alembic.config import Config
+
+    from indexer.catalog import database
+
+    opened = Catalog.open(tmp_path / "c.sqlite3")
+    opened.jobs.create("add", collection="c", label="add", params={}, created_at=1.0)
+    child = {
+        "kind": "train", "collection": "", "label": "a run", "state": "running", "created_at": 2.0,
+        "host": "h", "done": 0, "total": 0, "unit": "", "message": "",
+    }  # fmt: skip
+    opened.jobs.put_child("/runs/first", child)
+    assert [job.kind for job in opened.jobs.children("h")] == ["train"]
+    config = Config()
+    config.set_main_option("script_location", str(database._MIGRATIONS))
+    with opened.database._engine.connect() as connection, connection.begin():
+        config.attributes["connection"] = connection
+        command.downgrade(config, "0005")  # which would take a child for a job of its own, and run it
+        assert connection.exec_driver_sql("SELECT kind FROM jobs").scalars().all() == ["add"]
+    opened.close()
+    opened = Catalog.open(tmp_path / "c.sqlite3")
+    assert schema_differences(opened) == []
+    assert [job.kind for job in opened.jobs.infos()] == ["add"] and opened.jobs.children("h") == []
+    opened.jobs.put_child("/runs/first", child)
+    opened.jobs.put_child("/runs/first", {"state": "done"})
+    assert [job.state for job in opened.jobs.children("h")] == ["done"]
+    opened.close()
+
+
 def test_all_queries_share_one_database_and_stay_as_they_are(catalog: Catalog) -> None:
     groups = {field.name: getattr(catalog, field.name) for field in fields(catalog)}
     database = groups.pop("database")
