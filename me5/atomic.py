@@ -160,8 +160,8 @@ def leftovers(folder: Path, *, idle_s: float = 0.0, beginning: str = ".") -> lis
         entries = sorted(entry for entry in folder.iterdir() if entry.name.startswith(beginning))
     except OSError:
         return []
-    found = filter(is_aside, entries)
-    return [entry for entry in found if not idle_s or now - _last_written(entry) >= idle_s]
+    result = filter(is_aside, entries)
+    return [entry for entry in result if not idle_s or now - _last_written(entry) >= idle_s]
 
 
 def remove_leftovers_of(path: Path, *, idle_s: float = 0.0) -> None:

@@ -69,16 +69,14 @@ class BlendedEncoder:
         role = Role(role)
         # The first refuses an instruction for passages, and one that neither model takes.
         is_for_neither = self.spec.instruct_template is None
-        ours = instruction if is_for_neither or role is Role.PASSAGE else _taken(self.first, instruction)
+        left = instruction if is_for_neither or role is Role.PASSAGE else _taken(self.first, instruction)
         if role is Role.PASSAGE or self.share == 0:
-            return self.first.encode(texts, role, titles=titles, instruction=ours, on_progress=on_progress)
-        theirs = _taken(self.second, instruction)
-        second_ND = self.second.encode(
-            texts, role, titles=titles, instruction=theirs, on_progress=on_progress
-        )
+            return self.first.encode(texts, role, titles=titles, instruction=left, on_progress=on_progress)
+        right = _taken(self.second, instruction)
+        second_ND = self.second.encode(texts, role, titles=titles, instruction=right, on_progress=on_progress)
         if self.share == 1:
             return second_ND
-        first_ND = self.first.encode(texts, role, titles=titles, instruction=ours)
+        first_ND = self.first.encode(texts, role, titles=titles, instruction=left)
         return l2_normalize((1 - self.share) * first_ND + self.share * second_ND)
 
 

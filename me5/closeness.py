@@ -32,7 +32,7 @@ def sample() -> list[str]:
 def overlap(first_ND: Floats, second_ND: Floats, neighbours: int = NEIGHBOURS) -> float:
     """The share of each row's nearest other rows in one set of vectors that are so in the other."""
     nearest = [_nearest(vectors_ND, neighbours) for vectors_ND in (first_ND, second_ND)]
-    kept = [len(set(one) & set(other)) for one, other in zip(*nearest, strict=True)]
+    kept = [len(set(item) & set(other)) for item, other in zip(*nearest, strict=True)]
     return float(np.mean(kept)) / neighbours
 
 

@@ -75,10 +75,10 @@ class ModelContract:
         Raises:
             ContractError: naming each field that differs and how to go on.
         """
-        mine, theirs = asdict(self), asdict(other)
-        differing = [name for name in mine if mine[name] != theirs[name]]
+        mine, right = asdict(self), asdict(other)
+        differing = [name for name in mine if mine[name] != right[name]]
         if differing:
-            changes = "; ".join(f"{name}: {mine[name]!r} against {theirs[name]!r}" for name in differing)
+            changes = "; ".join(f"{name}: {mine[name]!r} against {right[name]!r}" for name in differing)
             raise ContractError(
                 f"Vectors of two models would be mixed ({changes}). Expected the model contract "
                 f"{self.digest} of {self.model_id!r}. Use that model, or re-embed with {other.model_id!r}."

@@ -99,9 +99,9 @@ def delimiter_of(start: str, *, is_header: Callable[[list[str]], bool] | None = 
         usual = max(sorted(set(widths)), key=widths.count, default=1)
         return (widths.count(usual) / len(widths) if usual > 1 else 0.0, mark == "\t", usual)
 
-    found = {mark: evenness(mark) for mark in DELIMITERS}
-    best = max(DELIMITERS, key=lambda mark: found[mark])
-    return best if found[best][0] else DELIMITERS[0]
+    results = {mark: evenness(mark) for mark in DELIMITERS}
+    best = max(DELIMITERS, key=lambda mark: results[mark])
+    return best if results[best][0] else DELIMITERS[0]
 
 
 def stated_delimiter(start: str) -> str | None:

@@ -260,8 +260,8 @@ def _sentence_config(body: Path) -> dict[str, Any]:
 def _peculiarity(config: dict[str, Any]) -> str:
     """Positions that are scaled, or scores that are capped, in words."""
     stated = [config.get("rope_scaling"), config.get("rope_parameters")]
-    parts = [one for one in stated if isinstance(one, dict)]
-    parts += [part for one in parts for part in one.values() if isinstance(part, dict)]
+    parts = [item for item in stated if isinstance(item, dict)]
+    parts += [part for item in parts for part in item.values() if isinstance(part, dict)]
     kinds = {str(part.get("rope_type", part.get("type", "default"))) for part in parts} - {"default"}
     if kinds:
         return f"its positions are of the kind {', '.join(sorted(kinds))}"

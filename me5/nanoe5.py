@@ -68,8 +68,8 @@ class PackedWeights:
 
 def find_weights() -> Path | None:
     """The weights file of the installed package, or None; the package is not imported."""
-    found = importlib.util.find_spec(PACKAGE)
-    for folder in (found.submodule_search_locations or []) if found else []:
+    spec = importlib.util.find_spec(PACKAGE)
+    for folder in (spec.submodule_search_locations or []) if spec else []:
         path = Path(folder) / WEIGHTS_FILE
         if path.is_file():
             return path

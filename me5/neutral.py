@@ -84,8 +84,8 @@ def estimate(
 
         both.append(l2_normalize(encoder.encode(sentences, role, on_progress=report)))
         groups += [f"{role} {language}" for language in languages]
-    found = fit(np.concatenate(both), groups, directions=min(DIRECTIONS, encoder.dimension // 8))
-    return replace(found, languages=LanguageMeans.of(found(both[1]), languages))
+    result = fit(np.concatenate(both), groups, directions=min(DIRECTIONS, encoder.dimension // 8))
+    return replace(result, languages=LanguageMeans.of(result(both[1]), languages))
 
 
 def map_of(encoder: Encoder, *, on_progress: Callable[[int, int], None] | None = None) -> NeutralMap:
@@ -102,13 +102,13 @@ def map_of(encoder: Encoder, *, on_progress: Callable[[int, int], None] | None =
     if kept.is_file():
         return NeutralMap.load(kept)
     logger.info("estimating the language-neutral map of %s, once", encoder.spec.name)
-    found = estimate(encoder, on_progress=on_progress)
+    result = estimate(encoder, on_progress=on_progress)
     try:
         kept.parent.mkdir(parents=True, exist_ok=True)
-        found.save(kept)
+        result.save(kept)
     except OSError as error:
         logger.info("the language-neutral map is not kept: %s", error)
-    return found
+    return result
 
 
 def bundled_sample() -> list[tuple[str, str]]:

@@ -52,9 +52,9 @@ def resolve_spec(name: str, *, prefixes: tuple[str, str] | None = None) -> Model
         ModelFormatError: the folder is not a model, or the model was not trained for that dimension.
         HubUnreachableError: a hub id must be fetched and the hub does not answer.
     """
-    found = _registered(name)
-    if found is not None:
-        return _prefixed(found, prefixes)
+    result = _registered(name)
+    if result is not None:
+        return _prefixed(result, prefixes)
     folder = Path(name).expanduser()
     if folder.is_dir():
         return spec_from_folder(folder, prefixes=prefixes)
@@ -77,8 +77,8 @@ def resolve_spec(name: str, *, prefixes: tuple[str, str] | None = None) -> Model
 
 def split_dimension(name: str) -> tuple[str, int | None]:
     """``NAME@256`` as NAME and 256; any other name as it is, without a dimension."""
-    found = _WITH_DIMENSION.fullmatch(name)
-    return (name, None) if found is None else (found["name"], int(found["dimension"]))
+    match = _WITH_DIMENSION.fullmatch(name)
+    return (name, None) if match is None else (match["name"], int(match["dimension"]))
 
 
 def is_unregistered_hub_id(name: str) -> bool:
@@ -115,7 +115,7 @@ def spec_from_folder(folder: Path, *, prefixes: tuple[str, str] | None = None) -
         "instruct_template": relative.instruct_template if relative else None,
         "default_instruction": relative.default_instruction if relative else None,
     }
-    found = ModelSpec(
+    model_spec = ModelSpec(
         name=str(folder),
         model_id=f"local-{revision[:8]}",  # not the folder's name: moving a folder changes no vector
         revision=revision,
@@ -146,16 +146,16 @@ def spec_from_folder(folder: Path, *, prefixes: tuple[str, str] | None = None) -
         else "the folder's own files",
     )
     if relative is not None and prefixes is None and not facts.instructions:
-        found = adopt(found, stored)
-    return _prefixed(found, prefixes)
+        model_spec = adopt(model_spec, stored)
+    return _prefixed(model_spec, prefixes)
 
 
 def with_stored_words(spec: ModelSpec, folder: Path) -> ModelSpec:
     """A registered model with the prompts that its fetched folder stores, where it stores others."""
-    found = adopt(spec, stored_prompts(folder))
-    if found != spec:
+    result = adopt(spec, stored_prompts(folder))
+    if result != spec:
         _warn_once(f"{spec.name}: the prompts stored in {folder} are used, which are others than known here.")
-    return found
+    return result
 
 
 def _adds_an_end(facts: FolderFacts) -> bool:

@@ -154,7 +154,7 @@ class Tokenization:
             whole = [text.lower() for text in whole]
         rows = self._tokenizer.ids(whole, special_tokens=not self._is_static)
         if self._unknown is not None:
-            return [[one for one in row if one != self._unknown] for row in rows]
+            return [[item for item in row if item != self._unknown] for row in rows]
         return [row + self._end for row in rows] if self._end else rows
 
     def _missing_end(self, token: str | None, last: Sequence[str]) -> list[int]:

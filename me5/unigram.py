@@ -77,14 +77,14 @@ class UnigramTokenizer:
     def last_tokens(self) -> list[str]:
         """The special tokens after a text."""
         names = {number: token for token, number in self._facts.added.items()}
-        return [names.get(one) or str(self._processor.id_to_piece(one)) for one in self._facts.suffix]
+        return [names.get(item) or str(self._processor.id_to_piece(item)) for item in self._facts.suffix]
 
     def token_id(self, token: str) -> int | None:
         """The id of a token; None for one that is not in the vocabulary."""
         if token in self._facts.added:
             return self._facts.added[token]
-        found = int(self._processor.piece_to_id(token))
-        return found if self._processor.id_to_piece(found) == token else None
+        result = int(self._processor.piece_to_id(token))
+        return result if self._processor.id_to_piece(result) == token else None
 
     def unknown_id(self) -> int | None:
         """The id that stands for what is not in the vocabulary."""
@@ -111,8 +111,8 @@ class UnigramTokenizer:
                 spans.append((start, end))
                 continue
             part = text[start:end]
-            found = self._processor.encode(part, return_type="offset_mapping")["offsets"]
-            spans += [(start + first, start + last) for first, last in found]
+            result = self._processor.encode(part, return_type="offset_mapping")["offsets"]
+            spans += [(start + first, start + last) for first, last in result]
             if self._ends_in_space(part):
                 spans.append((start + len(part.rstrip()), end))
         return np.array(spans, dtype=np.int32).reshape(-1, 2)
@@ -228,7 +228,7 @@ def _spaces(step: Mapping[str, Any]) -> bool | None:
         return None
     if len(steps) == 1:
         return True
-    return False if [one.get("type") for one in steps[:-1]] == ["WhitespaceSplit"] else None
+    return False if [item.get("type") for item in steps[:-1]] == ["WhitespaceSplit"] else None
 
 
 def _around(step: Mapping[str, Any]) -> tuple[list[int], list[int]] | None:

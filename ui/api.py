@@ -56,8 +56,8 @@ def add_endpoints(services: Services) -> None:
 
     def documents(collection: str = DEFAULT_COLLECTION) -> list[dict[str, Any]]:
         """The documents of a collection."""
-        found = services.documents(collection)
-        return [{"id": d.id} | row for d, row in zip(found, document_rows(found), strict=True)]
+        match = services.documents(collection)
+        return [{"id": d.id} | row for d, row in zip(match, document_rows(match), strict=True)]
 
     def collections() -> list[dict[str, Any]]:
         """All collections with their counts."""

@@ -39,20 +39,20 @@ def chart(
         x_max: how far the steps go, when that is known.
         note: the latest value or so, beside the title.
     """
-    series = [one for one in series if one.points]
+    series = [item for item in series if item.points]
     if not series:
         return ""
-    values = [y for one in series for _, y in one.points if math.isfinite(y)]
+    values = [y for item in series for _, y in item.points if math.isfinite(y)]
     if not values:
         return ""
     low, high, ticks = _scale(min(values), max(values), limits=(0.0, 100.0) if is_percent else None)
-    first = min(one.points[0][0] for one in series)
-    last = max(x_max, *(one.points[-1][0] for one in series))
+    first = min(item.points[0][0] for item in series)
+    last = max(x_max, *(item.points[-1][0] for item in series))
     first = 0.0 if first <= 1 else first
     box = _Box(first, max(last, first + 1), low, high)
-    lines = "".join(_line(one, box) for one in series)
+    lines = "".join(_line(item, box) for item in series)
     grid = "".join(f'<line x1="0" x2="100" y1="{box.y(t):.2f}" y2="{box.y(t):.2f}"/>' for t in ticks)
-    marks = "".join(_dots(one, box) for one in series if one.dots or len(one.points) == 1)
+    marks = "".join(_dots(item, box) for item in series if item.dots or len(item.points) == 1)
     labels = "".join(f'<span class="y" style="top:{box.y(t):.2f}%">{short(t, 6)}</span>' for t in ticks)
     ends = (
         f'<span class="x first">{short(box.left)}</span><span class="x last">{short(box.right)} steps</span>'
@@ -160,7 +160,7 @@ def _dots(one: Series, box: _Box) -> str:
 
 
 def _legend(series: Sequence[Series]) -> str:
-    items = "".join(f'<li><i class="c{one.colour}"></i>{fmt.isolated(one.label)}</li>' for one in series)
+    items = "".join(f'<li><i class="c{item.colour}"></i>{fmt.isolated(item.label)}</li>' for item in series)
     return f"<ul>{items}</ul>"
 
 
@@ -170,15 +170,17 @@ def _data(series: Sequence[Series], box: _Box) -> dict[str, object]:
         "right": box.right,
         "series": [
             {
-                "label": one.label if len(series) > 1 else "",
-                "points": [[round(x, 2), short(y)] for x, y in thinned(one.points) if math.isfinite(y)],
+                "label": item.label if len(series) > 1 else "",
+                "points": [[round(x, 2), short(y)] for x, y in thinned(item.points) if math.isfinite(y)],
             }
-            for one in series
+            for item in series
         ],
     }
 
 
 def _spoken(title: str, series: Sequence[Series]) -> str:
     """The chart in a sentence, for those who do not see it."""
-    parts = [f"{one.label}: from {short(one.points[0][1])} to {short(one.points[-1][1])}" for one in series]
+    parts = [
+        f"{item.label}: from {short(item.points[0][1])} to {short(item.points[-1][1])}" for item in series
+    ]
     return f"{title}. {'; '.join(parts)}."

@@ -63,8 +63,10 @@ def _measure_one(folder: Path, request: Request, number: int) -> dict[str, Any]:
     try:
         return spent | {"result": json.loads(done.stdout)}
     except ValueError:
-        told = [line for line in done.stderr.splitlines() if line.startswith("error: ")]
-        words = told[-1].removeprefix("error: ") if told else f"It ended with exit code {done.returncode}."
+        message = [line for line in done.stderr.splitlines() if line.startswith("error: ")]
+        words = (
+            message[-1].removeprefix("error: ") if message else f"It ended with exit code {done.returncode}."
+        )
         return spent | {"error": words}
 
 

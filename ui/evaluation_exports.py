@@ -24,11 +24,11 @@ def rows_to_export(entries: Sequence[Entry], labels: Mapping[str, str]) -> list[
             for metric, score in row["metrics"].items():
                 is_main = row is entry.main or (row == entry.main and metric == report["main_metric"])
                 known = verdict if is_main and metric == report["main_metric"] else None
-                found = known.published if known else None
+                result = known.published if known else None
                 values = (
                     labels[entry.model], report["task"], report["kind"], row["language"], row["items"],
                     row["pool"], metric, *(_percent(score[name]) for name in ("value", "low", "high")),
-                    found.value if found else None, found.source if found else None,
+                    result.value if result else None, result.source if result else None,
                     known.reason if known else None, at, entry.settings or None,
                 )  # fmt: skip
                 rows.append(dict(zip(COLUMNS, values, strict=True)))

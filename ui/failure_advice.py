@@ -31,32 +31,32 @@ def advice(run: Run) -> Advice:
         return Advice(f"Stopped at step {run.step}, {kept}.", f"{again}")
     if run.state == "interrupted":
         return _interrupted(run, again)
-    said = run.message
-    if MEMORY.search(said):
+    message = run.message
+    if MEMORY.search(message):
         return Advice(
             "Memory ran out.",
             "Resume with smaller mini-batches: the result is the same, it only takes longer. Closing other "
             "programs helps too.",
-            said, "smaller", "Resume with half the mini-batch",
+            message, "smaller", "Resume with half the mini-batch",
         )  # fmt: skip
-    if NOT_FINITE.search(said):
+    if NOT_FINITE.search(message):
         return Advice(
             "Training diverged (loss is not finite); the run was stopped before saving.",
             "That mostly means the learning rate is too high for this model. Resume with a fifth of it.",
-            said, "slower", "Resume with a lower learning rate",
+            message, "slower", "Resume with a lower learning rate",
         )  # fmt: skip
-    if DISK.search(said):
+    if DISK.search(message):
         return Advice(
             "The disk is full.",
             "Make room, by deleting runs that you no longer need, say. Then resume.",
-            said,
+            message,
         )
-    if HUB.search(said):
+    if HUB.search(message):
         return Advice(
             "The base model is not on this computer and could not be fetched.",
-            "Connect to the network and start again, or start from a model that is here.", said,
+            "Connect to the network and start again, or start from a model that is here.", message,
         )  # fmt: skip
-    return Advice("The run failed.", again, said or "It left no message; the log below may say more.")
+    return Advice("The run failed.", again, message or "It left no message; the log below may say more.")
 
 
 def _interrupted(run: Run, again: str) -> Advice:

@@ -187,7 +187,7 @@ def history(evaluations: Sequence[Evaluation], labels: Labels) -> str:
     """Every evaluation with what was asked for; those that have ended can be removed."""
     if not evaluations:
         return '<div class="nothing"><p>No evaluation yet.</p></div>'
-    rows = "".join(_history_row(one, labels) for one in evaluations)
+    rows = "".join(_history_row(evaluation, labels) for evaluation in evaluations)
     return (
         '<div class="scroll"><table class="ev-history"><thead><tr><th>When</th><th>Models</th><th>Tasks</th>'
         f"<th>State</th><th></th></tr></thead><tbody>{rows}</tbody></table></div>"

@@ -124,19 +124,19 @@ def _finished(job: JobInfo, undo: str | None, lost: int) -> str:
     )
 
 
-def offer(found: ModelOffer | None) -> str:
+def offer(result: ModelOffer | None) -> str:
     """One line: what another model would do for the collection, how long it takes, yes or no."""
-    if found is None:
+    if result is None:
         return ""
-    model = fmt.isolated(found.model)
-    if found.is_neutral:
+    model = fmt.isolated(result.model)
+    if result.is_neutral:
         words = "Language-neutral vectors would find more answers in other languages."
         yes = "Make them"
     else:
         words = f"The model {model} would find more, above all in other languages."
         yes = f"Use {model}"
-    passages = fmt.counted(found.passages, "passage")
-    time = "" if found.seconds is None else f", {fmt.duration(found.seconds)}"
+    passages = fmt.counted(result.passages, "passage")
+    time = "" if result.seconds is None else f", {fmt.duration(result.seconds)}"
     return (
         f'<div class="offer" role="note"><span>{words} <small>{passages}{time}; search goes on '
         'meanwhile.</small></span><span class="acts">'

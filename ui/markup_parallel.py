@@ -71,8 +71,8 @@ def flag_words(flag: str) -> str:
 def texts(bitexts: Sequence[Bitext], jobs: Sequence[Job], chosen: str) -> str:
     """What there is to review, and the runs that gave nothing yet; the newest first."""
     known = {bitext.id for bitext in bitexts}
-    rows = [(one.id, one.name, _bitext_words(one), "done") for one in bitexts]
-    rows += [(one.id, one.request.name, _job_words(one), one.state) for one in jobs if one.id not in known]
+    rows = [(item.id, item.name, _bitext_words(item), "done") for item in bitexts]
+    rows += [(job.id, job.request.name, _job_words(job), job.state) for job in jobs if job.id not in known]
     if not rows:
         return ""
     items = "".join(_text_row(*row, is_chosen=row[0] == chosen) for row in sorted(rows, reverse=True))
@@ -127,11 +127,11 @@ def run(job: Job | None, now: float) -> str:
             f"<span>{fmt.text(' · '.join(parts))}</span>"
             f'<button type="button" class="link" data-cancel="{fmt.text(job.id)}">Cancel</button></div></div>'
         )
-    said = f'<p class="said" dir="auto">{fmt.text(job.message)}</p>' if job.message else ""
+    message = f'<p class="said" dir="auto">{fmt.text(job.message)}</p>' if job.message else ""
     words = "Start again" if job.state == "failed" else "Resume"
     return (
         f'<div class="trouble {fmt.text(job.state)}" role="status"><p>'
-        f"<b>{fmt.isolated(job.request.name)}</b>: {ENDED_WORDS[job.state]}.</p>{said}"
+        f"<b>{fmt.isolated(job.request.name)}</b>: {ENDED_WORDS[job.state]}.</p>{message}"
         f'<button type="button" class="primary" data-again="{fmt.text(job.id)}">{words}</button></div>'
     )
 
@@ -145,10 +145,10 @@ def heading(bitext: Bitext, counts: PairCounts) -> str:
     parts = [languages(bitext.source_language, bitext.target_language)]
     sides = details.get("sentences")
     if sides:
-        ours, theirs = map(fmt.number, sides)
+        left, right = map(fmt.number, sides)
         total = details.get("drawn_from")
-        drawn = f"{ours} of {fmt.number(total)} sentences, drawn at random, and {theirs}" if total else ""
-        parts.append(drawn or f"{ours} and {theirs} sentences")
+        drawn = f"{left} of {fmt.number(total)} sentences, drawn at random, and {right}" if total else ""
+        parts.append(drawn or f"{left} and {right} sentences")
     parts.append(fmt.counted(counts.total, "pair"))
     if details.get("model"):
         parts.append(f"model {details['model']}")
@@ -160,7 +160,7 @@ def heading(bitext: Bitext, counts: PairCounts) -> str:
     left_out = f'<p class="soft">Left out: {fmt.text("; ".join(dropped))}.</p>' if dropped else ""
     words = " · ".join(fmt.text(part) for part in parts if part)
     notices = "".join(
-        f'<p class="notice" dir="auto">{fmt.text(one)}</p>' for one in details.get("notices") or ()
+        f'<p class="notice" dir="auto">{fmt.text(item)}</p>' for item in details.get("notices") or ()
     )
     return f'<div class="bt-head"><p class="soft">{words}</p>{left_out}{notices}</div>'
 
@@ -241,9 +241,11 @@ def _meaning(bitext: Bitext, values: NDArray[np.float32], summary: ThresholdSumm
     if summary.estimated is not None:
         facts.append(("Estimated precision", f"about {_percent(summary.estimated)}", "from the scores"))
     if summary.reviewed is not None:
-        found = summary.reviewed
-        span = f"{_percent(found.low)} to {_percent(found.high)}, from {fmt.number(found.reviewed)} reviewed"
-        facts.append(("Reviewed precision", _percent(found.value), span))
+        result = summary.reviewed
+        span = (
+            f"{_percent(result.low)} to {_percent(result.high)}, from {fmt.number(result.reviewed)} reviewed"
+        )
+        facts.append(("Reviewed precision", _percent(result.value), span))
     else:
         facts.append(("Reviewed precision", "–", f"after {ENOUGH_REVIEWED} decisions above the threshold"))
     cap = bitext.details.get("cap")
@@ -274,7 +276,7 @@ def grid(bitext: Bitext, counts: PairCounts, page: Page) -> str:
     if not page.pairs:
         words = "No pair fits this filter." if counts.total else "No pairs were found."
         return f'<div class="bt-grid">{head}<div class="nothing"><p>{words}</p></div></div>'
-    rows = "".join(_pair_row(one, bitext) for one in page.pairs)
+    rows = "".join(_pair_row(pair, bitext) for pair in page.pairs)
     focus = "" if page.focus is None else f' data-focus="{page.focus}"'
     return f'<div class="bt-grid"{focus}>{head}<ol class="bt-pairs">{rows}</ol>{_pager(page)}</div>'
 

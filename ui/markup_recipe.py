@@ -21,11 +21,11 @@ def settings_table(config: Mapping[str, Any]) -> str:
 
 def flat(config: Mapping[str, Any], prefix: str = "") -> dict[str, str]:
     """Nested values under dotted names; what is empty is left out."""
-    found: dict[str, str] = {}
+    results: dict[str, str] = {}
     for key, value in config.items():
         name = f"{prefix}{key}"
         if isinstance(value, Mapping):
-            found |= flat(value, f"{name}.")
+            results |= flat(value, f"{name}.")
         elif isinstance(value, list | tuple):
             for number, item in enumerate(value):
                 nested = (
@@ -33,10 +33,10 @@ def flat(config: Mapping[str, Any], prefix: str = "") -> dict[str, str]:
                     if isinstance(item, Mapping)
                     else {f"{name}.{number}": str(item)}
                 )
-                found |= nested
+                results |= nested
         elif isinstance(value, SIMPLE_VALUE) and value != "":
-            found[name] = short(value) if isinstance(value, float) else str(value)
-    return found
+            results[name] = short(value) if isinstance(value, float) else str(value)
+    return results
 
 
 def card(markdown: str) -> str:

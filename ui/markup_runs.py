@@ -79,11 +79,11 @@ def comparison(views: Sequence[RunView]) -> str:
 
 def _difference_table(views: Sequence[RunView], labels: Sequence[str]) -> str:
     settings = [flat(_comparable(view.run.config)) for view in views]
-    names = list(dict.fromkeys(name for one in settings for name in one))
-    differing = [name for name in names if len({one.get(name) for one in settings}) > 1]
+    names = list(dict.fromkeys(name for setting in settings for name in setting))
+    differing = [name for name in names if len({setting.get(name) for setting in settings}) > 1]
     head = "".join(f"<th>{fmt.isolated(label)}</th>" for label in labels)
     rows = [_row("state", [state_words(view.run) for view in views])]
-    rows += [_row(name, [one.get(name, "–") for one in settings]) for name in differing]
+    rows += [_row(name, [setting.get(name, "–") for setting in settings]) for name in differing]
     if any(view.evaluations for view in views):
         cells = [final_score(view.evaluations) or "–" for view in views]
         inner = "".join(f"<td>{cell}</td>" for cell in cells)

@@ -58,24 +58,24 @@ def detail(entry: Entry, other: Entry | None, compared: "Tests", labels: Labels)
         facts.append(f"chosen from {fmt.number(max(row['pool'] for row in rows))}")
     moment = datetime.fromtimestamp(entry.measured_at, UTC)
     facts.append(f"measured {fmt.when(moment)}")
-    facts += _settings([one for one in (entry, other) if one is not None], labels)
-    words = _published_words([one for one in (entry, other) if one is not None], labels)
+    facts += _settings([item for item in (entry, other) if item is not None], labels)
+    words = _published_words([item for item in (entry, other) if item is not None], labels)
     if other is not None:
         words.insert(0, _compared_words(entry, other, compared, labels))
     words.append(_cautions(entry))
-    told = "".join(f"<p>{sentence}</p>" for sentence in words if sentence)
+    message = "".join(f"<p>{sentence}</p>" for sentence in words if sentence)
     return (
         f'<div class="ev-detail"><header>{title}<p class="facts">{" · ".join(facts)}</p></header>'
-        f'<div class="ev-words">{told}</div>{_metrics(entry, other, labels)}'
+        f'<div class="ev-words">{message}</div>{_metrics(entry, other, labels)}'
         f"{_bars(entry, other, compared, labels)}</div>"
     )
 
 
 def _settings(entries: Sequence[Entry], labels: Labels) -> list[str]:
     """What the values were measured with, once where it is the same for both models."""
-    told = {entry.settings for entry in entries}
-    if len(told) == 1:
-        return [fmt.text(words) for words in told if words]
+    message = {entry.settings for entry in entries}
+    if len(message) == 1:
+        return [fmt.text(words) for words in message if words]
     return [
         f"{fmt.isolated(label(entry.model, labels))}: {fmt.text(entry.settings or 'no vectors')}"
         for entry in entries
@@ -95,7 +95,7 @@ def _compared_words(entry: Entry, other: Entry, compared: "Tests", labels: Label
     if compared is None or isinstance(compared, str):
         return fmt.text(compared or "")
     whole = compared.get(MEAN) or next(iter(compared.values()))
-    names = [f"<b>{fmt.isolated(label(one.model, labels))}</b>" for one in (entry, other)]
+    names = [f"<b>{fmt.isolated(label(item.model, labels))}</b>" for item in (entry, other)]
     better, worse = (names[1], names[0]) if whole.difference > 0 else (names[0], names[1])
     ends = sorted((abs(whole.low), abs(whole.high)))
     if is_significant(whole):
@@ -109,10 +109,10 @@ def _compared_words(entry: Entry, other: Entry, compared: "Tests", labels: Label
             f"No significant difference between {names[0]} and {names[1]}: "
             f"{signed(whole.difference)} points [{signed(whole.low)}, {signed(whole.high)}]."
         )
-    single = [one for language, one in compared.items() if language != MEAN]
+    single = [item for language, item in compared.items() if language != MEAN]
     if len(single) > 1:
         up, down = (
-            sum(is_significant(one) and sign * one.difference > 0 for one in single) for sign in (1, -1)
+            sum(is_significant(item) and sign * item.difference > 0 for item in single) for sign in (1, -1)
         )
         sentence += (
             f" By language: {names[0]} is better in {down}, {names[1]} in {up}, undecided in "
@@ -168,20 +168,22 @@ def _cautions(entry: Entry) -> str:
         )
     fewest = min(row["items"] for row in entry.report["results"])
     if 0 < fewest < FEW:
-        some = fmt.counted(fewest, items_word(entry, one=fewest == 1), items_word(entry))
-        sentences.append(f"Small sample ({some} per language): compare intervals, not ranks.")
+        sample = fmt.counted(fewest, items_word(entry, one=fewest == 1), items_word(entry))
+        sentences.append(f"Small sample ({sample} per language): compare intervals, not ranks.")
     return " ".join(map(fmt.text, sentences))
 
 
 def _metrics(entry: Entry, other: Entry | None, labels: Labels) -> str:
     names = entry.main["metrics"]
     heads = "".join(
-        f'<th scope="col">{fmt.isolated(label(one.model, labels))}</th>' for one in (entry, other) if one
+        f'<th scope="col">{fmt.isolated(label(item.model, labels))}</th>' for item in (entry, other) if item
     )
     rows = ""
     for name in names:
         cells = "".join(
-            f"<td>{_shown(one.main['metrics'].get(name))}</td>" for one in (entry, other) if one is not None
+            f"<td>{_shown(item.main['metrics'].get(name))}</td>"
+            for item in (entry, other)
+            if item is not None
         )
         meaning = METRIC_WORDS.get(name, "")
         rows += f'<tr><th scope="row">{fmt.text(name)}<small>{fmt.text(meaning)}</small></th>{cells}</tr>'
@@ -198,14 +200,14 @@ def _shown(score: Mapping[str, Any] | None) -> str:
 def _bars(entry: Entry, other: Entry | None, compared: "Tests", labels: Labels) -> str:
     """A bar per language and model with its interval; a mark where somebody published a number."""
     rows = entry.report["results"]
-    theirs = {row["language"]: row for row in other.report["results"]} if other else {}
+    right = {row["language"]: row for row in other.report["results"]} if other else {}
     marks = _published_by_language(entry)
     ordered = sorted(rows, key=lambda row: (-entry.score(row)["value"], row["language"]))
     tests = compared if isinstance(compared, Mapping) else {}
     lines = "".join(
         _language_bars(
             (entry, row),
-            (other, theirs[row["language"]]) if other and row["language"] in theirs else None,
+            (other, right[row["language"]]) if other and row["language"] in right else None,
             marks.get(row["language"]),
             tests.get(row["language"]),
         )
@@ -236,13 +238,13 @@ def _language_bars(
     if beside is not None:
         other, their_row = beside
         bars += _bar(other.score(their_row), 1, None)
-    told = ""
+    message = ""
     if test is not None and is_significant(test):
         sense = "told" if test.difference > 0 else "told down"
-        told = f'<small class="{sense}">{signed(test.difference)}</small>'
+        message = f'<small class="{sense}">{signed(test.difference)}</small>'
     return (
-        f'<li><span class="name" title="{fmt.text(language)}">{fmt.isolated(task_language(language))}{told}'
-        "</span>"
+        f'<li><span class="name" title="{fmt.text(language)}">{fmt.isolated(task_language(language))}'
+        f"{message}</span>"
         f'<span class="pair">{bars}</span></li>'
     )
 

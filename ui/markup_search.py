@@ -91,9 +91,9 @@ def place_line(page: int | None, section: str | None, language: str, file_type: 
 def status(result: SearchResult, chosen_languages: Sequence[str] = (), document_title: str = "") -> str:
     """What the query was taken to be, how long it took, and where the hits are, by language."""
     hits = result.hits if result.can_tell else closest_first(result)
-    found = fmt.counted(len(hits), "result")
+    outcome = fmt.counted(len(hits), "result")
     asked = "" if result.language in ("", "und") else f"asked in {language_name(result.language)} · "
-    line = f"{asked}{found} · {fmt.milliseconds(result.took_ms)}"
+    line = f"{asked}{outcome} · {fmt.milliseconds(result.took_ms)}"
     if document_title:
         line += (
             f' · only in <b dir="auto">{fmt.text(document_title)}</b> '

@@ -46,7 +46,7 @@ def _progress(view: RunView) -> str:
         words.append(f"{view.doing} …")
     elif view.seconds_left is not None:
         words.append(f"{fmt.duration(view.seconds_left)} left")
-    spans = "".join(f"<span>{fmt.text(one)}</span>" for one in words)
+    spans = "".join(f"<span>{fmt.text(word)}</span>" for word in words)
     return f'<div class="run-progress"><progress {share}></progress>{spans}</div>'
 
 
@@ -89,12 +89,12 @@ def _button(action: str, words: str, *, primary: bool = False, confirm: str = ""
 def _failure(view: RunView) -> str:
     if view.run.state not in RESUMABLE:
         return ""
-    told = advice(view.run)
-    said = f'<p class="said" dir="auto">{fmt.text(told.said)}</p>' if told.said else ""
-    button = _button(told.action, told.action_words, primary=True) if told.action else ""
+    failure = advice(view.run)
+    message = f'<p class="said" dir="auto">{fmt.text(failure.said)}</p>' if failure.said else ""
+    button = _button(failure.action, failure.action_words, primary=True) if failure.action else ""
     kind = "failed" if view.run.state == "failed" else "calm"
-    words = f"<p><b>{fmt.text(told.what)}</b> {fmt.text(told.remedy)}</p>"
-    return f'<div class="trouble {kind}">{words}{said}{button}</div>'
+    words = f"<p><b>{fmt.text(failure.what)}</b> {fmt.text(failure.remedy)}</p>"
+    return f'<div class="trouble {kind}">{words}{message}{button}</div>'
 
 
 def _vocabulary(view: RunView) -> str:

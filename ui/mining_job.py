@@ -46,22 +46,22 @@ def main(folder: Path, model: str) -> int:
     """Do what ``request.json`` asks for; 0 only on success."""
     try:
         with child_runs.cancellable():
-            said = find(folder, to_request(read_json(folder / "request.json")), model)
+            text = find(folder, to_request(read_json(folder / "request.json")), model)
     except Cancelled as cancelled:
-        said = {"state": "cancelled", "message": str(cancelled), "finished_at": time.time()}
+        text = {"state": "cancelled", "message": str(cancelled), "finished_at": time.time()}
     except (IndexerError, Me5Error) as error:
-        said = {"state": "failed", "message": str(error)}
+        text = {"state": "failed", "message": str(error)}
     except MemoryError:
-        said = {"state": "failed", "message": NO_MEMORY}
+        text = {"state": "failed", "message": NO_MEMORY}
     except OSError as error:
         traceback.print_exc()
         words = NO_SPACE if error.errno == errno.ENOSPC else f"A file cannot be used: {error}."
-        said = {"state": "failed", "message": words}
+        text = {"state": "failed", "message": words}
     except Exception:  # noqa: BLE001 - the page must not wait for ever; the log has the rest
         traceback.print_exc()
-        said = {"state": "failed", "message": "Something unexpected happened. The log of the run has more."}
-    write_json(folder / "result.json", read_json(folder / "result.json") | said)
-    return 0 if said["state"] == "done" else 1
+        text = {"state": "failed", "message": "Something unexpected happened. The log of the run has more."}
+    write_json(folder / "result.json", read_json(folder / "result.json") | text)
+    return 0 if text["state"] == "done" else 1
 
 
 def find(folder: Path, request: Request, model: str) -> dict[str, Any]:
@@ -75,14 +75,14 @@ def find(folder: Path, request: Request, model: str) -> dict[str, Any]:
     """
     from me5.loading import load_encoder
 
-    told = _Told(folder / "progress.json")
+    text = _Told(folder / "progress.json")
 
     def load() -> Encoder:
-        told(0, 1, "", "loading the model")
+        text(0, 1, "", "loading the model")
         return load_encoder(model)
 
-    told(0, 1, "", "reading the files")
-    outcome = run(task_of(folder, request), load, folder=folder / "work", progress=told)
+    text(0, 1, "", "reading the files")
+    outcome = run(task_of(folder, request), load, folder=folder / "work", progress=text)
     result = outcome.result
     if not result.pairs:
         raise MiningError(

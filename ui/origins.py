@@ -115,10 +115,10 @@ def is_loopback(host: str) -> bool:
 
 def split_host(host: str) -> tuple[str, int | None] | None:
     """Name, in lower case and without brackets, and port of a ``Host``; None when it is not one."""
-    found = HOST.fullmatch(host.strip())
-    if found is None:
+    match = HOST.fullmatch(host.strip())
+    if match is None:
         return None
-    return _normalised(found["name"]), int(found["port"]) if found["port"] else None
+    return _normalised(match["name"]), int(match["port"]) if match["port"] else None
 
 
 def parse_allowed(names: Iterable[str]) -> tuple[tuple[str, int | None], ...]:
@@ -127,7 +127,7 @@ def parse_allowed(names: Iterable[str]) -> tuple[tuple[str, int | None], ...]:
     Raises:
         LaunchError: one of them is not a name, perhaps with a port.
     """
-    found = []
+    results = []
     for name in names:
         parsed = split_host(f"[{name}]" if _is_address(name) and ":" in name else name)
         if parsed is None:
@@ -135,8 +135,8 @@ def parse_allowed(names: Iterable[str]) -> tuple[tuple[str, int | None], ...]:
                 f"'{name}' cannot be given to --allow-host. Expected the name under which browsers open the "
                 "page, such as search.example.org or search.example.org:8443, without http://."
             )
-        found.append(parsed)
-    return tuple(found)
+        results.append(parsed)
+    return tuple(results)
 
 
 def _ports(only: int | None, own: int) -> set[int]:

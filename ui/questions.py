@@ -34,7 +34,7 @@ def read_sample_questions() -> tuple[SampleQuestion, ...]:
     if not SAMPLE_QUESTIONS.is_file():
         return ()
     rows = map(json.loads, SAMPLE_QUESTIONS.read_text(encoding="utf-8").splitlines())
-    names = [one.name for one in fields(SampleQuestion)]
+    names = [field.name for field in fields(SampleQuestion)]
     return tuple(SampleQuestion(**{name: row[name] for name in names}) for row in rows)
 
 

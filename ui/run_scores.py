@@ -11,23 +11,23 @@ from ui.language_codes import pair_name
 def score_lines(evaluations: Sequence[Evaluation]) -> dict[str, list[Point]]:
     """The main metric of each task over the steps, as percent; the mean where there are several languages."""
     lines: dict[str, list[Point]] = {}
-    many = {one.task for one in evaluations if one.language == "mean"}
-    tasks = {one.task for one in evaluations}
-    for one in main_metrics(evaluations):
-        if one.language == "mean" or one.task not in many:
-            label = one.metric if len(tasks) == 1 else f"{one.metric}, {one.task}"
-            lines.setdefault(label, []).append((float(one.step), 100 * one.value))
+    many = {evaluation.task for evaluation in evaluations if evaluation.language == "mean"}
+    tasks = {evaluation.task for evaluation in evaluations}
+    for main_metric in main_metrics(evaluations):
+        if main_metric.language == "mean" or main_metric.task not in many:
+            label = main_metric.metric if len(tasks) == 1 else f"{main_metric.metric}, {main_metric.task}"
+            lines.setdefault(label, []).append((float(main_metric.step), 100 * main_metric.value))
     return lines
 
 
 def main_metrics(evaluations: Sequence[Evaluation]) -> list[Evaluation]:
     """Of each task only its main metric."""
     main: dict[str, str] = {}
-    for one in evaluations:
-        wanted = {"retrieval": "nDCG@10", "bitext": "F1", "similarity": "Spearman"}.get(one.kind)
-        if one.task not in main or one.metric == wanted:
-            main[one.task] = one.metric
-    return [one for one in evaluations if one.metric == main[one.task]]
+    for evaluation in evaluations:
+        wanted = {"retrieval": "nDCG@10", "bitext": "F1", "similarity": "Spearman"}.get(evaluation.kind)
+        if evaluation.task not in main or evaluation.metric == wanted:
+            main[evaluation.task] = evaluation.metric
+    return [evaluation for evaluation in evaluations if evaluation.metric == main[evaluation.task]]
 
 
 @dataclass(frozen=True)
@@ -45,13 +45,13 @@ class Change:
 
 def before_after(evaluations: Sequence[Evaluation]) -> list[Change]:
     """Scores of the first and the last measured step, per task and language, means first."""
-    found: dict[tuple[str, str], list[Evaluation]] = {}
-    for one in main_metrics(evaluations):
-        found.setdefault((one.task, one.language), []).append(one)
+    results: dict[tuple[str, str], list[Evaluation]] = {}
+    for main_metric in main_metrics(evaluations):
+        results.setdefault((main_metric.task, main_metric.language), []).append(main_metric)
     changes = [
         Change(task, lines[0].metric, language, lines[0].value,
                lines[-1].value if lines[-1].step > lines[0].step else None, lines[-1].low, lines[-1].high)
-        for (task, language), lines in found.items()
+        for (task, language), lines in results.items()
     ]  # fmt: skip
     return sorted(changes, key=lambda row: (row.task, row.language != "mean", language_label(row.language)))
 

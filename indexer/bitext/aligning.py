@@ -161,7 +161,7 @@ def align_folders(
             )
     work = _Work(encoder, settings, folder, _teller(progress), cancelled)
     named = [
-        [TextDocument(name, [one.text for one in sentences]) for name, sentences in side.items()]
+        [TextDocument(name, [sentence.text for sentence in sentences]) for name, sentences in side.items()]
         for side in documents
     ]
     pairing = pair_documents(
@@ -174,18 +174,18 @@ def align_folders(
     for name, places in (("source", pairing.unpaired_source), ("target", pairing.unpaired_target)):
         if places:
             dropped[f"{name} document without partner"] = len(places)
-    ours, theirs = (list(side.values()) for side in documents)
-    languages = (_language_of(ours), _language_of(theirs))
+    left, right = (list(side.values()) for side in documents)
+    languages = (_language_of(left), _language_of(right))
     _require_two_languages(languages, reading.languages)
     pairs: list[Pair] = []
     step = (1 - _PAIRING) / max(len(pairing.pairs), 1)
-    for number, found in enumerate(pairing.pairs):
+    for number, result in enumerate(pairing.pairs):
         begun = _PAIRING + number * step
-        name = named[0][found.source].name
+        name = named[0][result.source].name
         pairs += work.align(
-            ours[found.source], theirs[found.target], languages, f"aligning {name}", (begun, begun + step)
+            left[result.source], right[result.target], languages, f"aligning {name}", (begun, begun + step)
         )
-    counts = (sum(map(len, ours)), sum(map(len, theirs)))
+    counts = (sum(map(len, left)), sum(map(len, right)))
     return _result(pairs, settings, languages, counts, dropped | work.unmatched)
 
 
@@ -219,8 +219,8 @@ class _Work:
         """The pairs of two documents; ``part`` of the progress is theirs."""
         begun, ended = part
         beads = align(
-            [one.text for one in source],
-            [one.text for one in target],
+            [item.text for item in source],
+            [item.text for item in target],
             self.encode,
             progress=lambda share: self.tell(message, begun + share * (ended - begun)),
             cancelled=self._cancelled,
@@ -229,18 +229,18 @@ class _Work:
             for side, size, others in zip(("source", "target"), bead.shape, bead.shape[::-1], strict=True):
                 if size and not others:
                     self.unmatched[f"{side} sentences without a translation"] += size
-        ours, theirs = (
-            [replace(one, language=language) if one.language == UNKNOWN_LANGUAGE else one for one in side]
+        left, right = (
+            [replace(item, language=language) if item.language == UNKNOWN_LANGUAGE else item for item in side]
             for side, language in ((source, languages[0]), (target, languages[1]))
         )
-        return beads_to_pairs(beads, ours, theirs, min_score=self._least)
+        return beads_to_pairs(beads, left, right, min_score=self._least)
 
 
 def _documents(
     folder: Path, language: str | None, reading: Reading, dropped: dict[str, int]
 ) -> dict[str, list[Sentence]]:
     """The documents of a folder by their path in it."""
-    found = {}
+    results = {}
     for path in files_below(folder):
         name = path.relative_to(folder).as_posix()
         try:
@@ -252,8 +252,8 @@ def _documents(
             dropped["unreadable file"] = dropped.get("unreadable file", 0) + 1
             continue
         if sentences:
-            found[name] = [replace(one, origin=name) for one in sentences]
-    return found
+            results[name] = [replace(sentence, origin=name) for sentence in sentences]
+    return results
 
 
 def _language_of(documents: Sequence[Sequence[Sentence]]) -> str:

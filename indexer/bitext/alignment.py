@@ -138,18 +138,18 @@ def beads_to_pairs(
     for bead in beads:
         if 0 in bead.shape or (min_score is not None and bead.score < min_score):
             continue
-        ours, theirs = source[slice(*bead.source)], target[slice(*bead.target)]
+        left, right = source[slice(*bead.source)], target[slice(*bead.target)]
         shape = "{}:{}".format(*bead.shape)
         pairs.append(
             Pair(
-                source=join_sentences([sentence.text for sentence in ours]),
-                target=join_sentences([sentence.text for sentence in theirs]),
+                source=join_sentences([sentence.text for sentence in left]),
+                target=join_sentences([sentence.text for sentence in right]),
                 score=bead.score,
-                source_language=ours[0].language,
-                target_language=theirs[0].language,
+                source_language=left[0].language,
+                target_language=right[0].language,
                 cosine=bead.cosine,
-                source_origin=ours[0].origin,
-                target_origin=theirs[0].origin,
+                source_origin=left[0].origin,
+                target_origin=right[0].origin,
                 meta=() if shape == "1:1" else (("alignment", shape),),
             )
         )
@@ -185,8 +185,8 @@ def _align_texts(
 ) -> list[Bead]:
     rows, columns = len(source), len(target)
     if not rows or not columns:
-        ours = [Bead((row, row + 1), (0, 0), float("nan")) for row in range(rows)]
-        return ours + [Bead((0, 0), (column, column + 1), float("nan")) for column in range(columns)]
+        left = [Bead((row, row + 1), (0, 0), float("nan")) for row in range(rows)]
+        return left + [Bead((0, 0), (column, column + 1), float("nan")) for column in range(columns)]
     watch.check()
     source_ND = encode_all(source, encode, between=watch.add)
     target_MD = encode_all(target, encode, between=watch.add)

@@ -103,8 +103,8 @@ def usual_ratios(pairs: Sequence[Pair]) -> dict[tuple[str, str], float]:
     for pair in pairs:
         ratios[pair.source_language, pair.target_language].append(_log_ratio(pair))
     usual = {}
-    for languages, found in ratios.items():
-        trusted = found[: max(_MIN_PAIRS, int(len(found) * _TRUSTED))]
+    for languages, result in ratios.items():
+        trusted = result[: max(_MIN_PAIRS, int(len(result) * _TRUSTED))]
         if len(trusted) >= _MIN_PAIRS:
             usual[languages] = median(trusted)
     return usual
@@ -120,10 +120,10 @@ def same_numbers(source: str, target: str) -> bool:
 
     Small numbers may be missing on one side, where they can be words.
     """
-    ours, theirs = Counter(_numbers(source)), Counter(_numbers(target))
-    if ours == theirs:
+    left, right = Counter(_numbers(source)), Counter(_numbers(target))
+    if left == right:
         return True
-    missing = [*(ours - theirs).elements(), *(theirs - ours).elements()]
+    missing = [*(left - right).elements(), *(right - left).elements()]
     if all(len(number) <= 2 and int(number) <= _SPELT_OUT for number in missing):
         return True
     # 5:30 and 5.30, 12-13 and 12.13: other marks between the same digits
@@ -132,15 +132,15 @@ def same_numbers(source: str, target: str) -> bool:
 
 def is_copy(source: str, target: str) -> bool:
     """Whether both sides are the same text, or differ in very few characters."""
-    one, other = _signs(source), _signs(target)
-    if one == other:
+    item, other = _signs(source), _signs(target)
+    if item == other:
         return True
     if "://" in source or "@" in source:  # addresses are the same in every language
-        one, other = (_signs(_EMAIL.sub(" ", _URL.sub(" ", side))) for side in (source, target))
-    short, long = sorted((len(one), len(other)))
+        item, other = (_signs(_EMAIL.sub(" ", _URL.sub(" ", side))) for side in (source, target))
+    short, long = sorted((len(item), len(other)))
     if short < _COPY_LETTERS or long > _MAX_COMPARED or short < long * _NEAR_COPY:
         return False
-    matcher = SequenceMatcher(None, one, other, autojunk=False)
+    matcher = SequenceMatcher(None, item, other, autojunk=False)
     return matcher.quick_ratio() >= _NEAR_COPY and matcher.ratio() >= _NEAR_COPY
 
 
@@ -152,14 +152,14 @@ def near_key(pair: Pair) -> bytes:
 
 def _numbers(text: str) -> list[str]:
     """Numbers as plain digits, separators left out: 1,000 and 1.000 are 1000, 3.5 and 3,5 are 35."""
-    found = []
+    results = []
     for match in _NUMBER.finditer(_plain_digits(text)):
         number = match.group()
         parts = _GROUP_SPACE.split(number)
         if len(parts) > 1 and all(len(part) == 3 for part in parts[1:]) and len(parts[0]) <= 3:
             parts = ["".join(parts)]  # a space between thousands; any other parts two numbers
-        found += [re.sub(r"\D", "", part).lstrip("0") or "0" for part in parts]
-    return found
+        results += [re.sub(r"\D", "", part).lstrip("0") or "0" for part in parts]
+    return results
 
 
 def _plain_digits(text: str) -> str:

@@ -198,15 +198,15 @@ class BlockDistances:
             sizes: sentences of both blocks.
             share: the cost for each sentence of the one and of the other.
         """
-        (row, column), (ours, theirs) = end, (sizes[0] - 1, sizes[1] - 1)
+        (row, column), (left, right) = end, (sizes[0] - 1, sizes[1] - 1)
         source, target = self._source, self._target
         length = self._source_ends[[row]] - self._source_ends[[row - sizes[0]]]
         other = self._target_ends[[column]] - self._target_ends[[column - sizes[1]]]
-        unrelated = (source.unrelated_AE[ours, row] + target.unrelated_AE[theirs, column]) / 2
+        unrelated = (source.unrelated_AE[left, row] + target.unrelated_AE[right, column]) / 2
         centred_cosine = 1 - (share - float(_unlike(length, other)[0])) * max(float(unrelated), _MIN_DISTANCE)
         # a·b of vectors a = a' + c and b = b' + d is a'·b' + a·d + b·c - c·d.
-        scale = float(source.norm_AE[ours, row] * target.norm_AE[theirs, column])
-        lean = float(source.lean_AE[ours, row] + target.lean_AE[theirs, column])
+        scale = float(source.norm_AE[left, row] * target.norm_AE[right, column])
+        lean = float(source.lean_AE[left, row] + target.lean_AE[right, column])
         return scale * centred_cosine + lean - self._centres_product
 
 

@@ -109,10 +109,10 @@ def pair_documents(
     settings = settings or PairingSettings()
     samples = [[_sample(document, settings.sentences) for document in side] for side in (source, target)]
     filled = [[place for place, sample in enumerate(side) if sample] for side in samples]
-    found: list[DocumentPair] = []
+    results: list[DocumentPair] = []
     if len(source) == len(target) == len(filled[0]) == len(filled[1]) == 1:
         same = name_key(source[0].name) == name_key(target[0].name)
-        found = [DocumentPair(0, 0, float("nan"), float("inf"), same)]
+        results = [DocumentPair(0, 0, float("nan"), float("inf"), same)]
     elif filled[0] and filled[1]:
         total = sum(len(sample) for side in samples for sample in side)
         watch = _watch(total, progress, cancelled)
@@ -124,18 +124,18 @@ def pair_documents(
             [name_key(side[place].name) for place in kept]
             for side, kept in zip((source, target), filled, strict=True)
         ]
-        found = _mutual_best(_scores(x_ND, y_MD), _same_names(*names), settings)
-        found = [
+        results = _mutual_best(_scores(x_ND, y_MD), _same_names(*names), settings)
+        results = [
             DocumentPair(
                 filled[0][pair.source], filled[1][pair.target], pair.score, pair.margin, pair.same_name
             )
-            for pair in found
+            for pair in results
         ]
     if progress is not None:
         progress(1.0)
-    taken = {pair.source for pair in found}, {pair.target for pair in found}
+    taken = {pair.source for pair in results}, {pair.target for pair in results}
     return Pairing(
-        tuple(sorted(found, key=lambda pair: pair.source)),
+        tuple(sorted(results, key=lambda pair: pair.source)),
         tuple(place for place in range(len(source)) if place not in taken[0]),
         tuple(place for place in range(len(target)) if place not in taken[1]),
     )
@@ -166,9 +166,9 @@ def _without_languages(text: str) -> str:
 def _same_names(source: Sequence[str], target: Sequence[str]) -> NDArray[np.bool_]:
     """[N, M]: whether two documents have the same key and no other document of either side has it."""
     counts = Counter(source), Counter(target)
-    ours, theirs = np.array(source, dtype=object), np.array(target, dtype=object)
+    left, right = np.array(source, dtype=object), np.array(target, dtype=object)
     once = np.array([counts[0][key] == 1 == counts[1][key] for key in source], dtype=bool)
-    return (ours[:, None] == theirs[None, :]) & once[:, None]
+    return (left[:, None] == right[None, :]) & once[:, None]
 
 
 def _scores(x_ND: NDArray[np.float32], y_MD: NDArray[np.float32]) -> NDArray[np.float32]:
@@ -183,7 +183,7 @@ def _mutual_best(
 ) -> list[DocumentPair]:
     """Pairs that are each other's best by the margin; those that are taken leave the rest clearer."""
     score_NM = plain_NM + settings.name_bonus * same_NM
-    found: list[DocumentPair] = []
+    results: list[DocumentPair] = []
     while True:
         row_M, column_N = score_NM.argmax(axis=0), score_NM.argmax(axis=1)
         clear = []
@@ -197,10 +197,10 @@ def _mutual_best(
                 same = bool(same_NM[row, column])
                 clear.append(DocumentPair(row, int(column), float(plain_NM[row, column]), margin, same))
         if not clear:
-            typical = float(np.median([pair.score for pair in found])) if found else 0.0
+            typical = float(np.median([pair.score for pair in results])) if results else 0.0
             least = settings.typical_share * typical
-            return [pair for pair in found if pair.same_name or pair.score >= least]
-        found += clear
+            return [pair for pair in results if pair.same_name or pair.score >= least]
+        results += clear
         for pair in clear:
             score_NM[pair.source], score_NM[:, pair.target] = -np.inf, -np.inf
 

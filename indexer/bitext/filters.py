@@ -48,13 +48,13 @@ class Filtered:
 
 def side_language(sentences: Sequence[Sentence]) -> str:
     """The language of a side: as given, or that of most sentences in a sample; ``und`` without a majority."""
-    given = Counter(one.language for one in sentences if one.language != UNKNOWN_LANGUAGE)
+    given = Counter(sentence.language for sentence in sentences if sentence.language != UNKNOWN_LANGUAGE)
     if given:
         return given.most_common(1)[0][0]
     step = max(1, len(sentences) // _SAMPLE)
     plain = Counter(
         guess.language
-        for guess in language.detect_many([one.text for one in sentences[::step]])
+        for guess in language.detect_many([sentence.text for sentence in sentences[::step]])
         if guess.confidence >= SURE and guess.language != UNKNOWN_LANGUAGE
     )
     if not plain:
@@ -82,11 +82,11 @@ def filter_side(
         return _filter(sentences, settings, each)
     path = kept_in.with_suffix(".filtered.npz")
     fingerprint = _fingerprint(sentences, settings)
-    found = _load(path, fingerprint)
-    if found is None:
-        found = _filter(sentences, settings, each)
-        _save(path, fingerprint, found)
-    return found
+    result = _load(path, fingerprint)
+    if result is None:
+        result = _filter(sentences, settings, each)
+        _save(path, fingerprint, result)
+    return result
 
 
 def _filter(
@@ -117,7 +117,7 @@ def _filter(
 def usual_scripts(sentences: Sequence[Sentence]) -> frozenset[str]:
     """The scripts that a fair share of a sample of the sentences is written in."""
     step = max(1, len(sentences) // _SAMPLE)
-    counts = Counter(_script(one.text)[0] for one in sentences[::step])
+    counts = Counter(_script(sentence.text)[0] for sentence in sentences[::step])
     del counts[COMMON]
     least = max(_USUAL_SCRIPT * counts.total(), min(_FEW, counts.total()))
     return frozenset(name for name, count in counts.items() if count >= least) or frozenset(
@@ -186,9 +186,9 @@ def _fingerprint(sentences: Sequence[Sentence], settings: MiningSettings) -> str
 
 
 def _save(path: Path, fingerprint: str, filtered: Filtered) -> None:
-    said = json.dumps([fingerprint, filtered.language, filtered.dropped])
+    message = json.dumps([fingerprint, filtered.language, filtered.dropped])
     with atomic.replacing(path) as aside, aside.open("wb") as file:
-        np.savez(file, kept=filtered.kept, said=np.array(said))
+        np.savez(file, kept=filtered.kept, said=np.array(message))
 
 
 def _load(path: Path, fingerprint: str) -> Filtered | None:

@@ -70,26 +70,29 @@ def mean_cosine(scores_NK: Floats) -> Floats:
     return np.asarray(total / np.maximum(known_NK.sum(axis=1), 1), dtype=np.float32)
 
 
-def score_neighbours(found: Neighbours, margin: Margin) -> Scored:
+def score_neighbours(neighbours: Neighbours, margin: Margin) -> Scored:
     """The margin of every row with each of its neighbours, in both directions."""
-    forward_N, backward_M = mean_cosine(found.forward_scores_NK), mean_cosine(found.backward_scores_MK)
+    forward_N, backward_M = (
+        mean_cosine(neighbours.forward_scores_NK),
+        mean_cosine(neighbours.backward_scores_MK),
+    )
     return Scored(
-        _margins(found.forward_scores_NK, found.forward_ids_NK, forward_N, backward_M, margin),
-        _margins(found.backward_scores_MK, found.backward_ids_MK, backward_M, forward_N, margin),
+        _margins(neighbours.forward_scores_NK, neighbours.forward_ids_NK, forward_N, backward_M, margin),
+        _margins(neighbours.backward_scores_MK, neighbours.backward_ids_MK, backward_M, forward_N, margin),
     )
 
 
-def retrieve(found: Neighbours, scored: Scored, retrieval: Retrieval) -> Candidates:
+def retrieve(neighbours: Neighbours, scored: Scored, retrieval: Retrieval) -> Candidates:
     """The candidate pairs of one way of retrieval, best first."""
-    forward = _best(found.forward_scores_NK, found.forward_ids_NK, scored.forward)
-    backward = _best(found.backward_scores_MK, found.backward_ids_MK, scored.backward)
+    forward = _best(neighbours.forward_scores_NK, neighbours.forward_ids_NK, scored.forward)
+    backward = _best(neighbours.backward_scores_MK, neighbours.backward_ids_MK, scored.backward)
     backward = Candidates(backward.target, backward.source, backward.score, backward.cosine)
     if retrieval == "forward":
         return _sorted(forward)
     if retrieval == "backward":
         return _sorted(backward)
     if retrieval == "intersect":
-        best_of_target = np.full(len(found.backward_ids_MK), -1, dtype=np.int64)
+        best_of_target = np.full(len(neighbours.backward_ids_MK), -1, dtype=np.int64)
         best_of_target[backward.target] = backward.source
         return _sorted(forward.take(best_of_target[forward.target] == forward.source))
     both = Candidates(
@@ -98,7 +101,7 @@ def retrieve(found: Neighbours, scored: Scored, retrieval: Retrieval) -> Candida
             for name in ("source", "target", "score", "cosine")
         )
     )
-    return one_to_one(_sorted(both), len(found.forward_ids_NK), len(found.backward_ids_MK))
+    return one_to_one(_sorted(both), len(neighbours.forward_ids_NK), len(neighbours.backward_ids_MK))
 
 
 def one_to_one(candidates: Candidates, sources: int, targets: int) -> Candidates:
@@ -115,7 +118,9 @@ def one_to_one(candidates: Candidates, sources: int, targets: int) -> Candidates
     return candidates.take(chosen)
 
 
-def decoys(found: Neighbours, candidates: Candidates, margin: Margin, retrieval: Retrieval) -> Candidates:
+def decoys(
+    neighbours: Neighbours, candidates: Candidates, margin: Margin, retrieval: Retrieval
+) -> Candidates:
     """What chance gives: a second round of mining, in which no sentence may have its first partner.
 
     What a sentence without translation scores cannot be told from a look at the candidates, among which the
@@ -123,18 +128,18 @@ def decoys(found: Neighbours, candidates: Candidates, margin: Margin, retrieval:
     pairs that hardly ever translate each other and were chosen in the same way.
 
     Args:
-        found: neighbours with one more column than the candidates were made from, to give each sentence as
+        neighbours: with one more column than the candidates were made from, to give each sentence as
             many as it had there.
         candidates: the outcome of the first round.
         margin, retrieval: as in the first round.
     """
-    of_source = np.full(len(found.forward_ids_NK), -1, dtype=np.int64)
+    of_source = np.full(len(neighbours.forward_ids_NK), -1, dtype=np.int64)
     of_source[candidates.source] = candidates.target
-    of_target = np.full(len(found.backward_ids_MK), -1, dtype=np.int64)
+    of_target = np.full(len(neighbours.backward_ids_MK), -1, dtype=np.int64)
     of_target[candidates.target] = candidates.source
     rest = Neighbours(
-        *_without_partner(found.forward_scores_NK, found.forward_ids_NK, of_source),
-        *_without_partner(found.backward_scores_MK, found.backward_ids_MK, of_target),
+        *_without_partner(neighbours.forward_scores_NK, neighbours.forward_ids_NK, of_source),
+        *_without_partner(neighbours.backward_scores_MK, neighbours.backward_ids_MK, of_target),
     )
     return retrieve(rest, score_neighbours(rest, margin), retrieval)
 
@@ -152,13 +157,13 @@ def owners(pairs: Candidates, candidates: Candidates, sides: tuple[int, int]) ->
     return np.stack([places[0][pairs.source], places[1][pairs.target]], axis=1)
 
 
-def first(found: Neighbours, k: int) -> Neighbours:
+def first(neighbours: Neighbours, k: int) -> Neighbours:
     """The same neighbours, but only the k nearest."""
     return Neighbours(
-        found.forward_scores_NK[:, :k],
-        found.forward_ids_NK[:, :k],
-        found.backward_scores_MK[:, :k],
-        found.backward_ids_MK[:, :k],
+        neighbours.forward_scores_NK[:, :k],
+        neighbours.forward_ids_NK[:, :k],
+        neighbours.backward_scores_MK[:, :k],
+        neighbours.backward_ids_MK[:, :k],
     )
 
 

@@ -80,9 +80,9 @@ def mine(
         for side, filtered in zip((source, target), sides, strict=True)
     ]
     vectors = encode_sides(texts, encoder, folder, steps)
-    found = compare(*vectors, settings=settings, folder=folder, steps=steps)
+    match = compare(*vectors, settings=settings, folder=folder, steps=steps)
     steps.enter("choosing pairs", 0)
-    candidates, estimate = choose(found, settings)
+    candidates, estimate = choose(match, settings)
     threshold = estimate.threshold if settings.threshold is None else settings.threshold
     above = candidates.score >= threshold
     cap = outlier_cap(candidates.score[above]) if settings.max_score is None else settings.max_score
@@ -90,8 +90,10 @@ def mine(
     # Where each row of a side stands among the sentences that were given
     source_rows, target_rows = sides[0].kept[kept.source], sides[1].kept[kept.target]
     pairs = [
-        _pair(source[int(one)], target[int(other)], float(score), float(cosine), languages)
-        for one, other, score, cosine in zip(source_rows, target_rows, kept.score, kept.cosine, strict=True)
+        _pair(source[int(source_row)], target[int(other)], float(score), float(cosine), languages)
+        for source_row, other, score, cosine in zip(
+            source_rows, target_rows, kept.score, kept.cosine, strict=True
+        )
     ]
     usual = usual_ratios(pairs[: int(above.sum())])
     pairs, dropped = check_pairs(pairs, settings, max_score=cap, usual=usual)
@@ -113,7 +115,7 @@ def mine(
     )
 
 
-def choose(found: Neighbours, settings: MiningSettings) -> tuple[Candidates, Estimate]:
+def choose(neighbours: Neighbours, settings: MiningSettings) -> tuple[Candidates, Estimate]:
     """Candidates by the wanted retrieval, and what their scores say of them.
 
     The estimate is made from the candidates of *max*, the only retrieval for which a second round gives pairs
@@ -121,14 +123,14 @@ def choose(found: Neighbours, settings: MiningSettings) -> tuple[Candidates, Est
     more often, the precision is a lower bound; for *forward* and *backward* without one-to-one an upper one.
 
     Args:
-        found: ``settings.k`` neighbours and one more.
+        neighbours: ``settings.k`` and one more.
         settings: margin, retrieval, k, one_to_one.
     """
-    nearest = first(found, settings.k)
+    nearest = first(neighbours, settings.k)
     scored = score_neighbours(nearest, settings.margin)
     both = retrieve(nearest, scored, "max")
-    chance = decoys(found, both, settings.margin, "max")
-    sides = (len(found.forward_ids_NK), len(found.backward_ids_MK))
+    chance = decoys(neighbours, both, settings.margin, "max")
+    sides = (len(neighbours.forward_ids_NK), len(neighbours.backward_ids_MK))
     estimate = estimate_threshold(
         both.score, chance.score, settings.margin, sides=sides, owners_P2=owners(chance, both, sides)
     )
@@ -155,7 +157,7 @@ def with_gold(result: MiningResult, gold: Sequence[Pair]) -> MiningResult:
         MiningError: no known pair is among the candidates.
     """
     known = {(pair.source.strip(), pair.target.strip()) for pair in gold}
-    sources, targets = {one for one, _ in known}, {other for _, other in known}
+    sources, targets = {item for item, _ in known}, {other for _, other in known}
     judged = [pair for pair in result.pairs if pair.source in sources or pair.target in targets]
     estimate = threshold_from_gold(
         np.array([pair.score for pair in judged], dtype=np.float32),
@@ -181,16 +183,16 @@ def _filter(
 ) -> tuple[Filtered, Filtered]:
     total = len(source) + len(target)
     steps.enter("looking through the sentences", total * FILTER_S)
-    ours = filter_side(
+    left = filter_side(
         source, settings, kept_in=folder and folder / "source", each=lambda done: steps.tell(done / total)
     )
-    theirs = filter_side(
+    right = filter_side(
         target,
         settings,
         kept_in=folder and folder / "target",
         each=lambda done: steps.tell((len(source) + done) / total),
     )
-    for name, side in (("source", ours), ("target", theirs)):
+    for name, side in (("source", left), ("target", right)):
         if not len(side.kept):
             reasons = ", ".join(f"{count} {reason}" for reason, count in side.dropped.items())
             raise MiningError(
@@ -198,17 +200,17 @@ def _filter(
                 f"{settings.min_characters} to {settings.max_characters} characters in one language. Check "
                 "the file, name its language, or loosen the limits."
             )
-    return ours, theirs
+    return left, right
 
 
 def _require_two_languages(sides: tuple[Filtered, Filtered]) -> tuple[str, str]:
-    ours, theirs = (side.language for side in sides)
-    if ours == theirs != UNKNOWN_LANGUAGE:
+    left, right = (side.language for side in sides)
+    if left == right != UNKNOWN_LANGUAGE:
         raise MiningError(
-            f"Both sides are in the same language ({ours}); expected two languages. Choose another file, or "
+            f"Both sides are in the same language ({left}); expected two languages. Choose another file, or "
             "name the languages if this is not so."
         )
-    return ours, theirs
+    return left, right
 
 
 def _pair(

@@ -59,10 +59,10 @@ class Steps:
         if self.is_cancelled():
             raise Cancelled("Mining was cancelled. What was finished is kept; start it again to resume.")
         done = min(self._begun + share * self._length, self._total)
-        told = (int(_PARTS * done / self._total), self._message)
-        if self._progress and told != self._told:
-            self._told = told
-            self._progress(told[0], _PARTS, "parts", self._message)
+        text = (int(_PARTS * done / self._total), self._message)
+        if self._progress and text != self._told:
+            self._told = text
+            self._progress(text[0], _PARTS, "parts", self._message)
 
     def finish(self, message: str) -> None:
         """All is done."""
@@ -98,17 +98,17 @@ def encode_sides(
     """
     total = len(texts[0]) + len(texts[1])
     steps.enter("encoding", total * _ENCODE_S)
-    ours = encode_side(
+    left = encode_side(
         texts[0], encoder, folder=folder, name="source", each=lambda done: steps.tell(done / total)
     )
-    theirs = encode_side(
+    right = encode_side(
         texts[1],
         encoder,
         folder=folder,
         name="target",
         each=lambda done: steps.tell((len(texts[0]) + done) / total),
     )
-    return ours, theirs
+    return left, right
 
 
 def compare(

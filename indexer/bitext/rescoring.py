@@ -57,15 +57,15 @@ def rescore(
     texts = [list(side) for side in places]
     steps = Steps(len(texts[0]), len(texts[1]), encoder.dimension, progress, cancelled)
     vectors = encode_sides(texts, encoder, folder, steps)
-    found = compare(*vectors, settings=settings, folder=folder, steps=steps)
-    nearest = first(found, settings.k)
+    result = compare(*vectors, settings=settings, folder=folder, steps=steps)
+    nearest = first(result, settings.k)
     cosine = np.einsum("nd,nd->n", vectors[0][rows[:, 0]], vectors[1][rows[:, 1]]).astype(np.float32)
     source_N, target_M = mean_cosine(nearest.forward_scores_NK), mean_cosine(nearest.backward_scores_MK)
     around = (source_N[rows[:, 0]] + target_M[rows[:, 1]]) / np.float32(2)
     score = margin_of(cosine, around, settings.margin)
     order = np.argsort(-score, kind="stable")
     candidates = Candidates(rows[order, 0], rows[order, 1], score[order], cosine[order])
-    chance = decoys(found, candidates, settings.margin, "max")
+    chance = decoys(result, candidates, settings.margin, "max")
     estimate = estimate_threshold(
         candidates.score,
         chance.score,

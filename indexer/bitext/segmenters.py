@@ -51,7 +51,7 @@ def icu_spans(text: str, language: str | None = None) -> list[tuple[int, int]]:
 
     ends = {end for _, end in sentence_spans(text, language)}
     joined = _LINE_END.sub(
-        lambda found: found[0] if found.end() in ends else " " * len(found[0]),
+        lambda result: result[0] if result.end() in ends else " " * len(result[0]),
         replace_surrogates(text),
     )
     spans, start = [], 0

@@ -75,7 +75,7 @@ def read_sentences(
     if inner in TEXT_SUFFIXES:
         return list(_plain(path, language, lines, segment))
     if packing or inner not in SUFFIXES:
-        known = ", ".join(sorted({*SUFFIXES, *(f".txt{one}" for one in OPENERS)}))
+        known = ", ".join(sorted({*SUFFIXES, *(f".txt{opener}" for opener in OPENERS)}))
         raise ReadError(f"{path.name} has no format that is read here; expected one of {known}. Convert it.")
     with read_file(path, cancelled=cancelled) as reading:
         return list(_segmented((block.text for block in reading), path.name, language, segment))
@@ -125,7 +125,7 @@ def read_sides(path: Path, left_out: LeftOut | None = None) -> list[Pair]:
 def _pairs_below(folder: Path, left_out: LeftOut) -> list[Pair]:
     """The pairs of a folder, at any depth, in the order of the names."""
     pairs: list[Pair] = []
-    found = 0
+    result = 0
     folders = [folder, *sorted(path for path in folder.rglob("*") if path.is_dir())]
     for place in folders:
         files = [
@@ -134,15 +134,15 @@ def _pairs_below(folder: Path, left_out: LeftOut) -> list[Pair]:
             if bare(path).suffix.lower() in PAIR_SUFFIXES and path.is_file() and not path.name.startswith(".")
         ]
         for path in sorted([*files, *prefixes_in(place)]):
-            found += 1
+            result += 1
             try:
                 pairs += list(read_pairs(path, left_out=left_out, format=None if path in files else "moses"))
             except ReadError as error:
                 left_out.add(error)
-    if not found or (not pairs and left_out.reasons):
+    if not result or (not pairs and left_out.reasons):
         seen = left_out.reasons[0] if left_out.reasons else f"{folder} holds no pairs"
         raise ReadError(
-            seen if found else f"{seen}; expected two files such as corpus.de and corpus.en, or .tmx."
+            seen if result else f"{seen}; expected two files such as corpus.de and corpus.en, or .tmx."
         )
     return pairs
 
@@ -156,13 +156,13 @@ def draw(items: Sequence[Item], count: int | None, seed: int) -> list[Item]:
 
 def files_below(folder: Path) -> list[Path]:
     """The files of a folder that sentences can be read from, at any depth, in the order of their paths."""
-    found = []
+    results = []
     for path in sorted(folder.rglob("*")):
         suffix = bare(path).suffix.lower()
         is_known = suffix in TEXT_SUFFIXES or SUFFIXES.get(suffix, "tmx") not in TWO_SIDED
         if is_known and not path.name.startswith(".") and path.is_file():
-            found.append(path)
-    return found
+            results.append(path)
+    return results
 
 
 def is_line_per_sentence(text: str) -> bool:
@@ -228,8 +228,8 @@ def _decoded_lines(data: bytes, codec: str) -> Iterator[str]:
 
 
 def _line_codec(line: bytes) -> str:
-    found = encoding.detect(line)
-    return "cp1252" if found in ("utf-8", "utf-8-sig") and not _mostly_utf8(line) else found
+    result = encoding.detect(line)
+    return "cp1252" if result in ("utf-8", "utf-8-sig") and not _mostly_utf8(line) else result
 
 
 def _mostly_utf8(line: bytes) -> bool:

@@ -145,8 +145,8 @@ def histogram(scores: NDArray[np.float32], bins: int = 60) -> tuple[NDArray[np.i
 def _edges(scores: NDArray[np.float32], chance_scores: NDArray[np.float32]) -> Floats:
     """Edges of bins for both."""
     both = (scores, chance_scores)
-    low = min(float(one.min()) for one in both)
-    high = max(float(np.quantile(one, 1 - _TAIL)) for one in both)
+    low = min(float(item.min()) for item in both)
+    high = max(float(np.quantile(item, 1 - _TAIL)) for item in both)
     spread = max(high - low, 1e-4)
     return np.linspace(low - 0.01 * spread, high + 0.01 * spread, _BINS + 1)
 

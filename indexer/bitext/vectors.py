@@ -153,10 +153,10 @@ class _Kept:
 
     def _safe_rows(self) -> int:
         try:
-            said = json.loads(self._note.read_text(encoding="utf-8"))
+            message = json.loads(self._note.read_text(encoding="utf-8"))
             return (
-                min(int(said["rows"]), self._file.written())
-                if said["fingerprint"] == self._fingerprint
+                min(int(message["rows"]), self._file.written())
+                if message["fingerprint"] == self._fingerprint
                 else 0
             )
         except (OSError, ValueError, KeyError, TypeError):

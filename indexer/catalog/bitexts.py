@@ -157,8 +157,8 @@ class BitextQueries:
         details: Mapping[str, Any] | None = None,
     ) -> None:
         """Write down what became known when all pairs were read."""
-        said = (storable(code)[:35] for code in (source_language, target_language))
-        values: dict[str, Any] = dict(zip(_LANGUAGES, said, strict=True)) | {"threshold": threshold}
+        message = (storable(code)[:35] for code in (source_language, target_language))
+        values: dict[str, Any] = dict(zip(_LANGUAGES, message, strict=True)) | {"threshold": threshold}
         if details is not None:
             values["details"] = dict(details)
         with self.database.write("bitexts") as connection:
@@ -178,15 +178,15 @@ class BitextQueries:
         )
         mine = [BitextPairRow.bitext_id == bitext_id, BitextPairRow.number == bindparam("new_number")]
         values: dict[str, Any] = {name: bindparam(f"new_{name}") for name in names}
-        one = update(BitextPairRow).where(*mine).values(**values)
+        item = update(BitextPairRow).where(*mine).values(**values)
         with self.database.write("bitexts") as connection:
             before = connection.execute(_BITEXTS.where(BitextRow.id == bitext_id)).first()
             if before is None:
                 return
             while batch := list(islice(rows, _INSERT_ROWS)):
-                connection.execute(one, batch)
-            said = {"threshold": threshold, "details": {**before.details, **details}}
-            connection.execute(update(BitextRow).where(BitextRow.id == bitext_id).values(**said))
+                connection.execute(item, batch)
+            message = {"threshold": threshold, "details": {**before.details, **details}}
+            connection.execute(update(BitextRow).where(BitextRow.id == bitext_id).values(**message))
             _touch(connection, bitext_id)
 
     # -- looking ----------------------------------------------------------------------------------------
@@ -414,22 +414,22 @@ def _to_pair(row: Row[Any]) -> ReviewPair:
 
 def _conditions(bitext_id: str, where: PairFilter | None) -> list[ColumnElement[bool]]:
     row, where = BitextPairRow, where or PairFilter()
-    found: list[ColumnElement[bool]] = [row.bitext_id == bitext_id]
+    results: list[ColumnElement[bool]] = [row.bitext_id == bitext_id]
     if where.state == "edited":
-        found.append(row.first_source.is_not(None))
+        results.append(row.first_source.is_not(None))
     elif where.state:
-        found.append(row.state == where.state)
+        results.append(row.state == where.state)
     if where.flag:
-        found.append(row.flags.contains(f"|{where.flag}|", autoescape=True))
+        results.append(row.flags.contains(f"|{where.flag}|", autoescape=True))
     if where.min_score is not None:
-        found.append(row.score >= where.min_score)
+        results.append(row.score >= where.min_score)
     if where.max_score is not None:
-        found.append(row.score < where.max_score)
+        results.append(row.score < where.max_score)
     for word in storable(where.words).split():
-        found.append(
+        results.append(
             or_(row.source.icontains(word, autoescape=True), row.target.icontains(word, autoescape=True))
         )
-    return found
+    return results
 
 
 def _order(sort: Sort) -> list[ColumnElement[Any]]:
@@ -466,8 +466,10 @@ def _restore(connection: Connection, bitext_id: str, changed: Sequence[ColumnEle
         connection.execute(update(pair).where(mine, pair.number.in_(had)).values(state=state))
     edits = select(change.number, change.source, change.target).where(*changed, change.source.is_not(None))
     for row in connection.execute(edits).all():
-        one = [mine, pair.number == row.number]
+        item = [mine, pair.number == row.number]
         texts = {"source": row.source, "target": row.target}
-        connection.execute(update(pair).where(*one).values(**texts))
+        connection.execute(update(pair).where(*item).values(**texts))
         as_it_came = [pair.first_source == pair.source, pair.first_target == pair.target]
-        connection.execute(update(pair).where(*one, *as_it_came).values(first_source=None, first_target=None))
+        connection.execute(
+            update(pair).where(*item, *as_it_came).values(first_source=None, first_target=None)
+        )

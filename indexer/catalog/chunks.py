@@ -80,20 +80,20 @@ class ChunkQueries:
 
     def indexed_among(self, chunk_ids: Sequence[str], generation: int) -> set[str]:
         """Those of the ids that are indexed and were written by pass ``generation``."""
-        found: set[str] = set()
+        result: set[str] = set()
         with self.database.read() as connection:
             for part in slices(chunk_ids):
                 query = select(ChunkRow.id).where(
                     ChunkRow.id.in_(part), ChunkRow.state == "indexed", ChunkRow.generation == generation
                 )
-                found.update(connection.execute(query).scalars())
-        return found
+                result.update(connection.execute(query).scalars())
+        return result
 
     def by_id(self, chunk_ids: Sequence[str]) -> list[ChunkInfo]:
         """Chunks in the order of the ids; unknown ids are left out."""
         wanted = list(dict.fromkeys(chunk_ids))
-        found = self._infos.get(wanted, self.database.passage_changes, self._read_infos)
-        return [found[one] for one in wanted if one in found]
+        result = self._infos.get(wanted, self.database.passage_changes, self._read_infos)
+        return [result[item] for item in wanted if item in result]
 
     def origins(self, chunk_ids: Sequence[str]) -> dict[str, Origin]:
         """The document and the language of each passage that exists, without reading texts."""
@@ -137,12 +137,12 @@ class ChunkQueries:
 
     def records(self, chunk_ids: Sequence[str]) -> list[ChunkRecord]:
         """Chunks as ingest sees them, in the order of the ids; unknown ids are left out."""
-        found: dict[str, ChunkRecord] = {}
+        results: dict[str, ChunkRecord] = {}
         with self.database.read() as connection:
             for part in slices(chunk_ids):
                 rows = connection.execute(select(*CHUNK_COLUMNS).where(ChunkRow.id.in_(part)))
-                found.update((row.id, _record(row)) for row in rows)
-        return [found[one] for one in dict.fromkeys(chunk_ids) if one in found]
+                results.update((row.id, _record(row)) for row in rows)
+        return [results[item] for item in dict.fromkeys(chunk_ids) if item in results]
 
     def of_documents(self, document_ids: Sequence[str]) -> list[str]:
         """Ids of all chunks of the documents, of every pass and state."""
@@ -173,8 +173,8 @@ class ChunkQueries:
         ids: list[str] = []
         with self.database.read() as connection:
             for part in parts:
-                one = query if part is None else query.where(DocumentRow.id.in_(part))
-                ids.extend(connection.execute(one.limit(at_most)).scalars())
+                item = query if part is None else query.where(DocumentRow.id.in_(part))
+                ids.extend(connection.execute(item.limit(at_most)).scalars())
         return ids
 
     def has_stale(self, collection_id: str) -> bool:
@@ -207,7 +207,7 @@ class ChunkQueries:
                 mine = select(DocumentRow.id).where(
                     DocumentRow.collection_id == collection_id, DocumentRow.id.in_(part)
                 )
-                pending += sum(counts[one] for one in connection.execute(mine).scalars())
+                pending += sum(counts[scalar] for scalar in connection.execute(mine).scalars())
         return rows - pending, pending
 
     def iter_states(self, collection_id: str) -> Iterator[tuple[str, ChunkState]]:
@@ -258,8 +258,10 @@ class ChunkQueries:
             following = select(ChunkRow.id).order_by(ChunkRow.id).limit(1)
             for _ in range(4):
                 points = [f"{rng.getrandbits(32):08x}" for _ in range(count)]
-                found = [connection.execute(following.where(ChunkRow.id >= one)).scalar() for one in points]
-                for part in slices([one for one in found if one is not None]):
+                results = [
+                    connection.execute(following.where(ChunkRow.id >= point)).scalar() for point in points
+                ]
+                for part in slices([item for item in results if item is not None]):
                     chosen.update(
                         dict.fromkeys(connection.execute(query.where(ChunkRow.id.in_(part))).scalars())
                     )

@@ -76,7 +76,7 @@ class CollectionQueries:
         """
         record = self.find(name)
         if record is None:
-            known = ", ".join(repr(one.name) for one in self.records()) or "none yet"
+            known = ", ".join(repr(item.name) for item in self.records()) or "none yet"
             raise CollectionError(
                 f"There is no collection named {name!r}. Known collections: {known}. "
                 "Add documents to make one, or choose one of these."

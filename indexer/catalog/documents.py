@@ -64,22 +64,22 @@ class DocumentQueries:
 
     def by_id(self, document_ids: Sequence[str]) -> list[DocumentInfo]:
         """Documents in the order of the ids; unknown ids are left out."""
-        found: dict[str, DocumentInfo] = {}
+        match: dict[str, DocumentInfo] = {}
         with self.database.read() as connection:
             for part in slices(document_ids):
                 rows = connection.execute(info_query().where(DocumentRow.id.in_(part))).all()
                 languages = languages_of(connection, document_ids=part)
-                found.update((row.id, to_info(row, languages)) for row in rows)
-        return [found[one] for one in dict.fromkeys(document_ids) if one in found]
+                match.update((row.id, to_info(row, languages)) for row in rows)
+        return [match[item] for item in dict.fromkeys(document_ids) if item in match]
 
     def records(self, document_ids: Sequence[str]) -> list[DocumentRecord]:
         """Documents as ingest sees them, in the order of the ids; unknown ids are left out."""
-        found: dict[str, DocumentRecord] = {}
+        match: dict[str, DocumentRecord] = {}
         with self.database.read() as connection:
             for part in slices(document_ids):
                 rows = connection.execute(select(*_RECORD_COLUMNS).where(DocumentRow.id.in_(part)))
-                found.update((row.id, _record(row)) for row in rows)
-        return [found[one] for one in dict.fromkeys(document_ids) if one in found]
+                match.update((row.id, _record(row)) for row in rows)
+        return [match[item] for item in dict.fromkeys(document_ids) if item in match]
 
     def iter_records(self, collection_id: str) -> Iterator[DocumentRecord]:
         """All documents of a collection as ingest sees them, in no promised order."""
@@ -109,14 +109,14 @@ class DocumentQueries:
 
     def at(self, collection_id: str, sources: Sequence[str]) -> list[DocumentInfo]:
         """The documents that were read from these locations on disk."""
-        found: list[DocumentInfo] = []
+        match: list[DocumentInfo] = []
         with self.database.read() as connection:
             for part in slices(sources):
                 chosen = (DocumentRow.collection_id == collection_id, DocumentRow.source.in_(part))
                 rows = connection.execute(info_query().where(*chosen)).all()
                 languages = languages_of(connection, document_ids=[row.id for row in rows])
-                found += [to_info(row, languages) for row in rows]
-        return found
+                match += [to_info(row, languages) for row in rows]
+        return match
 
     def sources(self) -> set[str]:
         """The locations on disk that any document was read from."""
@@ -185,7 +185,7 @@ class DocumentQueries:
         with self.database.write() as connection, counting_documents(connection, ids):
             if records:
                 connection.execute(
-                    insert(DocumentRow), [_finished(one, languages[one.id]) for one in records]
+                    insert(DocumentRow), [_finished(item, languages[item.id]) for item in records]
                 )
             if counts:
                 connection.execute(insert(DocumentLanguageRow), counts)
@@ -277,7 +277,7 @@ def _listed(title: str, path: str, file_type: str, warnings: Sequence[str]) -> d
 
 def _joined(languages: Mapping[str, int]) -> str:
     """The languages of a document, most frequent first."""
-    return ",".join(sorted(languages, key=lambda one: (-languages[one], one)))
+    return ",".join(sorted(languages, key=lambda language: (-languages[language], language)))
 
 
 def _paths(connection: Connection, document_ids: Sequence[str]) -> dict[str, str]:
@@ -345,10 +345,10 @@ def languages_of(
         query = query.join(DocumentRow, DocumentRow.id == DocumentLanguageRow.document_id).where(
             DocumentRow.collection_id == collection_id
         )
-    found: dict[str, dict[str, int]] = {}
+    match: dict[str, dict[str, int]] = {}
     for document_id, language, count in connection.execute(query):
-        found.setdefault(document_id, {})[language] = count
-    return found
+        match.setdefault(document_id, {})[language] = count
+    return match
 
 
 def _recount(connection: Connection, document_id: str) -> None:
@@ -363,7 +363,7 @@ def _recount(connection: Connection, document_id: str) -> None:
     if counts:
         connection.execute(
             insert(DocumentLanguageRow),
-            [{"document_id": document_id, "language": one, "chunk_count": count} for one, count in counts],
+            [{"document_id": document_id, "language": item, "chunk_count": count} for item, count in counts],
         )
     connection.execute(
         update(DocumentRow)

@@ -91,7 +91,7 @@ def _facet_query(collection_id: str, where: Filters) -> CompoundSelect[Any]:
 
 def _facet(counts: CTE, field: str, where: Filters) -> Select[Any]:
     total = func.sum(counts.c.chunk_count)
-    columns = {one: counts.c[one] for one in _FIELDS}
+    columns = {item: counts.c[item] for item in _FIELDS}
     return (
         select(literal(field).label("field"), columns[field].label("value"), total.label("total"))
         .where(*_of_places(where, *columns.values(), but=field))
@@ -145,7 +145,7 @@ def _of_places(
     if where.file_types and but != "file_type":
         conditions.append(file_type.in_(where.file_types))
     if where.folders and but != "folder":
-        conditions.append(or_(*(_is_below(folder, one) for one in where.folders)))
+        conditions.append(or_(*(_is_below(folder, item) for item in where.folders)))
     return conditions
 
 

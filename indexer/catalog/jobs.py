@@ -79,9 +79,9 @@ class JobQueries:
                 )
             )
             _forget_old(connection)
-        found = self.find(job_id)
-        assert found is not None
-        return found.info
+        result = self.find(job_id)
+        assert result is not None
+        return result.info
 
     def put_child(self, folder: str, values: Mapping[str, Any]) -> None:
         """Record a run in a process of its own, or what is new of it.
@@ -148,7 +148,7 @@ class JobQueries:
             if not self.database.is_sqlite:  # there, writers take turns
                 connection.execute(text("LOCK TABLE jobs IN SHARE ROW EXCLUSIVE MODE"))
             rows = connection.execute(
-                select(*(getattr(JobRow, one.name) for one in fields(ActiveJob)))
+                select(*(getattr(JobRow, field.name) for field in fields(ActiveJob)))
                 .where(JobRow.state.in_(ACTIVE), JobRow.lane != "child")
                 .order_by(JobRow.created_at, JobRow.id)
             ).all()
@@ -268,20 +268,20 @@ class JobQueries:
         """Whether another machine runs a job, or has one of its own that waits."""
         of_another = or_(JobRow.host != host, JobRow.owner.not_like(f"{host}|%"))
         with self.database.read() as connection:
-            found = connection.execute(
+            result = connection.execute(
                 select(JobRow.id).where(JobRow.state.in_(ACTIVE), JobRow.lane != "child", of_another).limit(1)
             ).first()
-        return found is not None
+        return result is not None
 
     def requeue(self, job_id: str, message: str) -> None:
         """Put a running job back in the queue; one that was asked to stop becomes cancelled."""
         with self.database.write("jobs") as connection:
-            one = update(JobRow).where(JobRow.id == job_id, JobRow.state == "running")
+            item = update(JobRow).where(JobRow.id == job_id, JobRow.state == "running")
             connection.execute(
-                one.where(JobRow.cancel_requested.is_(True)).values(state="cancelled", message="cancelled")
+                item.where(JobRow.cancel_requested.is_(True)).values(state="cancelled", message="cancelled")
             )
             connection.execute(
-                one.where(JobRow.cancel_requested.is_(False)).values(
+                item.where(JobRow.cancel_requested.is_(False)).values(
                     state="queued", owner=None, seconds_left=None, message=message
                 )
             )

@@ -81,17 +81,17 @@ class ListingQueries:
 
     def _finds(self, word: Word) -> ColumnElement[bool]:
         position = func.instr if self.database.is_sqlite else func.strpos
-        found = [position(DocumentRow.search_text, word.text) > 0]
+        results = [position(DocumentRow.search_text, word.text) > 0]
         if word.states:
-            found.append(DocumentRow.state.in_(word.states))
+            results.append(DocumentRow.state.in_(word.states))
         if word.is_warning:
-            found.append(DocumentRow.warning_count > 0)
+            results.append(DocumentRow.warning_count > 0)
         if word.languages:
             speaking = select(DocumentLanguageRow.document_id).where(
                 DocumentLanguageRow.language.in_(word.languages)
             )
-            found.append(DocumentRow.id.in_(speaking))
-        return or_(*found)
+            results.append(DocumentRow.id.in_(speaking))
+        return or_(*results)
 
 
 def _totals(
@@ -121,19 +121,19 @@ def _queries(
     connection: Connection, conditions: Sequence[ColumnElement[bool]], order: Order
 ) -> Iterator[Select]:
     """Queries whose rows, one after another, are the documents in order."""
-    found = info_query().where(*conditions)
+    result = info_query().where(*conditions)
     by_title = (DocumentRow.title_key, DocumentRow.id)
     if order.column not in _COLUMNS:
         first = DocumentRow.title_key.desc() if order.descending else DocumentRow.title_key
-        yield found.order_by(first, DocumentRow.id)
+        yield result.order_by(first, DocumentRow.id)
         return
     column = _COLUMNS[order.column]
     if column.key not in GROUPED:
-        yield found.order_by(column.desc() if order.descending else column, *by_title)
+        yield result.order_by(column.desc() if order.descending else column, *by_title)
         return
     # Few values, each of many documents: value by value, so that an index has their order.
     alike: defaultdict[Any, list[Any]] = defaultdict(list)
     for value in connection.execute(select(column).where(*conditions).distinct()).scalars():
         alike[order.rank(value)].append(value)
     for key in sorted(alike, reverse=order.descending):
-        yield found.where(column.in_(alike[key])).order_by(*by_title)
+        yield result.where(column.in_(alike[key])).order_by(*by_title)

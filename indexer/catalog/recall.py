@@ -39,16 +39,16 @@ class Recall(Generic[T]):
             if now != self._of:
                 self._known.clear()
                 self._of = now
-            found = {one: self._known[one] for one in ids if one in self._known}
-            for one in found:
-                self._known.move_to_end(one)
-        missing = [one for one in ids if one not in found]
+            results = {item: self._known[item] for item in ids if item in self._known}
+            for item in results:
+                self._known.move_to_end(item)
+        missing = [item for item in ids if item not in results]
         if not missing:
-            return found
+            return results
         new = read(missing)
         with self._lock:
             if now == self._of == changes():
                 self._known.update(new)
                 while len(self._known) > self._keep:
                     self._known.popitem(last=False)
-        return {**found, **new}
+        return {**results, **new}

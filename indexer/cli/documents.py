@@ -282,7 +282,7 @@ def _line_blocks(name: str) -> Iterator[list[str]]:
 
 def _suggest_fast(library: "Library", collection: str, seconds: float) -> None:
     """One hint, unless the collection's model is the fast one."""
-    model = next((one.model for one in library.collections() if one.name == collection), "fast")
+    model = next((item.model for item in library.collections() if item.name == collection), "fast")
     if model == "fast":
         return
     name = shlex.quote(collection)

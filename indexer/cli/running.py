@@ -59,13 +59,13 @@ def listening(library: "Library", stores: tuple[str | None, str | None]) -> Iter
     token = secrets.token_urlsafe(32)
     server = _Server(library, token)
     note = library.data_dir / FILE
-    said = {
+    message = {
         "pid": os.getpid(),
         "port": server.server_address[1],
         "token": token,
         "stores": _mark(token, stores),
     }
-    atomic.write(note, json.dumps(said), mode=0o600, durable=False)
+    atomic.write(note, json.dumps(message), mode=0o600, durable=False)
     thread = threading.Thread(target=server.serve_forever, args=(0.05,), name="terminal", daemon=True)
     thread.start()
     try:
@@ -151,10 +151,10 @@ def _answer(library: "Library", request: Mapping[str, Any], step: Progress, work
         _require_model(library, collection, str(request["model"]))
     if request["do"] == "search":
         where = Filters(languages=tuple(request["languages"]))
-        found = library.search(
+        match = library.search(
             request["query"], collection=collection, mode=request["mode"], top_k=request["top_k"], where=where
         )
-        return asdict(found)
+        return asdict(match)
     if request["do"] == "add":
         _require_neutral(library, collection, is_wanted=bool(request["neutral"]))
         paths = [Path(path) for path in request["paths"]]
@@ -178,7 +178,7 @@ def _answer(library: "Library", request: Mapping[str, Any], step: Progress, work
             library.jobs.cancel(str(request["cancel"]))
         return [_job_to_json(job) for job in library.jobs.list()]
     if request["do"] == "collections":
-        return [{"name": one.name, "model": one.model} for one in library.collections()]
+        return [{"name": item.name, "model": item.model} for item in library.collections()]
     raise QueryError(
         f"The app that is running does not know the request {request['do']!r}; it is another version. "
         "Stop it, and start it again."
@@ -233,20 +233,20 @@ class RunningLibrary:
         """Name and model of every collection."""
         from types import SimpleNamespace
 
-        return [SimpleNamespace(**one) for one in self._ask({"do": "collections"})]
+        return [SimpleNamespace(**item) for item in self._ask({"do": "collections"})]
 
     def search(
         self, query: str, *, collection: str, mode: SearchMode, top_k: int, where: Filters
     ) -> SearchResult:
         """See ``Library.search``; of ``where`` the languages count."""
-        found = self._ask(
+        result = self._ask(
             {
                 "do": "search", "query": query, "collection": collection, "mode": mode, "top_k": top_k,
                 "languages": list(where.languages), "model": self._model,
             }
         )  # fmt: skip
-        lists = {name: tuple(map(_to_hit, found[name])) for name in ("hits", "weak_hits")}
-        return SearchResult(**found | lists | {"notices": tuple(found["notices"])})
+        lists = {name: tuple(map(_to_hit, result[name])) for name in ("hits", "weak_hits")}
+        return SearchResult(**result | lists | {"notices": tuple(result["notices"])})
 
     def add(
         self,
@@ -278,7 +278,7 @@ class RunningLibrary:
         from indexer.library.doctor import Finding
 
         assert not repair, "what repairs needs the folder for itself"
-        return [Finding(**one) for one in self._ask({"do": "doctor"})]
+        return [Finding(**item) for item in self._ask({"do": "doctor"})]
 
     @property
     def jobs(self) -> "RunningJobs":
@@ -294,14 +294,14 @@ class RunningLibrary:
             connection.request("POST", "/", json.dumps(request), headers)
             answer = connection.getresponse()
             for line in answer if answer.status == http.client.OK else ():
-                said = json.loads(line)
-                if "step" in said:
+                message = json.loads(line)
+                if "step" in message:
                     if progress is not None:
-                        progress(*said["step"])
-                elif "error" in said:
-                    raise _to_error(said)
+                        progress(*message["step"])
+                elif "error" in message:
+                    raise _to_error(message)
                 else:
-                    return said["result"]
+                    return message["result"]
         except (OSError, http.client.HTTPException, ValueError) as error:
             raise NotAnsweredError(str(error)) from error
         finally:
@@ -320,7 +320,7 @@ class RunningJobs:
 
     def list(self, cancel: str = "") -> Sequence[JobInfo]:
         """See ``JobRunner.list``; ``cancel`` is asked to stop before."""
-        return [_to_job(one) for one in self._library._ask({"do": "jobs", "cancel": cancel})]
+        return [_to_job(item) for item in self._library._ask({"do": "jobs", "cancel": cancel})]
 
     def cancel(self, job_id: str) -> None:
         """See ``JobRunner.cancel``."""
@@ -365,10 +365,10 @@ def open_or_ask(
         return open_library()
     except StoreLockedError as locked:
         try:
-            said = json.loads((data_dir / FILE).read_text(encoding="utf-8"))
-            if not hmac.compare_digest(said["stores"], _mark(said["token"], stores)):
+            message = json.loads((data_dir / FILE).read_text(encoding="utf-8"))
+            if not hmac.compare_digest(message["stores"], _mark(message["token"], stores)):
                 raise locked
-            running = RunningLibrary(int(said["port"]), said["token"], model, neutral=neutral)
+            running = RunningLibrary(int(message["port"]), message["token"], model, neutral=neutral)
             running.collections()
         except (OSError, ValueError, KeyError, TypeError, NotAnsweredError):
             raise locked from None

@@ -41,10 +41,10 @@ def _keep_uploads(files: BlobStore, paths: Sequence[Path], copies: list[str]) ->
     """The same; ``copies`` gets the locations as they are made."""
     names: dict[str, str] = {}
     for path in map(Path, paths):
-        found = scan([path])
-        for name, reason in found.problems:
+        result = scan([path])
+        for name, reason in result.problems:
             raise ReadError(f"{Path(name).name} did not arrive. {reason}")
-        for file in found.files:
+        for file in result.files:
             try:
                 copy = files.keep(file)
             except OSError as error:
@@ -99,17 +99,17 @@ class Adder:
         self, paths: Sequence[Path], *, prune: bool, is_sure: bool = False, check: bool = False
     ) -> AddReport:
         """Index files where they lie; see ``Library.add``."""
-        found = scan(paths, leave_out=[self._data_dir])
+        result = scan(paths, leave_out=[self._data_dir])
         if not prune:
-            found = replace(found, folders=[])
-        self._failures.extend(found.problems)
-        files = self._unpacked(found.files)
-        gone = self._gone(files, found)
-        guard = LossGuard(self._catalog, self._collection, self._files, found.folders, gone)
+            result = replace(result, folders=[])
+        self._failures.extend(result.problems)
+        files = self._unpacked(result.files)
+        gone = self._gone(files, result)
+        guard = LossGuard(self._catalog, self._collection, self._files, result.folders, gone)
         report = self._ingest(files, gone, guard=None if is_sure else guard, check=check)
         if is_sure:
             guard.forget()
-        return replace(report, skipped=found.skipped)
+        return replace(report, skipped=result.skipped)
 
     def add_copies(self, copies: Sequence[tuple[str, str]]) -> AddReport:
         """Index copies that ``keep_uploads`` made."""
@@ -215,13 +215,13 @@ class Adder:
                 self._files.release([str(archive.source)], needed_copies(self._catalog))
 
     def _release(self, gone: Sequence[DocumentRecord]) -> None:
-        copies = [one.source for one in gone if self._files.owns(Path(one.source))]
+        copies = [item.source for item in gone if self._files.owns(Path(item.source))]
         if copies:
             self._files.release(copies, needed_copies(self._catalog))
 
-    def _gone(self, files: Sequence[FoundFile], found: Scan) -> list[DocumentRecord]:
+    def _gone(self, files: Sequence[FoundFile], result: Scan) -> list[DocumentRecord]:
         """Documents that were in the folders, or in these archives, and are not among ``files``."""
-        if not found.folders and not self._archives:
+        if not result.folders and not self._archives:
             return []
         sources = {str(file.source) for file in files} | self._broken_archives
         paths = {file.path for file in files}
@@ -232,19 +232,19 @@ class Adder:
             if not self._files.owns(source):
                 # What is there and cannot be looked at is a problem, and not gone.
                 is_gone = (
-                    str(source) not in sources and is_below(source, found.folders) and is_missing(source)
+                    str(source) not in sources and is_below(source, result.folders) and is_missing(source)
                 )
             elif record.path.startswith(archives):
                 is_gone = record.path not in paths
             else:
-                is_gone = self._is_archive_gone(record, found)
+                is_gone = self._is_archive_gone(record, result)
             if is_gone:
                 gone.append(record)
         return gone
 
-    def _is_archive_gone(self, record: DocumentRecord, found: Scan) -> bool:
+    def _is_archive_gone(self, record: DocumentRecord, result: Scan) -> bool:
         """Whether the document came out of an archive that is no longer in its folder."""
-        return is_below(Path(record.path), found.folders) and self._is_vanished(record)
+        return is_below(Path(record.path), result.folders) and self._is_vanished(record)
 
     def _is_vanished(self, record: DocumentRecord) -> bool:
         """Whether the file that the document was read from, or came out of, is no longer there."""

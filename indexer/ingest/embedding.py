@@ -51,7 +51,7 @@ def embed(
         on_progress: told how many chunks the model has done.
     """
     fitted = {
-        one.title: fit_title(one.title, encoder, settings) for one in {d.id: d for d in documents}.values()
+        item.title: fit_title(item.title, encoder, settings) for item in {d.id: d for d in documents}.values()
     }
     dense_ND = encoder.encode(
         [record.chunk.text for record in records],

@@ -27,15 +27,15 @@ def named_documents(
         return []
     known = list(places)
     shown = expanded(name).as_posix()
-    exact = [one for one in known if one.id == name or one.path in (name, shown)]
+    exact = [item for item in known if item.id == name or item.path in (name, shown)]
     if exact:
         return exact
     place = Path(os.path.abspath((folder or Path()) / expanded(name)))  # noqa: PTH100 - removes ".." without following links
     below = f"{shown}/"
     located = []
-    for one in known:
-        is_copy = files.owns(Path(one.source))
-        at = Path(one.path) if is_copy else Path(one.source)
-        if at.is_relative_to(place) or (is_copy and one.path.startswith(below)):
-            located.append(one)
-    return located or [one for one in known if one.path.startswith(below)]
+    for item in known:
+        is_copy = files.owns(Path(item.source))
+        at = Path(item.path) if is_copy else Path(item.source)
+        if at.is_relative_to(place) or (is_copy and item.path.startswith(below)):
+            located.append(item)
+    return located or [item for item in known if item.path.startswith(below)]

@@ -28,10 +28,10 @@ class LeftAlone:
         """Leave these documents alone, and copies of these names."""
         with self._lock:
             self._names.update(names)
-            for one in documents:
-                self._ids.add(one.id)
-                self._names.add(one.path)
-                self._sources.add(one.source)
+            for item in documents:
+                self._ids.add(item.id)
+                self._names.add(item.path)
+                self._sources.add(item.source)
 
     def has_document(self, document: DocumentRecord) -> bool:
         """Whether the document is left alone; it may be one that only this ingest knows."""

@@ -42,16 +42,16 @@ class LossGuard:
     ) -> None:
         self._catalog, self._scope, self._files, self._walked = catalog, collection.id, files, walked
         places = catalog.documents.places(collection.id) if walked and gone else []
-        known = [file for one in places if (file := file_of(one, files))]
+        known = [file for place in places if (file := file_of(place, files))]
         self._known = [file for file in known if is_below(file, walked)]
 
     def keep(self, gone: Sequence[DocumentRecord]) -> dict[str, str]:
         """The folder that each document of ``gone`` is kept for, by id; the others may be removed."""
-        files = {one.id: file for one in gone if (file := file_of(one, self._files)) and is_missing(file)}
-        before = [Path(one) for one in self._catalog.settings.get(_SETTING, scope=self._scope) or ()]
-        again = [one for one in before if any(file.is_relative_to(one) for file in files.values())]
+        files = {item.id: file for item in gone if (file := file_of(item, self._files)) and is_missing(file)}
+        before = [Path(item) for item in self._catalog.settings.get(_SETTING, scope=self._scope) or ()]
+        again = [item for item in before if any(file.is_relative_to(item) for file in files.values())]
         losses = _outermost({*large_losses(files.values(), self._known, self._walked), *again})
-        elsewhere = [one for one in before if not is_below(one, self._walked)]
+        elsewhere = [item for item in before if not is_below(item, self._walked)]
         self._remember({*losses, *elsewhere}, before)
         return {
             document_id: str(loss)
@@ -62,8 +62,8 @@ class LossGuard:
 
     def forget(self) -> None:
         """A person is sure: what was lost in the walked folders is no longer asked about."""
-        before = [Path(one) for one in self._catalog.settings.get(_SETTING, scope=self._scope) or ()]
-        self._remember({one for one in before if not is_below(one, self._walked)}, before)
+        before = [Path(item) for item in self._catalog.settings.get(_SETTING, scope=self._scope) or ()]
+        self._remember({item for item in before if not is_below(item, self._walked)}, before)
 
     def _remember(self, losses: set[Path], before: Sequence[Path]) -> None:
         if losses != set(before):

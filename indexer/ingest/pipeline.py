@@ -286,10 +286,10 @@ class Pipeline:
         self._catalog.documents.finish(ended)
         self._counts["warned"] += sum(bool(result.warnings) for result in ended.values())
         finished = [self._passes.pop(document_id) for document_id in ended]
-        self._remove_stale([one.document.id for one in finished if one.document.generation])
-        for one in finished:
-            self._counts["change" if one.document.generation else "add"] += 1
-            self._done_bytes += one.file.size_bytes
+        self._remove_stale([item.document.id for item in finished if item.document.generation])
+        for item in finished:
+            self._counts["change" if item.document.generation else "add"] += 1
+            self._done_bytes += item.file.size_bytes
 
     def _fail(self, event: Failed) -> None:
         """Record why a file cannot be indexed; an earlier version of it stays searchable."""
@@ -314,17 +314,17 @@ class Pipeline:
     def _let_others_in(self) -> None:
         """Stand still while others change the collection, and let go of the documents that they changed."""
         self._pause()
-        passes = [one for one in self._passes.values() if self._left_alone.has_document(one.document)]
-        gone = {one.document.id for one in passes}
-        self._renamed = [one for one in self._renamed if not self._left_alone.has_document(one[0])]
+        passes = [item for item in self._passes.values() if self._left_alone.has_document(item.document)]
+        gone = {item.document.id for item in passes}
+        self._renamed = [item for item in self._renamed if not self._left_alone.has_document(item[0])]
         batch = self._batch
-        batch.begun = [one for one in batch.begun if not self._left_alone.has_document(one)]
+        batch.begun = [item for item in batch.begun if not self._left_alone.has_document(item)]
         if not gone:
             return
-        for one in passes:
-            del self._passes[one.document.id]
-            self._done_bytes += one.file.size_bytes
-            batch.ended.pop(one.document.id, None)
+        for item in passes:
+            del self._passes[item.document.id]
+            self._done_bytes += item.file.size_bytes
+            batch.ended.pop(item.document.id, None)
         batch.text_bytes = [pair for pair in batch.text_bytes if pair[0].document.id not in gone]
         kept = [row for row, record in enumerate(batch.records) if record.document_id not in gone]
         batch.documents = [batch.documents[row] for row in kept]
@@ -334,7 +334,7 @@ class Pipeline:
     def _undo(self) -> None:
         """Take back what is known of documents under way, so that nobody resumes them."""
         self._stop.set()
-        under_way = [one.document for one in self._passes.values()]
+        under_way = [item.document for item in self._passes.values()]
         fresh = [document.id for document in under_way if not document.generation]
         remove_documents(self._catalog, self._store, self._collection, fresh)
         for document in under_way:
@@ -356,7 +356,7 @@ class Pipeline:
     def _advance(self, size_bytes: int, ahead_bytes: int = 0) -> None:
         """Report progress after files of ``size_bytes`` are done and some text is half done."""
         self._done_bytes += size_bytes
-        under_way = sum(one.done_bytes for one in self._passes.values())
+        under_way = sum(item.done_bytes for item in self._passes.values())
         done = min(self._done_bytes + under_way + ahead_bytes, self._total_bytes)
         self._shown_bytes = max(done, self._shown_bytes)  # sizes of texts and of their files differ
         self._progress(self._shown_bytes, self._total_bytes, "bytes", self._message)

@@ -118,7 +118,9 @@ class Planner:
         if content_hash not in self._left_behind:
             same = self._catalog.documents.with_content(self._collection.id, content_hash)
             left = [
-                one for one in same if _is_complete(one) and (one.id in self._gone or self._is_vanished(one))
+                item
+                for item in same
+                if _is_complete(item) and (item.id in self._gone or self._is_vanished(item))
             ]
             if not left:
                 return None
@@ -136,9 +138,9 @@ class Planner:
         if self._failed is None:
             records = self._catalog.documents.never_indexed(self._collection.id)
             self._failed = {
-                (_name(one.path), one.size_bytes, one.mtime_ns): one
-                for one in records
-                if one.id in self._gone or self._is_vanished(one)
+                (_name(record.path), record.size_bytes, record.mtime_ns): record
+                for record in records
+                if record.id in self._gone or self._is_vanished(record)
             }
         failed = self._failed.pop((_name(path), file.size_bytes, file.mtime_ns), None)
         if failed is not None:

@@ -179,5 +179,5 @@ def _title(reading: Reading, document: DocumentRecord) -> str:
     head = reading.head(titles.HEAD_CHARS)
     info = reading.info
     is_log = document.path.lower().endswith(".log")
-    found = titles.find_title(info.title, head, info.file_type, is_log=is_log)
-    return storable(found) or stem(document.path)
+    match = titles.find_title(info.title, head, info.file_type, is_log=is_log)
+    return storable(match) or stem(document.path)

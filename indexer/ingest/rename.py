@@ -29,7 +29,7 @@ class Renamer:
             Cancelled: cancelled; the catalog still has the old names, so that the next ingest does it again.
         """
         renamed = {document.id: document for document in documents}
-        before = {one.id: one.title for one in self.collection.catalog.documents.records(list(renamed))}
+        before = {item.id: item.title for item in self.collection.catalog.documents.records(list(renamed))}
         for part in slices(self.collection.catalog.chunks.of_documents(list(renamed)), BATCH_CHUNKS):
             self.cancel.check()
             moved: list[tuple[DocumentRecord, ChunkRecord]] = []

@@ -134,7 +134,7 @@ def _first_line(lines: Sequence[str], file_type: str) -> str:
     title = _clean(line, has_marks=file_type in LINE_TYPES)
     if not looks_like_name(title) or _SENTENCE_END.search(title) or _ITEM_MARK.match(line.strip()):
         return ""
-    following = next((one.strip() for one in rest if _WORD.search(one)), "")
+    following = next((item.strip() for item in rest if _WORD.search(item)), "")
     # nothing to be a title of; the middle of a sentence; fields of a form
     goes_on = following[:1].islower() and title != title.lower()  # Georgian has small letters only
     if not following or goes_on or (_FIELD.match(title) and _FIELD.match(following)):

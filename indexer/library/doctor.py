@@ -187,8 +187,8 @@ def _documents(catalog: Catalog, collection: CollectionRecord) -> Iterator[Findi
         names = _some([record.path for record in unfinished])
         advice = "Add them again, or start the app, which resumes them."
         yield Finding("warn", "documents", f"{collection.name}: not finished: {names}", advice)
-    failed = [one for one in catalog.documents.iter_records(collection.id) if one.state == "failed"]
-    for record in sorted(failed, key=lambda one: one.path)[:_SHOWN]:
+    failed = [item for item in catalog.documents.iter_records(collection.id) if item.state == "failed"]
+    for record in sorted(failed, key=lambda item: item.path)[:_SHOWN]:
         yield Finding("warn", "documents", f"{collection.name}: {record.path}: {record.error}")
     if len(failed) > _SHOWN:
         yield Finding(

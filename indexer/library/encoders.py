@@ -74,11 +74,11 @@ class ModelFolder:
         """What ``me5.load_encoder`` takes for ``name``: an absolute path for folders, else the name."""
         from me5.registry import MODELS, split_dimension
 
-        found = self.find(name)
-        if found is None and name not in MODELS and (folder := Path(name).expanduser()).is_dir():
-            found = folder.absolute()
-        if found is not None:
-            return str(found)
+        result = self.find(name)
+        if result is None and name not in MODELS and (folder := Path(name).expanduser()).is_dir():
+            result = folder.absolute()
+        if result is not None:
+            return str(result)
         base, dimension = split_dimension(name)
         return name if dimension is None else f"{self.locate(base)}@{dimension}"
 
@@ -87,10 +87,10 @@ class ModelFolder:
         from me5.registry import split_dimension
 
         base, dimension = split_dimension(name)
-        found = self.find(name) or self.find(base)
-        if found is None or dimension is None or found.name == name:
-            return name if found is None else str(found)
-        return f"{found}@{dimension}"
+        result = self.find(name) or self.find(base)
+        if result is None or dimension is None or result.name == name:
+            return name if result is None else str(result)
+        return f"{result}@{dimension}"
 
     def known(self) -> list[KnownModel]:
         """The models of the registry, then the registered ones by name; nothing is loaded or fetched."""
@@ -195,13 +195,13 @@ class NeutralMaps:
             if progress is not None:
                 progress(done, total, "sentences", f"preparing {encoder.spec.name} for all languages")
 
-        found = map_of(encoder, on_progress=report)
-        path = self._path(found.digest)
+        result = map_of(encoder, on_progress=report)
+        path = self._path(result.digest)
         if not path.is_file():
             self.root.mkdir(parents=True, exist_ok=True)
-            found.save(path)
-        self._known[found.digest] = found
-        return encoder.with_neutral(found)
+            result.save(path)
+        self._known[result.digest] = result
+        return encoder.with_neutral(result)
 
     def restore(self, encoder: "Encoder", contract: str) -> "Encoder":
         """The encoder with the map that a stored contract names, or without one as it says.
@@ -305,9 +305,9 @@ class Encoders:
         with self._lock:
             loading = self._loading.setdefault(name, threading.Lock())
         with loading:  # two searches do not load one model twice; other models are not kept waiting
-            found = self._take(name)
-            if found is not None:
-                return found
+            result = self._take(name)
+            if result is not None:
+                return result
             encoder = self._load(name)
             with self._lock:
                 self._open[name] = encoder
@@ -322,9 +322,9 @@ class Encoders:
         Raises:
             CollectionError: it is gone, or what has its name today is another model.
         """
-        found = self._with_contract(collection)
-        if found is not None:
-            return found
+        result = self._with_contract(collection)
+        if result is not None:
+            return result
         try:
             encoder = self._maps.restore(self.load(collection.model), collection.contract)
         except Me5Error as error:
@@ -379,10 +379,10 @@ class Encoders:
         for name, encoder in open_ones:
             if not self._maps.may_fit(encoder, collection.contract):
                 continue
-            found = self._maps.restore(encoder, collection.contract)
-            if found.contract.digest == digest:
+            result = self._maps.restore(encoder, collection.contract)
+            if result.contract.digest == digest:
                 self._take(name)
-                return found
+                return result
         return None
 
     def _load(self, name: str) -> "Encoder":
@@ -411,9 +411,9 @@ def _keep_prompts(copy: Path, expected: "ModelSpec") -> None:
     """Write down what stands before texts where that was given, or follows from the name of the original."""
     from me5.registry import resolve_spec
 
-    found = resolve_spec(str(copy))
+    result = resolve_spec(str(copy))
     fields = (*_PROMPT_FIELDS.values(), *_INSTRUCTION_FIELDS)
-    if all(getattr(found, field) == getattr(expected, field) for field in fields):
+    if all(getattr(result, field) == getattr(expected, field) for field in fields):
         return
     path = copy / _PROMPTS
     settings = json.loads(path.read_text(encoding="utf-8")) if path.is_file() else {}
@@ -431,10 +431,10 @@ def _try_out(copy: Path, expected: "ModelContract") -> None:
     from me5.prefixes import Role
 
     encoder = load_encoder(str(copy))
-    found = replace(encoder.contract, model_id=expected.model_id, revision=expected.revision)
-    if found != expected:
+    result = replace(encoder.contract, model_id=expected.model_id, revision=expected.revision)
+    if result != expected:
         raise ModelError(
-            f"The copy would be read differently ({found.to_json()} instead of {expected.to_json()}): "
+            f"The copy would be read differently ({result.to_json()} instead of {expected.to_json()}): "
             "the folder's name decides how it is used, and it stores no such settings of its own. Expected "
             f"them in {_PROMPTS}. Store them there and register again."
         )

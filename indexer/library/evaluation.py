@@ -57,9 +57,9 @@ def open_product(name: str, progress: Progress | None = None) -> "Product":
 
     model = name.partition(":")[2]
     mode: SearchMode = "hybrid"
-    for one in get_args(SearchMode):
-        if model == one or model.endswith(f":{one}"):
-            model, mode = model[: -len(one)].rstrip(":"), one
+    for item in get_args(SearchMode):
+        if model == item or model.endswith(f":{item}"):
+            model, mode = model[: -len(item)].rstrip(":"), item
             break
     return Product(name, load_encoder(model or "builtin"), mode=mode, progress=progress)
 
@@ -112,8 +112,8 @@ class Product:
         ):
             numbers = self._index(library, passages, titles)
             for row, query in enumerate(queries):
-                found = self._ask(library, query, k)
-                hits = [numbers[document] for document in found]
+                match = self._ask(library, query, k)
+                hits = [numbers[document] for document in match]
                 numbers_QK[row, : len(hits)] = hits
                 if (row + 1) % _REPORT_EVERY == 0 or row + 1 == len(queries):
                     self._progress(self.name, row + 1, len(queries))
@@ -208,10 +208,10 @@ class _Writer:
         catalog, store = self._library.catalog, self._library.store
         owners = [owner for owner, _, _ in self._rows]
         records = [replace(record, state="indexed") for _, record, _ in self._rows]
-        languages = {one.id: Counter[str]() for one in self._documents}
+        languages = {document.id: Counter[str]() for document in self._documents}
         for record in records:
             languages[record.document_id][record.chunk.language] += 1
-        finished = [replace(one, pending_hash=None, generation=1) for one in self._documents]
+        finished = [replace(document, pending_hash=None, generation=1) for document in self._documents]
         catalog.documents.add_finished(finished, languages)
         catalog.chunks.put(records)
         if records:

@@ -40,4 +40,4 @@ def is_shared(catalog: Catalog, host: str) -> bool:
     known = catalog.settings.get(_HOSTS, [])
     if host not in known:
         catalog.settings.set(_HOSTS, [*known, host])
-    return any(one != host for one in known)
+    return any(item != host for item in known)

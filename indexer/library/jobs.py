@@ -163,7 +163,9 @@ class JobRunner:
             with self._keeping:
                 copies = self._keep(places)
                 params["copies"] = [list(pair) for pair in copies]
-                lane = lane_of_files([(source, _size(source)) for _, one in copies if (source := Path(one))])
+                lane = lane_of_files(
+                    [(source, _size(source)) for _, item in copies if (source := Path(item))]
+                )
                 return self.submit("add", params, collection, label or _label(places), lane=lane)
         params["paths"] = [str(path.absolute()) for path in places]
         return self.submit("add", params, collection, label or _label(places))
@@ -172,14 +174,14 @@ class JobRunner:
         """Remove documents in the background."""
         label = f"Remove {_documents(len(document_ids))}"
         known = self._catalog.documents.records(document_ids)
-        params = {"documents": list(document_ids), "places": [[one.path, one.source] for one in known]}
+        params = {"documents": list(document_ids), "places": [[item.path, item.source] for item in known]}
         return self.submit("remove", params, collection, label)
 
     def submit_reindex(self, document_ids: Sequence[str], collection: str = "") -> JobInfo:
         """Read and index documents again in the background."""
         label = f"Index {_documents(len(document_ids))} again"
         known = self._catalog.documents.records(document_ids)
-        lane = lane_of_files([(Path(one.source), one.size_bytes) for one in known])
+        lane = lane_of_files([(Path(item.source), item.size_bytes) for item in known])
         return self.submit("reindex", {"documents": list(document_ids)}, collection, label, lane=lane)
 
     def submit_drop(self, collection: str) -> JobInfo:
@@ -198,10 +200,10 @@ class JobRunner:
             JobError: there is none with that id.
         """
         self._look_at_children()
-        found = self._catalog.jobs.find(job_id)
-        if found is None:
+        result = self._catalog.jobs.find(job_id)
+        if result is None:
             raise JobError(f"There is no job {job_id!r}. Expected the id of a job in the list; look there.")
-        return found.info
+        return result.info
 
     def cancel(self, job_id: str) -> None:
         """Ask a job to stop; one that waits is cancelled at once. Ended jobs stay as they are."""
@@ -446,8 +448,8 @@ class _Reporter:
 
     def is_cancel_requested(self) -> bool:
         """Whether a person asked for the stop, rather than the program that closes."""
-        found = self._catalog.jobs.find(self._job_id)
-        return found is not None and found.cancel_requested
+        result = self._catalog.jobs.find(self._job_id)
+        return result is not None and result.cancel_requested
 
 
 def _child_values(run: ChildRun, host: str, now: float) -> dict[str, Any]:

@@ -47,12 +47,12 @@ def logs(data_dir: Path) -> Leftovers:
 
 def cached() -> list[Leftovers]:
     """What was converted once for this machine, outside the data folder, by kind."""
-    found = []
+    results = []
     for folder in (cache_folder() / name for name in CACHE_FOLDERS):
         under_way = set(atomic.leftovers(folder)) - set(atomic.leftovers(folder, idle_s=atomic.IDLE_S))
         paths = (path for path in folder.glob("*") if path not in under_way)
-        found.append(Leftovers(folder, _newest_first(paths)))
-    return found
+        results.append(Leftovers(folder, _newest_first(paths)))
+    return results
 
 
 def tidy(data_dir: Path) -> None:

@@ -306,7 +306,7 @@ class Library:
         record = self.catalog.collections.get(name)
         with self.writing.beside(lambda work: work.collection != record.name):
             record = self.catalog.collections.get(record.id)
-            sources = [one.source for one in self.catalog.documents.iter_records(record.id)]
+            sources = [item.source for item in self.catalog.documents.iter_records(record.id)]
             self.catalog.collections.drop(record.id)
             for store_name in self.store.names():
                 if store_name.startswith(f"{record.id}-"):  # also of a former model and of one under way
@@ -588,7 +588,7 @@ class Library:
 
     def _release(self, sources: Iterable[str]) -> None:
         """Delete copies that no document needs any more."""
-        copies = [one for one in sources if self.files.owns(Path(one))]
+        copies = [source for source in sources if self.files.owns(Path(source))]
         self.files.release(copies, needed_copies(self.catalog))
 
 

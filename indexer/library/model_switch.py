@@ -120,7 +120,7 @@ def rename_models(
 def drop_unknown(catalog: Catalog, store: VectorStore, collection: CollectionRecord) -> None:
     """Drop vectors of the collection that neither count nor are kept: a crash left them."""
     known = remembered(catalog, collection)
-    kept = {one.store_name for one in (collection, known.previous, known.coming) if one is not None}
+    kept = {item.store_name for item in (collection, known.previous, known.coming) if item is not None}
     for name in store.names():
         if name.startswith(f"{collection.id}-") and name not in kept:
             store.drop(name)
@@ -132,7 +132,7 @@ def discard(catalog: Catalog, store: VectorStore, collection: CollectionRecord) 
     known = remembered(catalog, collection)
     _remember(catalog, collection, Remembered())
     drop_unknown(catalog, store, collection)
-    return [one.model for one in (known.previous, known.coming) if one is not None]
+    return [item.model for item in (known.previous, known.coming) if item is not None]
 
 
 # -- the switch ----------------------------------------------------------------------------------------------
@@ -276,25 +276,25 @@ class _Work:
 
     def _unlike(self, kind: Kind) -> Iterator[str]:
         points = self._store.iter_ids(self.target.store_name)
-        found = side_by_side(self._indexed_only(), points)
-        return (one for its_kind, one in found if its_kind == kind)
+        result = side_by_side(self._indexed_only(), points)
+        return (item for its_kind, item in result if its_kind == kind)
 
     def _fingerprints(self) -> dict[str, int]:
         return {
-            one.id: hash((one.generation, one.path, one.title, one.pending_hash))
-            for one in self._catalog.documents.iter_records(self.target.id)
+            record.id: hash((record.generation, record.path, record.title, record.pending_hash))
+            for record in self._catalog.documents.iter_records(self.target.id)
         }
 
     def _indexed_only(self) -> Iterator[tuple[str, ChunkState]]:
-        return (one for one in self._catalog.chunks.iter_states(self.target.id) if one[1] == "indexed")
+        return (state for state in self._catalog.chunks.iter_states(self.target.id) if state[1] == "indexed")
 
     def _refresh(self, chunk_ids: Iterable[str], *, may_have_points: bool) -> None:
         """Write the points of these passages that are missing or out of date, where they are indexed."""
         for part in batches(chunk_ids, BATCH_CHUNKS):
             self.cancel.check()
-            records = [one for one in self._catalog.chunks.records(part) if one.state == "indexed"]
+            records = [item for item in self._catalog.chunks.records(part) if item.state == "indexed"]
             owned = sorted({record.document_id for record in records})
-            documents = {one.id: one for one in self._catalog.documents.records(owned)}
+            documents = {item.id: item for item in self._catalog.documents.records(owned)}
             # A document may have been removed since; its passages are no longer wanted.
             records = [record for record in records if record.document_id in documents]
             owners = [documents[record.document_id] for record in records]
@@ -304,7 +304,10 @@ class _Work:
             self._progress(self._done, self._total, "passages", self.target.name)
 
     def _points(self, chunk_ids: Sequence[str]) -> dict[str, Point]:
-        return {one.id: one for one in self._store.fetch_points(self.target.store_name, chunk_ids)}
+        return {
+            fetch_point.id: fetch_point
+            for fetch_point in self._store.fetch_points(self.target.store_name, chunk_ids)
+        }
 
     def _write(
         self, owners: Sequence[DocumentRecord], records: Sequence[ChunkRecord], known: dict[str, Point]

@@ -83,9 +83,9 @@ def fast_first(
             a switch of its model is running.
     """
     jobs.get(job_id)
-    found = catalog.jobs.find(job_id)
-    assert found is not None
-    job = found.info
+    result = catalog.jobs.find(job_id)
+    assert result is not None
+    job = result.info
     if job.kind != "add" or job.state not in ACTIVE:
         raise JobError(
             f"Job {job.label!r} ({job.kind}, {job.state}) cannot continue with the model {FAST!r}. Expected "
@@ -106,7 +106,7 @@ def fast_first(
     submit = jobs.submit
     submitted = [
         submit("switch", to_fast, record.name, f"Use {FAST} for {record.name}", start=False),
-        submit("add", found.params, record.name, job.label, start=False),
+        submit("add", result.params, record.name, job.label, start=False),
         submit("switch", back, record.name, f"Use {record.model} for {record.name}", start=False),
     ]
     jobs.cancel(job_id)  # after them: uploads that no job waits for are deleted

@@ -84,8 +84,8 @@ def _remove_orphans(catalog: Catalog, store: VectorStore, collection: Collection
             difference.orphans,
         )
     if difference.orphans:
-        found = differences(catalog, store, collection)
-        remove_orphans(store, collection, (one for kind, one in found if kind == "orphan"))
+        result = differences(catalog, store, collection)
+        remove_orphans(store, collection, (item for kind, item in result if kind == "orphan"))
     return difference.missing
 
 

@@ -30,9 +30,9 @@ def choose_documents(
     chosen: dict[str, str] = {}
     unknown = []
     for name in names:
-        found = named_documents(places, name, files, folder)
-        chosen |= {one.id: one.path for one in found}
-        if not found:
+        result = named_documents(places, name, files, folder)
+        chosen |= {item.id: item.path for item in result}
+        if not result:
             unknown.append(name)
     if unknown:
         raise QueryError(

@@ -114,10 +114,10 @@ def restore(
     difference = compare(catalog, store, record)
     if difference.orphans:
         remove_orphans(
-            store, record, (one for kind, one in differences(catalog, store, record) if kind == "orphan")
+            store, record, (item for kind, item in differences(catalog, store, record) if kind == "orphan")
         )
     if difference.missing:
-        ids = (one for kind, one in differences(catalog, store, record) if kind == "missing")
+        ids = (item for kind, item in differences(catalog, store, record) if kind == "missing")
         _restore_points(collection, ids, difference.missing, progress, cancel or CancelToken(), pause=pause)
     return difference.missing + difference.orphans
 
@@ -140,7 +140,7 @@ def _restore_points(
         pause()
         records = catalog.chunks.records(part)
         owned = sorted({record.document_id for record in records})
-        documents = {one.id: one for one in catalog.documents.records(owned)}
+        documents = {item.id: item for item in catalog.documents.records(owned)}
         owners = [documents[record.document_id] for record in records]
         if records:  # else they were removed meanwhile
             points = embed(

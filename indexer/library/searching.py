@@ -43,10 +43,10 @@ def passage(catalog: Catalog, chunk_id: str) -> ChunkInfo:
     Raises:
         CatalogError: it is no longer there.
     """
-    found = catalog.chunks.by_id([chunk_id])
-    if not found:
+    result = catalog.chunks.by_id([chunk_id])
+    if not result:
         raise CatalogError(
             f"The passage {chunk_id!r} is no longer in the library; its document was changed or removed. "
             "Search again."
         )
-    return found[0]
+    return result[0]

@@ -105,9 +105,9 @@ def kinds_of(kind: str) -> tuple[PairKind, ...]:
     """
     if kind == ALL:
         return KINDS
-    for one in KINDS:
-        if one == kind:
-            return (one,)
+    for item in KINDS:
+        if item == kind:
+            return (item,)
     raise QueryError(f"Unknown kind of pairs {kind!r}; expected {', '.join(KINDS)} or {ALL}. Choose one.")
 
 
@@ -215,9 +215,9 @@ class _Seen:
         """Remember a pair; False when its query or its passage was there before in a pair of that kind."""
         keys = [f"{pair.kind}\0q\0{pair.query}", f"{pair.kind}\0p\0{pair.passage}"]
         places = [_places(key) for key in keys]
-        if any(all(self._has(place) for place in one) for one in places):
+        if any(all(self._has(place) for place in item) for item in places):
             return False
-        for place in (place for one in places for place in one):
+        for place in (place for item in places for place in item):
             self.bits[place >> 3] |= np.uint8(1 << (place & 7))
         return True
 

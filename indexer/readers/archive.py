@@ -44,13 +44,13 @@ def unpack(source: Source, into: Path) -> Iterator[Path]:
 def read(source: Source) -> Reading:
     """All documents of an archive as one; the name of each is the start of its sections."""
     yield Facts()
-    found = False
+    result = False
     with open_members(source) as members:
         for member in members:
             for item in _read_member(source, member):
-                found = found or isinstance(item, Piece)
+                result = result or isinstance(item, Piece)
                 yield item
-    if not found and source.depth == 0:
+    if not result and source.depth == 0:
         raise refusal(source.name, "holds no document that can be read", "some", "Check what is inside")
 
 

@@ -46,18 +46,18 @@ def _line_cues(stream: Iterable[str]) -> Iterator[Cue]:
     rate, is_first = USUAL_FRAMES, True
     for line in stream:
         by_frames = FRAMES.match(line)
-        found = by_frames or TENTHS.match(line)
-        if found is None:
+        result = by_frames or TENTHS.match(line)
+        if result is None:
             continue
-        stated = RATE.fullmatch(found[3]) if by_frames and is_first else None
+        stated = RATE.fullmatch(result[3]) if by_frames and is_first else None
         is_first = False
         if stated and float(stated[1].replace(",", ".")) > 0:  # {1}{1}23.976
             rate = float(stated[1].replace(",", "."))
             continue
         unit = 1 / rate if by_frames else 0.1
-        lines = [FRAME_STYLE.sub("", FRAME_STYLE.sub("", part)) for part in found[3].split("|")]
-        start_s = int(found[1]) * unit
-        yield Cue(start_s, int(found[2]) * unit if found[2] else start_s, spoken(lines))
+        lines = [FRAME_STYLE.sub("", FRAME_STYLE.sub("", part)) for part in result[3].split("|")]
+        start_s = int(result[1]) * unit
+        yield Cue(start_s, int(result[2]) * unit if result[2] else start_s, spoken(lines))
 
 
 def _comma_cues(stream: Iterable[str]) -> Iterator[Cue]:
@@ -112,7 +112,7 @@ class _TimedText:
         over, _, under = (attribute(root, "frameRateMultiplier") or "1 1").replace(":", " ").partition(" ")
         self._frames = frames * _number(over, 1.0) / _number(under, 1.0)
         self._ticks = _number(attribute(root, "tickRate"), frames if attribute(root, "frameRate") else 1.0)
-        self._styles = {attribute(one, "id") or "": one for one in root.iter("{*}style")}
+        self._styles = {attribute(item, "id") or "": item for item in root.iter("{*}style")}
         self._agents = {
             attribute(agent, "id") or "": " ".join(
                 part for name in agent.iter("{*}name") for part in name.itertext()
@@ -130,17 +130,17 @@ class _TimedText:
             parts: list[str] = []
             self._collect(paragraph, parts, "", attribute(paragraph, "space") == "preserve")
             lines = [" ".join(line.split(" ")) for line in "".join(parts).split("\r")]
-            said = spoken(
+            message = spoken(
                 [f"\n{line.strip()}" if line.startswith("\n") else line.strip() for line in lines],
                 is_markup=False,
             )
-            if not any(line.strip() for line in said):
+            if not any(line.strip() for line in message):
                 continue
-            yield Cue(around + start_s, around + max(start_s, end_s), said)
+            yield Cue(around + start_s, around + max(start_s, end_s), message)
         self.pictures = sum(
-            attribute(one, "backgroundImage") is not None or local_name(one) == "image"
-            for one in self._root.iter()
-            if local_name(one) in ("div", "p", "span", "image")
+            attribute(item, "backgroundImage") is not None or local_name(item) == "image"
+            for item in self._root.iter()
+            if local_name(item) in ("div", "p", "span", "image")
         )
 
     def _times(self, paragraph: "_Element") -> tuple[float, float]:
@@ -155,7 +155,7 @@ class _TimedText:
     def _collect(self, element: "_Element", parts: list[str], speaker: str, keeps_space: bool) -> None:
         """The text of an element; lines end in ``\\r``, and one of another speaker begins with ``\\n``."""
         agent = " ".join(
-            filter(None, (self._agents.get(one, "") for one in (attribute(element, "agent") or "").split()))
+            filter(None, (self._agents.get(item, "") for item in (attribute(element, "agent") or "").split()))
         )
         if agent and agent != speaker:
             speaker = agent
@@ -172,23 +172,23 @@ class _TimedText:
     def _is_away(self, element: "_Element") -> bool:
         """Whether an element is hidden, or a reading above words."""
         styles = (self._styles.get(name) for name in (attribute(element, "style") or "").split())
-        for one in (element, *(style for style in styles if style is not None)):
-            ruby = attribute(one, "ruby")
+        for item in (element, *(style for style in styles if style is not None)):
+            ruby = attribute(item, "ruby")
             if (
                 ruby in READINGS
-                or attribute(one, "display") == "none"
-                or attribute(one, "visibility") == "hidden"
+                or attribute(item, "display") == "none"
+                or attribute(item, "visibility") == "hidden"
             ):
                 return True
         return False
 
     def _seconds(self, time: str | None) -> float | None:
         time = (time or "").strip()
-        if found := CLOCK_TIME.fullmatch(time):
-            hours, minutes, seconds, fraction, frames = found.groups()
+        if match := CLOCK_TIME.fullmatch(time):
+            hours, minutes, seconds, fraction, frames = match.groups()
             whole = int(hours) * 3600 + int(minutes) * 60 + int(seconds)
             return whole + float(f"0.{fraction or 0}") + int(frames or 0) / self._frames
-        if found := OFFSET_TIME.fullmatch(time):
+        if match := OFFSET_TIME.fullmatch(time):
             units = {
                 "h": 3600.0,
                 "m": 60.0,
@@ -197,7 +197,7 @@ class _TimedText:
                 "f": 1 / self._frames,
                 "t": 1 / self._ticks,
             }
-            return float(found[1]) * units[found[2]]
+            return float(match[1]) * units[match[2]]
         return None
 
 

@@ -22,8 +22,8 @@ _READ_AS = {
 
 def declared_charset(head: bytes) -> str | None:
     """The charset named in an HTML meta element or an XML declaration."""
-    found = _DECLARED.search(head[:4096])
-    return found[1].decode("ascii") if found else None
+    match = _DECLARED.search(head[:4096])
+    return match[1].decode("ascii") if match else None
 
 
 def codec_named(label: str) -> str:

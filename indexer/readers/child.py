@@ -155,9 +155,9 @@ def _send_text(source: Source, answers: BinaryIO) -> None:
     if batch:
         write_frame(answers, {"blocks": batch})
     if not has_words and warnings:  # not empty, only not readable here
-        said = "; ".join(warnings[:3])
+        message = "; ".join(warnings[:3])
         remedy = "Open it in its program and save it again, or as PDF"
-        raise refusal(source.name, f"gave no text ({said})", "text that can be read", remedy)
+        raise refusal(source.name, f"gave no text ({message})", "text that can be read", remedy)
     if not has_words:
         raise refusal(source.name, "holds no text", "some", "Leave it out")
 

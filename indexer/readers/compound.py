@@ -86,13 +86,13 @@ class _File:
         return self._storage(self._entries[0], depth, {0})
 
     def _storage(self, entry: _Entry, depth: int, seen: set[int]) -> Storage:
-        found = Storage()
+        storage = Storage()
         for child in self._children(entry.child, seen):
             if child.kind == STREAM:
-                found.streams[child.name] = self._content(child)
+                storage.streams[child.name] = self._content(child)
             elif child.kind == STORAGE and depth > 0:
-                found.storages[child.name] = self._storage(child, depth - 1, seen)
-        return found
+                storage.storages[child.name] = self._storage(child, depth - 1, seen)
+        return storage
 
     def _children(self, first: int, seen: set[int]) -> Iterator[_Entry]:
         """The entries of a tree of siblings; each entry of the file is in one place only."""

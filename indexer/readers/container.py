@@ -222,13 +222,13 @@ def relations(source: Source, archive: Container, member: str) -> dict[str, tupl
     rels = f"{folder}/_rels/{name}.rels" if folder else f"_rels/{name}.rels"
     if not archive.has(rels):
         return {}
-    found = {}
+    results = {}
     for element in parse_xml(source, archive, rels).iter("{*}Relationship"):
         if element.get("TargetMode") == "External":
             continue
         kind = (element.get("Type") or "").rpartition("/")[2]
-        found[element.get("Id") or ""] = (kind, resolve(folder, element.get("Target") or ""))
-    return found
+        results[element.get("Id") or ""] = (kind, resolve(folder, element.get("Target") or ""))
+    return results
 
 
 def main_part(source: Source, archive: Container, usual: str) -> str:

@@ -74,8 +74,8 @@ def _unrelated(archive: Container, main: str) -> Related:
 
 
 def _part(source: Source, archive: Container, related: Related, kind: str) -> "_Element | None":
-    for found, target in related.values():
-        if found == kind and archive.has(target):
+    for result, target in related.values():
+        if result == kind and archive.has(target):
             return parse_xml(source, archive, target)
     return None
 
@@ -100,7 +100,9 @@ def _units(source: Source, archive: Container, member: str) -> Iterator["_Elemen
         else:
             depth += step
             if event == "end" and not depth:
-                if not left_out and not any(is_placeholder(one) for one in element.iterancestors("{*}sdt")):
+                if not left_out and not any(
+                    is_placeholder(iterancestor) for iterancestor in element.iterancestors("{*}sdt")
+                ):
                     yield element
                 _free(element)
 
@@ -114,14 +116,14 @@ def _free(element: "_Element") -> None:
 
 
 def _asides(source: Source, archive: Container, related: Related, text: Text) -> Reading:
-    found: dict[str, list[str]] = {section: [] for section in ASIDES.values()}
+    results: dict[str, list[str]] = {section: [] for section in ASIDES.values()}
     parts = dict.fromkeys(
         (target, ASIDES[kind]) for kind, target in related.values() if kind in ASIDES and archive.has(target)
     )
     objects: list[tuple[str, str | None]] = [
-        ("diagram", _target(related, one)) for one in text.beside.diagrams
+        ("diagram", _target(related, diagram)) for diagram in text.beside.diagrams
     ]
-    objects += [("chart", _target(related, one)) for one in text.beside.charts]
+    objects += [("chart", _target(related, chart)) for chart in text.beside.charts]
     for part, section in parts:
         text.beside.diagrams, text.beside.charts = [], []
         own = relations(source, archive, part)
@@ -130,10 +132,10 @@ def _asides(source: Source, archive: Container, related: Related, text: Text) ->
             if attribute(note, "type") in SEPARATORS or (attribute(note, "id") or "-") in left_out:
                 continue
             lines = text.lines(note) + text.rest() if local_name(note) in UNITS else text.all_lines(note)
-            found[section] += [line for line, _ in lines]
-        objects += [("diagram", _target(own, one)) for one in text.beside.diagrams]
-        objects += [("chart", _target(own, one)) for one in text.beside.charts]
-    for section, those in found.items():
+            results[section] += [line for line, _ in lines]
+        objects += [("diagram", _target(own, diagram)) for diagram in text.beside.diagrams]
+        objects += [("chart", _target(own, chart)) for chart in text.beside.charts]
+    for section, those in results.items():
         yield from aside(those, section)
     words, warnings = read_parts(source, archive, objects)
     yield from aside(words, "diagrams")

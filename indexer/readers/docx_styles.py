@@ -163,7 +163,7 @@ class Numbering:
             link = self._lists[list_id].style_link if list_id in self._lists else ""
             self._abstract_of[num_id] = links.get(link, list_id)
             self._overrides[num_id] = {
-                _number(attribute(one, "ilvl"), 0): one for one in element.iter("{*}lvlOverride")
+                _number(attribute(item, "ilvl"), 0): item for item in element.iter("{*}lvlOverride")
             }
 
     def label(self, properties: "_Element | None", style_id: str) -> str:
@@ -234,8 +234,8 @@ def _numbered_list(element: "_Element") -> NumberedList:
 def _level(element: "_Element") -> Level:
     form = child_value(element, "numFmt")
     if form is None:  # newer forms stand beside a copy that older programs know
-        found = next(element.iter("{*}numFmt"), None)
-        form = attribute(found, "val") if found is not None else None
+        result = next(element.iter("{*}numFmt"), None)
+        form = attribute(result, "val") if result is not None else None
     restart = child_value(element, "lvlRestart")
     return Level(
         start=_number(child_value(element, "start"), 1),

@@ -176,18 +176,18 @@ def outermost(element: "_Element") -> "list[_Element]":
     """The paragraphs and table rows inside an element that are in no other one; deleted ones are left out."""
     from lxml import etree
 
-    found = []
+    results = []
     walker = etree.iterwalk(element, events=("start",))
     for _, inner in walker:
         name = local_name(inner)
         if name in ("p", "tr") and inner is not element:
-            found.append(inner)
+            results.append(inner)
             walker.skip_subtree()
         elif name == "AlternateContent":
             drop_alternatives(inner)
         elif name in SKIPPED or (name == "sdt" and is_placeholder(inner)):
             walker.skip_subtree()
-    return found
+    return results
 
 
 def drop_alternatives(element: "_Element") -> None:
@@ -195,15 +195,15 @@ def drop_alternatives(element: "_Element") -> None:
     branches = list(element)
     best = next(
         (
-            one
-            for one in branches
-            if next(one.iter("{*}t", "{*}sym", "{*}relIds", "{*}chart"), None) is not None
+            branch
+            for branch in branches
+            if next(branch.iter("{*}t", "{*}sym", "{*}relIds", "{*}chart"), None) is not None
         ),
         None,
     )
-    for one in branches:
-        if one is not (branches[0] if best is None else best):
-            element.remove(one)
+    for branch in branches:
+        if branch is not (branches[0] if best is None else best):
+            element.remove(branch)
 
 
 def is_placeholder(control: "_Element") -> bool:
@@ -217,6 +217,6 @@ def _chosen(field_mark: "_Element") -> str:
     choices = field_mark.find("{*}ffData/{*}ddList")
     if choices is None:
         return ""
-    entries = [attribute(one, "val") or "" for one in choices.iter("{*}listEntry")]
+    entries = [attribute(item, "val") or "" for item in choices.iter("{*}listEntry")]
     chosen = child_value(choices, "result") or child_value(choices, "default") or "0"
     return entries[int(chosen)] if chosen.isdecimal() and int(chosen) < len(entries) else ""

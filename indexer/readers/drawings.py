@@ -16,7 +16,7 @@ LABELS = ("title", "tx", "cat")  # of a chart: its title and those of its axes, 
 
 def paragraphs(element: "_Element") -> list[str]:
     """The lines of the DrawingML paragraphs inside an element; fields that number slides are left out."""
-    return [text for one in element.iter("{*}p") if (text := paragraph_text(one))]
+    return [text for item in element.iter("{*}p") if (text := paragraph_text(item))]
 
 
 def paragraph_text(paragraph: "_Element") -> str:

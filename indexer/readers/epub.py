@@ -16,12 +16,12 @@ def read(source: Source) -> Reading:
         _refuse_rights_management(source, archive)
         title, chapters = _spine(source, archive)
         yield Facts(title=title)
-        found = False
+        result = False
         for chapter in chapters:
             if not archive.has(chapter):
                 yield Facts(warning=f"chapter {chapter} is listed but missing")
                 continue
-            found = True
+            result = True
             if archive.getinfo(chapter).file_size > 64 * MEGABYTE:
                 raise refusal(
                     source.name, f"has a chapter over 64 MB ({chapter})", "smaller ones", "Split the book"
@@ -33,7 +33,7 @@ def read(source: Source) -> Reading:
                     yield item
                 elif item.warning:
                     yield Facts(warning=f"chapter {chapter}: {item.warning}")
-        if not found:
+        if not result:
             raise refusal(
                 source.name,
                 f"holds none of the {len(chapters)} chapters that it lists ({chapters[0]} ...)",

@@ -56,10 +56,10 @@ def _entries(text: str) -> list[list[tuple[str, str]]]:
     entries: list[list[tuple[str, str]]] = []
     inside: list[str] = []
     for line in _FOLD.sub("", text).splitlines():
-        found = _LINE.match(line)
-        if not found:
+        match = _LINE.match(line)
+        if not match:
             continue
-        name, about, value = found[1].upper(), found[2], found[3].strip()
+        name, about, value = match[1].upper(), match[2], match[3].strip()
         if name == "BEGIN":
             inside.append(value.upper())
             if value.upper() in ENTRIES:
@@ -83,8 +83,8 @@ def _value(name: str, about: str, value: str) -> str:
         named = _NAMED.search(about)
         words = (named[1] or named[2] or "").strip() if named else ""
         return f"{words} <{address}>" if words and words != address else address
-    if found := name in ("DTSTART", "DTEND", "DUE") and _TIME.fullmatch(value):
-        day = "-".join(found.group(1, 2, 3))
-        zone = "UTC" if found[6] else (zoned[1] if (zoned := _ZONE.search(about)) else "")
-        return f"{day} {found[4]}:{found[5]} {zone}".strip() if found[4] else day
+    if result := name in ("DTSTART", "DTEND", "DUE") and _TIME.fullmatch(value):
+        day = "-".join(result.group(1, 2, 3))
+        zone = "UTC" if result[6] else (zoned[1] if (zoned := _ZONE.search(about)) else "")
+        return f"{day} {result[4]}:{result[5]} {zone}".strip() if result[4] else day
     return _ESCAPE.sub(lambda mark: "\n" if mark[1] in "nN" else mark[1], value).strip()

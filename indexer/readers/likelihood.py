@@ -51,9 +51,9 @@ def text_bits(text: str, language: str) -> float:
     """Bits of a text as its words and letters follow each other; lower case expected."""
     table, words, pairs = letter_bits(language), word_bits(language), pair_bits(language)
     bits, end = 0.0, 0
-    for found in _WORD.finditer(text):
-        bits += sum(table.get(char) or other_bits(char) for char in text[end : found.start()])
-        end, word = found.end(), found[0]
+    for match in _WORD.finditer(text):
+        bits += sum(table.get(char) or other_bits(char) for char in text[end : match.start()])
+        end, word = match.end(), match[0]
         spelt, before = WORD_BITS if words else 0.0, " "
         for char in word:
             alone = table[char] if char in table else other_bits(char)

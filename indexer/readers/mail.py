@@ -50,11 +50,11 @@ def read_saved_page(source: Source) -> Reading:
     """
     with source.open() as stream:
         message = _parsed(stream.read())
-    found = False
+    result = False
     for item in _read_body(source, message):
-        found = found or isinstance(item, Piece)
+        result = result or isinstance(item, Piece)
         yield item
-    if not found:
+    if not result:
         raise refusal(source.name, "holds no page", "one of HTML", "Save it as docx")
 
 
@@ -119,7 +119,7 @@ def _read_body(source: Source, message: EmailMessage, head: Sequence[Piece] = ()
     yield from (item for item in items if isinstance(item, Piece))
     attachments = [part for part in parts if isinstance(part, Attachment)]
     if attachments:
-        yield Piece("".join(f"{one.name}\n" for one in attachments), section="attachments")
+        yield Piece("".join(f"{entry.name}\n" for entry in attachments), section="attachments")
     for attachment in attachments[: source.limits.max_attachments]:
         yield from _read_attachment(source, attachment)
     if len(attachments) > source.limits.max_attachments:
@@ -142,8 +142,8 @@ def _read_attachment(source: Source, attachment: Attachment) -> Reading:
     section = f"attachment {name}"
     try:
         if kind == "message/rfc822":
-            messages = [one for one in part.iter_parts() if isinstance(one, EmailMessage)]
-            items: Reading = (item for one in messages for item in read_message(inner, one))
+            messages = [entry for entry in part.iter_parts() if isinstance(entry, EmailMessage)]
+            items: Reading = (item for message in messages for item in read_message(inner, message))
         else:
             _, items = sniff.read(inner)
         for item in items:

@@ -80,15 +80,15 @@ class _Walk:
     def parts(self, part: MIMEPart, depth: int) -> Iterator[Text | Attachment]:
         kind = part.get_content_type()
         if kind.startswith("multipart/") and part.is_multipart():
-            inner = [one for one in part.iter_parts() if isinstance(one, MIMEPart)]
+            inner = [item for item in part.iter_parts() if isinstance(item, MIMEPart)]
             if depth > MAX_NESTING:
                 yield Text((Facts(warning=f"parts of the message are nested over {MAX_NESTING} deep"),))
             elif kind == "multipart/alternative":
-                yield from _chosen([list(self.parts(one, depth + 1)) for one in inner])
+                yield from _chosen([list(self.parts(item, depth + 1)) for item in inner])
             else:
-                for place, one in enumerate(inner):
-                    if kind != "multipart/related" or place == 0 or not _is_resource(one):
-                        yield from self.parts(one, depth + 1)
+                for place, entry in enumerate(inner):
+                    if kind != "multipart/related" or place == 0 or not _is_resource(entry):
+                        yield from self.parts(entry, depth + 1)
             return
         self._number += 1
         if kind in ("message/delivery-status", "text/rfc822-headers"):

@@ -132,16 +132,16 @@ class _Text:
         """The lines of the outermost paragraphs inside an element."""
         from lxml import etree
 
-        found: list[tuple[str, int | None]] = []
+        results: list[tuple[str, int | None]] = []
         walker = etree.iterwalk(element, events=("start",))
         for _, inner in walker:
             name = local_name(inner)
             if name in BLOCKS and inner is not element:
-                found += self._paragraph(inner)
+                results += self._paragraph(inner)
                 walker.skip_subtree()
             elif _is_skipped(inner, name) or (name == "section" and attribute(inner, "display") == "none"):
                 walker.skip_subtree()
-        return found
+        return results
 
     def _paragraph(self, paragraph: "_Element") -> list[tuple[str, int | None]]:
         """Its text, then the paragraphs of the text boxes anchored in it."""
@@ -212,15 +212,15 @@ def _styled_text(source: Source, archive: Container) -> _Text:
 
 def _margins(source: Source, archive: Container, text: _Text) -> dict[str, list[str]]:
     """Headers and footers of the page styles."""
-    found: dict[str, list[str]] = {}
+    results: dict[str, list[str]] = {}
     if archive.has("styles.xml"):
         for page in parse_xml(source, archive, "styles.xml").iter("{*}master-page"):
             for element in page:
                 name = local_name(element)
                 if name.startswith(("header", "footer")) and attribute(element, "display") != "false":
                     lines = [line for line, _ in text._blocks(element)]
-                    found.setdefault(f"{name[:6]}s", []).extend(lines)
-    return found
+                    results.setdefault(f"{name[:6]}s", []).extend(lines)
+    return results
 
 
 def _is_skipped(element: "_Element", name: str) -> bool:

@@ -96,8 +96,8 @@ class Numbers:
         if not self._open or not self._open[-1].is_fresh:
             return ""
         here, depth = self._open[-1], len(self._open)
-        for one in self._open:
-            one.is_fresh = False
+        for item in self._open:
+            item.is_fresh = False
         levels = self.styles.get(here.style) or self.styles.get(
             self.list_style_of.get(attribute(paragraph, "style-name") or "", ""), {}
         )

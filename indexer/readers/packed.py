@@ -234,5 +234,5 @@ def _tar_parts(archive: tarfile.TarFile, info: tarfile.TarInfo) -> Iterator[byte
 
 
 def _seven_zip_members(source: Source) -> Iterator[Member]:
-    found = seven_zip.members(source, _Budget(source).spend, _is_document)
-    yield from (Member(*member) for member in found)
+    result = seven_zip.members(source, _Budget(source).spend, _is_document)
+    yield from (Member(*member) for member in result)

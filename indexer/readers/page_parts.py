@@ -47,7 +47,7 @@ class PageParts:
     def _frames(self, root: "_Element") -> set["_Element"]:
         from lxml import etree
 
-        found = set()
+        result = set()
         walker = etree.iterwalk(root, events=("start",))
         for _, element in walker:
             if (
@@ -55,9 +55,9 @@ class PageParts:
                 and element.tag not in ("html", "body")
                 and self._is_frame(element)
             ):
-                found.add(element)
+                result.add(element)
                 walker.skip_subtree()
-        return found
+        return result
 
     def _mains(self, root: "_Element") -> list["_Element"]:
         stated = [part for part in root.iter("main", "div", "section", "article") if _is_main(part)]

@@ -88,8 +88,8 @@ class PageStyles:
                 if count > MAX_RULES:
                     return
                 last = rule.path[-1]
-                key = next((f"#{one}" for one in last.ids), "") or next(
-                    (f".{one}" for one in last.classes), ""
+                key = next((f"#{item}" for item in last.ids), "") or next(
+                    (f".{item}" for item in last.classes), ""
                 )
                 self._rules[key or last.tag or "*"].append(rule)
 
@@ -132,8 +132,8 @@ def _rules(sheet: str, first: int) -> Iterator[_Rule]:
     ignored = 0  # depth inside a block that does not count
     stack: list[str] = []
     body: list[str] = []
-    for number, found in enumerate(_PART.finditer(text)):
-        part, mark = found[0][:-1].strip(), found[0][-1]
+    for number, result in enumerate(_PART.finditer(text)):
+        part, mark = result[0][:-1].strip(), result[0][-1]
         if mark == "{":
             stack.append(part)
             body = []

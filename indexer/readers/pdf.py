@@ -69,7 +69,7 @@ def read(source: Source) -> Reading:
             else:
                 silent += 1
             if (
-                sum(len(one.text) for one in waiting[-WINDOW_PAGES:]) > WINDOW_CHARS
+                sum(len(item.text) for item in waiting[-WINDOW_PAGES:]) > WINDOW_CHARS
                 or len(waiting) > WINDOW_PAGES
             ):
                 yield from _given(waiting, vocabulary)

@@ -134,7 +134,7 @@ def place_fields(fields: list[Field], stretches: list[Stretch]) -> list[str]:
     ``stretches`` is changed: it gets the values.
     """
     rest = []
-    for field in sorted(fields, key=lambda one: (-one.box.top, one.box.left)):
+    for field in sorted(fields, key=lambda item: (-item.box.top, item.box.left)):
         box, is_tick = field.box, field.value == CHECKED
         label = _label(field, stretches, is_after=is_tick)
         if label is None:
@@ -155,20 +155,24 @@ def place_fields(fields: list[Field], stretches: list[Stretch]) -> list[str]:
 
 
 def _index(stretches: list[Stretch], stretch: Stretch) -> int:
-    return next(at for at, one in enumerate(stretches) if one is stretch)
+    return next(at for at, item in enumerate(stretches) if item is stretch)
 
 
 def _label(field: Field, stretches: list[Stretch], *, is_after: bool) -> Stretch | None:
     """The nearest text on the line of a field, to its left or, with ``is_after``, to its right."""
     box = field.box
     line = [
-        one
-        for one in stretches
-        if not (one.turn or one.is_vertical) and box.bottom - 2 <= one.baseline <= box.top
+        stretch
+        for stretch in stretches
+        if not (stretch.turn or stretch.is_vertical) and box.bottom - 2 <= stretch.baseline <= box.top
     ]
     if is_after:
-        return min((one for one in line if one.left >= box.right - 3), key=lambda one: one.left, default=None)
-    return max((one for one in line if one.right <= box.left + 3), key=lambda one: one.right, default=None)
+        return min(
+            (item for item in line if item.left >= box.right - 3), key=lambda item: item.left, default=None
+        )
+    return max(
+        (item for item in line if item.right <= box.left + 3), key=lambda item: item.right, default=None
+    )
 
 
 def page_label(document: "PdfDocument", index: int) -> str:

@@ -235,7 +235,9 @@ def stretches_of(page: Any, text_page: Any, raw: str) -> list[Stretch]:
     """The visible stretches of a page, in the order of the file; ``raw`` is its text as PDFium gives it."""
     bounds = bounds_of(page)
     builder = _Places(text_page, hidden_objects(page)).build(_chars(text_page, raw))
-    return [one for one in builder.stretches if one.settle().strip() and _is_on_page(one, bounds)]
+    return [
+        stretch for stretch in builder.stretches if stretch.settle().strip() and _is_on_page(stretch, bounds)
+    ]
 
 
 class _Places:
@@ -253,8 +255,8 @@ class _Places:
     def build(self, chars: str) -> _Builder:
         builder, rect, get_box = _Builder(), self._rect, self._get_box
         by_words = not self._hidden and not RIGHT_TO_LEFT.search(chars)
-        for found in (TOKEN if by_words else CHARACTER).finditer(chars):
-            token, at = found[0], found.start()
+        for match in (TOKEN if by_words else CHARACTER).finditer(chars):
+            token, at = match[0], match.start()
             if token[0] in BREAKS:
                 builder.is_broken = builder.has_space = True
                 self._bottom = float("nan")
@@ -313,7 +315,7 @@ def _chars(text_page: Any, raw: str) -> str:
     if len(raw) != count or WIDE.search(raw):
         codes = (get_code(text, index) for index in range(count))
         return "".join(chr(code) if code <= 0x10FFFF else "\0" for code in codes)
-    return REPLACED.sub(lambda found: chr(get_code(text, found.start())), raw)
+    return REPLACED.sub(lambda result: chr(get_code(text, result.start())), raw)
 
 
 def _is_on_page(stretch: Stretch, bounds: Box) -> bool:

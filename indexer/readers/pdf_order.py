@@ -95,13 +95,15 @@ def _vertical_lines(stretches: Sequence[Stretch]) -> list[Line]:
 
     Numbers that stand upright in a column and words that lie in it belong to it.
     """
-    size = median(one.height for one in stretches if one.is_vertical)
-    upright = [one for one in stretches if one.is_vertical or one.turn == DOWNWARD or _is_narrow(one, size)]
-    rest = [one for one in stretches if not any(one is other for other in upright)]
+    size = median(item.height for item in stretches if item.is_vertical)
+    upright = [
+        item for item in stretches if item.is_vertical or item.turn == DOWNWARD or _is_narrow(item, size)
+    ]
+    rest = [item for item in stretches if not any(item is other for other in upright)]
     tiers: list[list[Stretch]] = []
-    for stretch in sorted(upright, key=lambda one: -_plain(one).top):
+    for stretch in sorted(upright, key=lambda item: -_plain(item).top):
         box = _plain(stretch)
-        if tiers and box.top > min(_plain(one).bottom for one in tiers[-1]) - 0.5 * size:
+        if tiers and box.top > min(_plain(item).bottom for item in tiers[-1]) - 0.5 * size:
             tiers[-1].append(stretch)
         else:
             tiers.append([stretch])
@@ -131,12 +133,12 @@ def _from_right(tier: list[Stretch], size: float) -> list[list[Stretch]]:
         return (box.left + box.right) / 2
 
     columns: list[list[Stretch]] = []
-    for stretch in sorted(tier, key=lambda one: -middle(one)):
+    for stretch in sorted(tier, key=lambda item: -middle(item)):
         if columns and abs(middle(columns[-1][0]) - middle(stretch)) < 0.5 * size:
             columns[-1].append(stretch)
         else:
             columns.append([stretch])
-    return [sorted(column, key=lambda one: -_plain(one).top) for column in columns]
+    return [sorted(column, key=lambda item: -_plain(item).top) for column in columns]
 
 
 def _column_lines(column: list[Stretch], size: float) -> list[Line]:
@@ -152,16 +154,20 @@ def _column_lines(column: list[Stretch], size: float) -> list[Line]:
 
 def _joined_initials(stretches: list[Stretch]) -> list[Stretch]:
     """The large first letter of a chapter joined to its word, wherever the file draws it."""
-    for cap in [one for one in stretches if len(one.text.strip()) <= 2 and one.text.strip()[-1:].isalpha()]:
-        beside = [one for one in stretches if one is not cap and _is_beside_initial(cap, one)]
+    for cap in [
+        stretch
+        for stretch in stretches
+        if len(stretch.text.strip()) <= 2 and stretch.text.strip()[-1:].isalpha()
+    ]:
+        beside = [stretch for stretch in stretches if stretch is not cap and _is_beside_initial(cap, stretch)]
         if not beside:
             continue
-        word = max(beside, key=lambda one: one.baseline)
+        word = max(beside, key=lambda item: item.baseline)
         is_word = cap.text.strip() in ONE_LETTER_WORDS and word.left - cap.right > WORD_GAP * word.height
         space = [(" ", cap.right, cap.right)] if is_word else []
         word.glyphs = [glyph for glyph in cap.glyphs if glyph[0] != " "] + space + word.glyphs
         word.settle()
-        stretches = [one for one in stretches if one is not cap]
+        stretches = [stretch for stretch in stretches if stretch is not cap]
     return stretches
 
 
@@ -210,7 +216,7 @@ def _columns_from(stretches: list[Stretch], start: int) -> tuple[list[list[Stret
     columns = [[m for m, side in zip(members, sides, strict=True) if side == at] for at in range(len(spans))]
     columns = [column for column in columns if column]
     changes = sum(a != b for a, b in pairwise(sides))
-    if len(columns) < 2 or changes < 3 or not all(len(_lines(one)) >= MIN_LINES for one in columns):
+    if len(columns) < 2 or changes < 3 or not all(len(_lines(item)) >= MIN_LINES for item in columns):
         return [], 0
     if not _is_prose(columns):
         return [], 0
@@ -245,7 +251,7 @@ def _fits(region: list[Stretch], stretch: Stretch) -> bool:
         or not 0.6 < stretch.height / max(first.height, 0.1) < 1.6
     ):
         return False
-    above = [one for one in region if one.right > stretch.left and one.left < stretch.right]
+    above = [item for item in region if item.right > stretch.left and item.left < stretch.right]
     if not above:
         return abs(region[-1].baseline - stretch.baseline) < FAR * first.height
     step = above[-1].baseline - stretch.baseline
@@ -254,9 +260,9 @@ def _fits(region: list[Stretch], stretch: Stretch) -> bool:
 
 def _merged(parts: Sequence[Stretch | Span], height: float | None = None) -> list[tuple[float, float]]:
     """The parts of the line that are covered, apart by at least a gutter."""
-    gutter = GUTTER * (height if height is not None else max(getattr(one, "height", 0.0) for one in parts))
+    gutter = GUTTER * (height if height is not None else max(getattr(item, "height", 0.0) for item in parts))
     spans: list[tuple[float, float]] = []
-    for part in sorted(parts, key=lambda one: one.left):
+    for part in sorted(parts, key=lambda item: item.left):
         if spans and part.left - spans[-1][1] < gutter:
             spans[-1] = (spans[-1][0], max(spans[-1][1], part.right))
         else:
@@ -291,7 +297,7 @@ def _is_prose(columns: list[list[Stretch]]) -> bool:
 
 def _has_cells(line: Line) -> bool:
     """Whether a line falls into parts with wide gaps between them."""
-    return any(not one.touches(other) for one, other in pairwise(line.stretches))
+    return any(not item.touches(other) for item, other in pairwise(line.stretches))
 
 
 def _is_filled(column: list[Stretch]) -> bool:

@@ -34,15 +34,15 @@ def page_text(lines: Sequence[tuple[Line, str]]) -> str:
 
 def _have_sentences(lines: Sequence[tuple[Line, str]]) -> list[bool]:
     """For each line, whether the block it stands in has sentences; a list of names has none."""
-    found = [False] * len(lines)
+    result = [False] * len(lines)
     start = 0
     for at in range(1, len(lines) + 1):
         if at < len(lines) and _are_of_one_paragraph(lines[at - 1][0], lines[at][0]):
             continue
         if any(SENTENCE_MARK.search(text) for _, text in lines[start:at]):
-            found[start:at] = [True] * (at - start)
+            result[start:at] = [True] * (at - start)
         start = at
-    return found
+    return result
 
 
 def _are_of_one_paragraph(line: Line, following: Line) -> bool:

@@ -35,11 +35,11 @@ FRONT_TITLE = re.compile(r"title\s*[:=]\s*(.*[^\W_].*)", re.IGNORECASE)
 def cut_point(text: str, limit: int) -> int:
     """Where to end a block of at most ``limit`` characters, after the best boundary in its second half."""
     for pattern in CUTS:
-        found = 0
+        result = 0
         for match in pattern.finditer(text, limit // 2, limit):
-            found = match.end()
-        if found:
-            return found
+            result = match.end()
+        if result:
+            return result
     while limit > 1 and unicodedata.category(text[limit]).startswith("M"):
         limit -= 1  # a mark stays with its letter
     return limit

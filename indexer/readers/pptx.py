@@ -107,12 +107,12 @@ class _Deck:
     def slides(self) -> list[str]:
         deck = main_part(self._source, self._archive, DECK)
         targets = relations(self._source, self._archive, deck)
-        found = []
+        results = []
         for element in parse_xml(self._source, self._archive, deck).iter("{*}sldId"):
             target = targets.get(_relation(element, "id"), ("", ""))[1]
             if target and self._archive.has(target):
-                found.append(target)
-        return found
+                results.append(target)
+        return results
 
     def read(self, member: str) -> Slide:
         """The shapes of a slide in reading order."""
@@ -152,7 +152,7 @@ class _Deck:
             name = local_name(element)
             if name == "AlternateContent":
                 branches = [*element.iterchildren("{*}Choice"), *element.iterchildren("{*}Fallback")]
-                best = next((one for one in branches if next(one.iter("{*}t"), None) is not None), None)
+                best = next((item for item in branches if next(item.iter("{*}t"), None) is not None), None)
                 for branch in branches[:1] if best is None else [best]:
                     self._gather(branch, change, related, slide, shapes)
             elif name == "grpSp":
@@ -186,7 +186,7 @@ class _Deck:
         parts: list[tuple[str, str | None]] = []
         for row in frame.iter("{*}tr"):
             cells = [
-                [text for one in cell.iter("{*}p") if (text := paragraph_text(one))]
+                [text for item in cell.iter("{*}p") if (text := paragraph_text(item))]
                 for cell in row.iter("{*}tc")
             ]
             lines += row_lines(cells)
@@ -278,15 +278,15 @@ def _in_reading_order(shapes: list[Shape]) -> list[Shape]:
     kinds = [bidirectional(char) for char in text[:10_000]]
     from_right = kinds.count("R") + kinds.count("AL") > kinds.count("L")
     rows: list[list[Shape]] = []
-    for shape in sorted((one for one in shapes if not one.is_title), key=lambda one: one.box.top):
+    for shape in sorted((item for item in shapes if not item.is_title), key=lambda item: item.box.top):
         row = rows[-1] if rows else None
         if row is not None and _is_beside(row[0].box, shape.box):
             row.append(shape)
         else:
             rows.append([shape])
     for row in rows:
-        row.sort(key=lambda one: -(one.box.left + one.box.width) if from_right else one.box.left)
-    return [one for one in shapes if one.is_title] + [shape for row in rows for shape in row]
+        row.sort(key=lambda item: -(item.box.left + item.box.width) if from_right else item.box.left)
+    return [item for item in shapes if item.is_title] + [shape for row in rows for shape in row]
 
 
 def _is_beside(first: Box, second: Box) -> bool:

@@ -232,12 +232,12 @@ def _whole(text: str) -> object:
 
 def _strict(text: str) -> str:
     """JSON without comments and without commas that nothing follows."""
-    return _COMMA.sub(lambda found: found[1] or "", _RELAXED.sub(lambda found: found[1] or " ", text))
+    return _COMMA.sub(lambda result: result[1] or "", _RELAXED.sub(lambda result: result[1] or " ", text))
 
 
 def _between(text: str, at: int) -> int:
-    found = _BETWEEN.match(text, at)
-    return found.end() if found else at
+    match = _BETWEEN.match(text, at)
+    return match.end() if match else at
 
 
 class _Values:
@@ -317,8 +317,8 @@ class _Values:
             if len(self._text) <= 2 * MAX_RECORD_CHARS:
                 self._text, self._at = _strict(self._text[self._at :]), 0
             return
-        found = _NEXT.search(self._text, self._at + 1)
-        end = found.end() if found and len(self.damaged) < MAX_DAMAGED else len(self._text)
+        match = _NEXT.search(self._text, self._at + 1)
+        end = match.end() if match and len(self.damaged) < MAX_DAMAGED else len(self._text)
         self._damage(self._text[self._at : end], problem)
         self._at = end
 

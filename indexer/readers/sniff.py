@@ -70,9 +70,9 @@ def file_type_of(source: Source) -> str:
             source.name, "is empty (0 bytes)", "a document", "Check that it was saved or copied whole"
         )
     named = SUFFIXES.get(source.suffix)
-    found = _by_magic(source, head)
-    if found:
-        return found
+    result = _by_magic(source, head)
+    if result:
+        return result
     _refuse_foreign(source, head)
     if named is None:
         known = " ".join(sorted({suffix.lstrip(".") for suffix in SUFFIXES}))
@@ -132,14 +132,14 @@ def _zip_type(source: Source) -> str:
             with suppress(KeyError):
                 info = archive.getinfo("mimetype")
                 if info.file_size < 200:
-                    found = MIMETYPES.get(archive.read(info).strip())
-                    if found:
-                        return found
+                    result = MIMETYPES.get(archive.read(info).strip())
+                    if result:
+                        return result
             for member, file_type in CONTENTS:
                 if archive.has(member):
                     return file_type
-            if found := _by_main_part(source, archive):
-                return found
+            if result := _by_main_part(source, archive):
+                return result
             is_office = archive.has("[Content_Types].xml") or archive.has("mimetype")
     except (zipfile.BadZipFile, NotImplementedError, RuntimeError, ValueError, EOFError) as error:
         raise refusal(

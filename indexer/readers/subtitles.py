@@ -129,8 +129,8 @@ def timed_cues(stream: Iterable[str], times_line: re.Pattern[str] = TIMES) -> It
     lines: list[str] = []
     is_numbered = False
     for line in stream:
-        found = times_line.match(line)
-        if not found:
+        match = times_line.match(line)
+        if not match:
             lines.append(line)
             continue
         if times is None:
@@ -139,7 +139,7 @@ def timed_cues(stream: Iterable[str], times_line: re.Pattern[str] = TIMES) -> It
             _drop_number(lines)
         if times is not None:
             yield Cue(*times, spoken(lines))
-        times, lines = _times(found), []
+        times, lines = _times(match), []
     if times is not None:
         yield Cue(*times, spoken(lines))
 
@@ -162,8 +162,8 @@ def _vtt_cues(stream: Iterable[str]) -> Iterator[Cue]:
     block: list[str] = []  # since the last empty line, where that is not the one after the times
     after_gap = is_numbered = False
     for line in stream:
-        found = TIMES.match(line)
-        if found:
+        match = TIMES.match(line)
+        if match:
             is_numbered = is_numbered or (times is None and any(map(_is_number, block[-1:])))
             if not after_gap:
                 lines += block[:-1] if is_numbered and any(map(_is_number, block[-1:])) else block
@@ -171,7 +171,7 @@ def _vtt_cues(stream: Iterable[str]) -> Iterator[Cue]:
                 lines += block[:-1]  # the last one names the cue
             if times is not None:
                 yield Cue(*times, spoken(lines))
-            times, lines, block, after_gap = _times(found), [], [], False
+            times, lines, block, after_gap = _times(match), [], [], False
         elif line.rstrip("\r\n"):
             block.append(line)
         else:
@@ -228,8 +228,8 @@ def spoken(lines: Iterable[str], *, is_markup: bool = True) -> list[str]:
     return shown
 
 
-def _times(found: re.Match[str]) -> tuple[float, float]:
-    groups = found.groups()
+def _times(match: re.Match[str]) -> tuple[float, float]:
+    groups = match.groups()
     return _seconds(groups[:4]), _seconds(groups[4:])
 
 

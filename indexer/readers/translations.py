@@ -67,8 +67,8 @@ def read_po(source: Source) -> Reading:
     """A catalogue of messages: what is said, its translation, and the notes for translators."""
     with source.open() as stream:
         data = stream.read()
-    found = re.search(rb"charset=([\w.:-]+)", data[:8192])
-    text, codec = encoding.decode(data, found[1].decode() if found else None)
+    match = re.search(rb"charset=([\w.:-]+)", data[:8192])
+    text, codec = encoding.decode(data, match[1].decode() if match else None)
     yield Facts(encoding=codec)
     number = 0
     for number, entry in enumerate(_entries(text), start=1):
@@ -83,16 +83,16 @@ def _entries(text: str) -> Iterator[list[str]]:
     fields: dict[str, str] = {}
     last = ""
     for line in map(str.strip, text.splitlines()):
-        found = _ENTRY.fullmatch(line)
-        begins = line.startswith("#") or (found is not None and found[1] in ("msgctxt", "msgid"))
+        match = _ENTRY.fullmatch(line)
+        begins = line.startswith("#") or (match is not None and match[1] in ("msgctxt", "msgid"))
         if begins and any(name.startswith("msgstr") for name in fields):
             yield from _entry(fields, notes)
             notes, fields = [], {}
         if line.startswith(("# ", "#.")) and (note := line[2:].strip()):
             notes.append(note)
-        elif found:
-            last = found[1]
-            fields[last] = _unquoted(found[2])
+        elif match:
+            last = match[1]
+            fields[last] = _unquoted(match[2])
         elif line.startswith('"') and last in fields:
             fields[last] += _unquoted(line)
     yield from _entry(fields, notes)

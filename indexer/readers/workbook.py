@@ -131,7 +131,7 @@ class Workbook:
 
 def unescaped(text: str) -> str:
     """Characters that XML cannot hold are written as their number."""
-    return ESCAPED.sub(lambda found: chr(int(found[1], 16)), text)
+    return ESCAPED.sub(lambda result: chr(int(result[1], 16)), text)
 
 
 @contextmanager
@@ -199,21 +199,21 @@ def _rich_text(element: "_Element") -> str:
         if name == "t":
             parts.append(child.text or "")
         elif name == "r":
-            parts.extend(one.text or "" for one in child.iter("{*}t"))
+            parts.extend(item.text or "" for item in child.iter("{*}t"))
     return "".join(parts)
 
 
 def _codes(root: "_Element") -> list[str]:
     """The code of the number format of each cell style."""
     custom = {
-        int(one.get("numFmtId") or 0): one.get("formatCode") or ""
+        int(item.get("numFmtId") or 0): item.get("formatCode") or ""
         for formats in root.iterchildren("{*}numFmts")
-        for one in formats
+        for item in formats
     }
     return [
-        code_of(int(one.get("numFmtId") or 0), custom)
+        code_of(int(item.get("numFmtId") or 0), custom)
         for styles in root.iterchildren("{*}cellXfs")
-        for one in styles.iterchildren("{*}xf")
+        for item in styles.iterchildren("{*}xf")
     ]
 
 

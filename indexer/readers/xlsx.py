@@ -109,16 +109,18 @@ def _drawing(book: Workbook, part: str) -> tuple[list[str], list[str]]:
 
 def _comments(root: "_Element") -> list[str]:
     authors = ["".join(str(t) for t in author.itertext()) for author in root.iter("{*}author")]
-    found = []
+    results = []
     for comment in root.iter("{*}comment"):
         number = comment.get("authorId") or ""
         author = authors[int(number)] if number.isdecimal() and int(number) < len(authors) else ""
         if author.startswith(THREAD):
             continue
         parts = [
-            one.text or "" for one in comment.iter("{*}t") if next(one.iterancestors("{*}rPh"), None) is None
+            item.text or ""
+            for item in comment.iter("{*}t")
+            if next(item.iterancestors("{*}rPh"), None) is None
         ]
         text = unescaped("".join(parts))
         # programs begin a comment with its author's name
-        found.append(text.removeprefix(f"{author}:") if author else text)
-    return found
+        results.append(text.removeprefix(f"{author}:") if author else text)
+    return results

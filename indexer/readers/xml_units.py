@@ -97,9 +97,9 @@ def _flat(element: "_Element") -> Iterator[str]:
         yield child.tail or ""
 
 
-def _between(found: re.Match[str]) -> str:
-    text = found.string
-    before, after = text[: found.start()][-1:], text[found.end() :][:1]
+def _between(match: re.Match[str]) -> str:
+    text = match.string
+    before, after = text[: match.start()][-1:], text[match.end() :][:1]
     are_words = before.isalnum() and after.isalnum() and min(before, after) < "\u2e80"
     return " " if are_words else ""
 
@@ -119,48 +119,48 @@ class _Scanner:
 
     def units(self) -> Iterator[Unit]:
         yield self._read_root()
-        while (found := self._search()) is not None:
-            if found[2] is None:
-                if found[0] == "<!--":
+        while (result := self._search()) is not None:
+            if result[2] is None:
+                if result[0] == "<!--":
                     self._skip_comment()
                 else:
                     self._is_closed = True
-                    self._pass(len(found[0]))
+                    self._pass(len(result[0]))
                 continue
             line, tag = self._line, self._tag()
             if tag is None:
-                text = self._pass(len(found[0]))
-                yield Unit(found[2], line, text, problem="a tag does not end")
-            elif found[2] in self._heads:
-                yield self._head(found[2], line, self._pass(len(tag)))
+                text = self._pass(len(result[0]))
+                yield Unit(result[2], line, text, problem="a tag does not end")
+            elif result[2] in self._heads:
+                yield self._head(result[2], line, self._pass(len(tag)))
             elif tag.endswith("/>"):
-                yield self._unit(found[2], line, self._pass(len(tag)))
+                yield self._unit(result[2], line, self._pass(len(tag)))
             else:
-                yield self._whole(found[1], found[2], len(tag))
+                yield self._whole(result[1], result[2], len(tag))
         if not self._is_closed:
             yield Unit(self._root, self._line, "", problem="the file breaks off")
 
     def _read_root(self) -> Unit:
         self._read_on()
-        while (found := _ROOT.search(_COMMENT.sub(" ", self._text))) is None and self._is_prolog():
+        while (result := _ROOT.search(_COMMENT.sub(" ", self._text))) is None and self._is_prolog():
             self._read_on()
         before = _DECLARES.search(self._text)
-        found = found and re.compile(rf"<{re.escape(found[1])}(?=[\s/>])").search(self._text)
-        if before and (found is None or before.start() < found.start()):
+        result = result and re.compile(rf"<{re.escape(result[1])}(?=[\s/>])").search(self._text)
+        if before and (result is None or before.start() < result.start()):
             raise entities_refused(self._name)
-        if found is None:
+        if result is None:
             raise refusal(
                 f"{self._name}, line 1",
                 "is not well-formed XML (there is no element)",
                 f"a whole {self._root.upper()} file",
                 "Save it again from the program that made it",
             )
-        named = found[0][1:]
+        named = result[0][1:]
         if named.rpartition(":")[2] != self._root:
             seen = f"is a file of <{named[:40]}>"
             raise refusal(self._name, seen, f"<{self._root}>", "Check the file, or name its format")
-        self._pass(found.start())
-        line, tag = self._line, self._tag() or f"{found[0]}>"
+        self._pass(result.start())
+        line, tag = self._line, self._tag() or f"{result[0]}>"
         self._is_closed = tag.endswith("/>")
         return self._head(self._root, line, self._pass(len(tag)) and tag)
 
@@ -181,13 +181,13 @@ class _Scanner:
 
     def _search(self) -> re.Match[str] | None:
         """The next thing to read; what stands before it is passed."""
-        while (found := self._start.search(self._text, self._at)) is None:
+        while (match := self._start.search(self._text, self._at)) is None:
             self._pass(max(0, len(self._text) - self._at - KEPT_CHARS))
             if self._is_ended:
                 return None
             self._read_on()
-        self._pass(found.start() - self._at)
-        return found
+        self._pass(match.start() - self._at)
+        return match
 
     def _skip_comment(self) -> None:
         while (end := self._text.find("-->", self._at + 4)) < 0 and not self._is_ended:
@@ -200,33 +200,33 @@ class _Scanner:
 
     def _tag(self) -> str | None:
         """The start tag that begins here."""
-        while (found := _TAG_END.match(self._text, self._at + 1)) is None:
+        while (match := _TAG_END.match(self._text, self._at + 1)) is None:
             if self._is_ended or len(self._text) - self._at > 4 * BLOCK_CHARS:
                 return None
             self._read_on()
-        return self._text[self._at : found.end()]
+        return self._text[self._at : match.end()]
 
     def _whole(self, tag: str, name: str, seen: int) -> Unit:
         """The unit that begins here, up to its end or to where the next begins."""
         line = self._line
         bound = re.compile(rf"</{re.escape(tag)}\s*>|<{re.escape(tag)}(?=[\s/>])|<!--")
         while True:
-            found = bound.search(self._text, self._at + seen)
-            if found is not None and found[0] != "<!--":
+            match = bound.search(self._text, self._at + seen)
+            if match is not None and match[0] != "<!--":
                 break
-            if found is not None and (end := self._text.find("-->", found.end())) >= 0:
+            if match is not None and (end := self._text.find("-->", match.end())) >= 0:
                 seen = end - self._at
                 continue
             if self._is_ended or len(self._text) - self._at > MAX_UNIT_CHARS:
                 text = self._pass(len(self._text))
                 return Unit(name, line, text, problem="the unit does not end")
-            known = found.start() if found is not None else len(self._text) - KEPT_CHARS
+            known = match.start() if match is not None else len(self._text) - KEPT_CHARS
             seen = max(seen, known - self._at)
             self._read_on()
-        if not found[0].startswith("</"):
-            text = self._pass(found.start() - self._at)
+        if not match[0].startswith("</"):
+            text = self._pass(match.start() - self._at)
             return Unit(name, line, text, problem="the unit does not end")
-        return self._unit(name, line, self._pass(found.end() - self._at))
+        return self._unit(name, line, self._pass(match.end() - self._at))
 
     def _head(self, name: str, line: int, tag: str) -> Unit:
         for space in _NAMESPACE.findall(tag):
@@ -264,7 +264,7 @@ def _parsed(text: str, attributes: str, *, recover: bool = False) -> tuple["_Ele
     return root[0], ""
 
 
-def _sign(found: re.Match[str]) -> str:
+def _sign(match: re.Match[str]) -> str:
     """The character that a name means, as a number: parsers lose names after an error."""
-    meant = html5.get(f"{found[1]};")
-    return found[0] if meant is None else "".join(f"&#{ord(char)};" for char in meant)
+    meant = html5.get(f"{match[1]};")
+    return match[0] if meant is None else "".join(f"&#{ord(char)};" for char in meant)

@@ -85,25 +85,25 @@ class Backgrounds:
         """
         kept = self._of(corpus)
         contract = corpus.collection.contract_digest
-        found = kept.calibration
-        if found is not None and found.is_of(contract) and (not renew or found.is_current(chunks)):
-            return found
+        result = kept.calibration
+        if result is not None and result.is_of(contract) and (not renew or result.is_current(chunks)):
+            return result
         with kept.lock:
-            found = kept.calibration or _load(corpus)
-            if found is None or not found.is_of(contract) or (renew and not found.is_current(chunks)):
-                found = calibrate(corpus, chunks)
-            kept.calibration = found
-            return found
+            result = kept.calibration or _load(corpus)
+            if result is None or not result.is_of(contract) or (renew and not result.is_current(chunks)):
+                result = calibrate(corpus, chunks)
+            kept.calibration = result
+            return result
 
     def terms(self, corpus: Corpus, chunks: int) -> TermStatistics:
         """Term statistics of a collection; no model is needed."""
         kept = self._of(corpus)
-        found = kept.terms
-        if found is None or not kept.terms_of <= chunks * GROWTH or not chunks <= kept.terms_of * GROWTH:
+        result = kept.terms
+        if result is None or not kept.terms_of <= chunks * GROWTH or not chunks <= kept.terms_of * GROWTH:
             with kept.lock:
-                found = kept.terms = count_terms(corpus)
+                result = kept.terms = count_terms(corpus)
                 kept.terms_of = chunks
-        return found
+        return result
 
     def _of(self, corpus: Corpus) -> _Kept:
         name = corpus.collection.store_name
@@ -127,10 +127,10 @@ def calibrate(corpus: Corpus, chunks: int) -> Calibration:
     bands = bands_from_chance(_likeness_reached(corpus, _background_questions()))
     own = _likeness_reached(corpus, _own_sentences(corpus))
     can_tell = tells(own, bands)
-    found = Calibration(VERSION, collection.contract_digest, chunks, bands, can_tell)
-    corpus.catalog.settings.set(_SETTING, asdict(found), scope=collection.id)
+    result = Calibration(VERSION, collection.contract_digest, chunks, bands, can_tell)
+    corpus.catalog.settings.set(_SETTING, asdict(result), scope=collection.id)
     logger.info("Calibrated confidence of %s: %s, can tell: %s", collection.name, bands, can_tell)
-    return found
+    return result
 
 
 def count_terms(corpus: Corpus) -> TermStatistics:
@@ -160,9 +160,9 @@ def _likeness_reached(corpus: Corpus, questions: Sequence[str]) -> NDArray[np.fl
     reached = []
     for question, vector in zip(questions, vectors_QD, strict=True):
         query = Query(question, vector, _NO_WORDS, (), (), corpus.fair_scores(vector))
-        found = best_passages(corpus, query, Options("dense", "rrf", Filters()), _SHOWN)
-        found = with_evidence(corpus, query, found, closely=False)
-        reached.append(max((likeness(corpus, query, one) or 0.0 for one in found), default=0.0))
+        result = best_passages(corpus, query, Options("dense", "rrf", Filters()), _SHOWN)
+        result = with_evidence(corpus, query, result, closely=False)
+        reached.append(max((likeness(corpus, query, item) or 0.0 for item in result), default=0.0))
     return np.array(reached)
 
 

@@ -12,16 +12,16 @@ from indexer.types import Filters
 _CANDIDATES = 12
 
 
-def lacks_a_code(corpus: Corpus, terms: Sequence[Term], where: Filters, found: Sequence[Found]) -> bool:
+def lacks_a_code(corpus: Corpus, terms: Sequence[Term], where: Filters, result: Sequence[Found]) -> bool:
     """Whether a question names a code or number that stands in no document of its scope.
 
     Args:
         corpus: what is searched.
         terms: of the question.
         where: its scope.
-        found: the passages that are shown; the store is asked only for codes that none of them has.
+        result: the passages that are shown; the store is asked only for codes that none of them has.
     """
-    shown = [searchable_passage(one.info) for one in found]
+    shown = [searchable_passage(item.info) for item in result]
     return any(
         not any(contains(term, text) for text in shown) and not _is_anywhere(corpus, term, where)
         for term in terms

@@ -108,7 +108,7 @@ def best_sentences(
         _judge(passage, sentences, terms, list(islice(cosines, len(sentences.spans))) if row < read else None)
         for row, (passage, sentences) in enumerate(zip(passages, cut, strict=True))
     ]
-    shown = [one.best() for one in judged]
+    shown = [item.best() for item in judged]
     if closer is not None:
         for row, best in _read_closely(closer, passages, terms, judged).items():
             first = shown[row]
@@ -170,10 +170,10 @@ def _read_closely(
 ) -> dict[int, Evidence | None]:
     """The best of the best few sentences of each of the first passages, where there are several."""
     several: dict[int, _Sentences] = {}
-    for row, (keep, one) in enumerate(zip(_READ_CLOSELY, judged, strict=False)):
-        few = sorted(range(len(one.scores)), key=lambda place: -one.scores[place])[:keep]
+    for row, (keep, item) in enumerate(zip(_READ_CLOSELY, judged, strict=False)):
+        few = sorted(range(len(item.scores)), key=lambda place: -item.scores[place])[:keep]
         if len(few) > 1:
-            several[row] = one.sentences.only(sorted(few))
+            several[row] = item.sentences.only(sorted(few))
     cosines = iter(closer.cosines([text for sentences in several.values() for text in sentences.texts]))
     return {
         row: _judge(passages[row], sentences, terms, list(islice(cosines, len(sentences.spans)))).best()

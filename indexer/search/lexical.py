@@ -112,12 +112,12 @@ def sparse_query(text: str) -> SparseVector:
 
 def _weigh(weights: defaultdict[int, float], folded: str, share: float) -> None:
     """Add the features of a folded query, or of another spelling of it."""
-    names = {found.group() for found in NAME.finditer(folded)}
+    names = {match.group() for match in NAME.finditer(folded)}
     for name in names:
         weights[_hash(_WORD, name)] += share * _QUERY_WEIGHT[_CODE]
-    in_names = {found.group() for name in names for found in _TOKEN.finditer(name)}
-    for found in _TOKEN.finditer(folded):
-        group, token = found.lastgroup, found.group()
+    in_names = {match.group() for name in names for match in _TOKEN.finditer(name)}
+    for match in _TOKEN.finditer(folded):
+        group, token = match.lastgroup, match.group()
         if group == "word":
             word, *grams = _word_features(token[:_MAX_WORD])
             part = _PART_OF_NAME if token in in_names else share
@@ -140,21 +140,21 @@ def _features(text: str) -> tuple[list[int], float]:
     folded = fold(text)
     ids: list[int] = []
     words, clusters = 0, 0
-    for found in _TOKEN.finditer(folded):
-        token = found.group()
-        if found.lastgroup == "word":
+    for match in _TOKEN.finditer(folded):
+        token = match.group()
+        if match.lastgroup == "word":
             ids.extend(_word_features(token[:_MAX_WORD]))
             words += 1
             continue
         parts = _clusters(token)
         clusters += len(parts)
-        if found.lastgroup == "cjk":
+        if match.lastgroup == "cjk":
             ids.extend(map(_single, parts))
         else:
             ids.extend(_triples(parts))
         ids.extend(map(_pair, parts, parts[1:]))
     ids.extend(_codes(folded))
-    ids.extend(_hash(_WORD, found.group()) for found in NAME.finditer(folded))
+    ids.extend(_hash(_WORD, match.group()) for match in NAME.finditer(folded))
     for word in serbian_in_latin(text):
         ids.extend(_word_features(word[:_MAX_WORD]))
     return ids, words + clusters / _CLUSTERS_PER_WORD

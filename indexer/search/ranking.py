@@ -109,20 +109,20 @@ class Candidates:
 
     def documents(self) -> set[str]:
         """The documents that the passages are of."""
-        return {self.owners[one.id] for one in self.ranked}
+        return {self.owners[item.id] for item in self.ranked}
 
     def first_of_each(self) -> list[tuple[Ranked, int]]:
         """The first passage of each document, and how many more of it follow."""
         groups: dict[str, tuple[Ranked, int]] = {}
-        for one in self.ranked:
-            owner = self.owners[one.id]
-            first, more = groups.get(owner, (one, -1))
+        for item in self.ranked:
+            owner = self.owners[item.id]
+            first, more = groups.get(owner, (item, -1))
             groups[owner] = (first, more + 1)
         return list(groups.values())
 
     def followed_by(self, others: "Candidates") -> "Candidates":
         """The others behind these."""
-        floor = min((one.score for one in self.ranked), default=0.0)
+        floor = min((item.score for item in self.ranked), default=0.0)
         ranked = [*self.ranked, *_below(others.ranked, floor)]
         return Candidates(ranked, {**self.owners, **others.owners}, self.exact)
 
@@ -130,14 +130,14 @@ class Candidates:
         """The same with the document of the exact match among the first ``within``."""
         if self.exact is None:
             return self
-        firsts = [one for one, _ in self.first_of_each()[:within]]
+        firsts = [item for item, _ in self.first_of_each()[:within]]
         document = self.owners[self.exact]
-        if len(firsts) < within or any(self.owners[one.id] == document for one in firsts):
+        if len(firsts) < within or any(self.owners[first.id] == document for first in firsts):
             return self
         place = self.ranked.index(firsts[-1])
-        exact = next(one for one in self.ranked if one.id == self.exact)
+        exact = next(item for item in self.ranked if item.id == self.exact)
         raised = exact._replace(score=firsts[-1].score)
-        others = [one for one in self.ranked if one is not exact]
+        others = [item for item in self.ranked if item is not exact]
         return replace(self, ranked=[*others[:place], raised, *others[place:]])
 
 
@@ -160,7 +160,7 @@ def best_passages(corpus: Corpus, query: Query, options: Options, top_k: int) ->
     if not is_inside and len(candidates.ranked) >= wanted:
         candidates = _widened(corpus, query, options, candidates, top_k)
     if is_inside:
-        candidates = replace(candidates, owners={one.id: one.id for one in candidates.ranked})
+        candidates = replace(candidates, owners={item.id: item.id for item in candidates.ranked})
     if corpus.reads_sentences and query.vector is not None:
         return _sharpened(corpus, query, candidates, top_k)
     candidates = candidates.with_exact_among_first(_exact_within(query))
@@ -199,31 +199,31 @@ def _names(title: str, path: str) -> str:
     return searchable(with_file_name(title, path))
 
 
-def likeness(corpus: Corpus, query: Query, found: Found) -> float | None:
+def likeness(corpus: Corpus, query: Query, result: Found) -> float | None:
     """By what a hit is judged: its cosine, as it compares across languages, and that of its best sentence.
 
     Sentences are read by another model than passages, which errs elsewhere; a static model, which ranks by
     sentences anyway, is judged by the passage alone. None where the cosine is not known.
     """
-    if found.cosine is None:
+    if result.cosine is None:
         return None
-    passage = query.fair(found.cosine, found.info.chunk.language)
-    if corpus.reads_sentences or found.evidence is None or found.evidence.cosine is None:
+    passage = query.fair(result.cosine, result.info.chunk.language)
+    if corpus.reads_sentences or result.evidence is None or result.evidence.cosine is None:
         return passage
-    return passage + SENTENCE_WEIGHT * found.evidence.cosine
+    return passage + SENTENCE_WEIGHT * result.evidence.cosine
 
 
 def with_evidence(
-    corpus: Corpus, query: Query, found: Sequence[Found], *, closely: bool = True
+    corpus: Corpus, query: Query, result: Sequence[Found], *, closely: bool = True
 ) -> list[Found]:
     """The same passages with their best sentences; those that have one keep it.
 
     A transformer costs milliseconds a sentence: the fast model reads them all, and leaves to the transformer
     the best few of the first hits (``closely``).
     """
-    missing = [one for one in found if one.evidence is None]
+    missing = [item for item in result if item.evidence is None]
     if not missing:
-        return list(found)
+        return list(result)
     reader = closer = None
     sentences = _SHARPENED_SENTENCES
     if corpus.encoder is not None and query.vector is not None:
@@ -235,14 +235,14 @@ def with_evidence(
             sentences = _QUICK_SENTENCES
     evidence = iter(
         best_sentences(
-            [_readable(one.info) for one in missing],
+            [_readable(item.info) for item in missing],
             query.terms,
             reader,
             max_sentences=sentences,
             closer=closer,
         )
     )
-    return [one if one.evidence is not None else replace(one, evidence=next(evidence)) for one in found]
+    return [item if item.evidence is not None else replace(item, evidence=next(evidence)) for item in result]
 
 
 def _quick_reader(question: str) -> Reader:
@@ -278,7 +278,7 @@ def _rank(corpus: Corpus, query: Query, options: Options, limit: int) -> Candida
         ranked = fuse(_in_fair_order(meaning, origins, query.fair)[:limit], by_words, options.fusion)
     owners = {chunk_id: origin.document_id for chunk_id, origin in origins.items()}
     exact = exact if exact in owners else None
-    return Candidates([one for one in ranked if one.id in owners], owners, exact)
+    return Candidates([item for item in ranked if item.id in owners], owners, exact)
 
 
 def _in_fair_order(
@@ -290,7 +290,7 @@ def _in_fair_order(
         for point in points
         if point.id in origins
     ]
-    return sorted(ranked, key=lambda one: -one.score)
+    return sorted(ranked, key=lambda item: -item.score)
 
 
 def _convincing(corpus: Corpus, query: Query, where: Filters) -> tuple[list[ScoredPoint], str | None]:
@@ -329,18 +329,18 @@ def fuse(meaning: Sequence[Ranked], words: Sequence[Ranked], fusion: Fusion) -> 
     if not words:
         return list(meaning)
     sums: dict[str, float] = {}
-    cosines = {one.id: one.cosine for one in (*words, *meaning)}
+    cosines = {item.id: item.cosine for item in (*words, *meaning)}
     for leg in (meaning, words):
-        for rank, one in enumerate(leg):
-            gain = 1 / (RRF_K + rank) if fusion == "rrf" else _normalised(one.score, leg)
-            sums[one.id] = sums.get(one.id, 0.0) + gain
+        for rank, item in enumerate(leg):
+            gain = 1 / (RRF_K + rank) if fusion == "rrf" else _normalised(item.score, leg)
+            sums[item.id] = sums.get(item.id, 0.0) + gain
     order = sorted(sums, key=lambda chunk_id: -sums[chunk_id])
     return [Ranked(chunk_id, sums[chunk_id], cosines[chunk_id]) for chunk_id in order]
 
 
 def _normalised(score: float, leg: Sequence[Ranked]) -> float:
     """Where a score lies between three deviations below and above the mean of its leg, 0..1."""
-    scores = np.array([one.score for one in leg])
+    scores = np.array([item.score for item in leg])
     deviation = float(scores.std())
     return 0.5 if deviation == 0 else float((score - scores.mean()) / (6 * deviation) + 0.5)
 
@@ -364,18 +364,18 @@ def _widened(
     )
     limit = len(candidates.ranked)
     while len(seen) < min(top_k, len(scope)) and limit < _MAX_CANDIDATES:
-        known = {one.id for one in candidates.ranked}
+        known = {item.id for item in candidates.ranked}
         if len(scope) <= _FEW_DOCUMENTS:
-            missing = tuple(one for one in scope if one not in seen)
+            missing = tuple(item for item in scope if item not in seen)
             narrower = replace(options, where=replace(options.where, documents=missing))
-            found = _rank(corpus, query, narrower, CANDIDATES)
+            result = _rank(corpus, query, narrower, CANDIDATES)
         else:
             limit *= 4
-            found = _rank(corpus, query, options, limit)
-        new = [one for one in found.ranked if one.id not in known]
+            result = _rank(corpus, query, options, limit)
+        new = [item for item in result.ranked if item.id not in known]
         if not new:
             break
-        candidates = candidates.followed_by(Candidates(new, found.owners))
+        candidates = candidates.followed_by(Candidates(new, result.owners))
         seen = candidates.documents()
     return candidates
 
@@ -385,36 +385,38 @@ def _look_up(
 ) -> list[Found]:
     """The passages behind the ranks; ``known`` are those that were looked up a moment ago."""
     known = dict(known or {})
-    missing = [one.id for one, _ in chosen if one.id not in known]
+    missing = [item.id for item, _ in chosen if item.id not in known]
     if missing:
         known |= {info.id: info for info in corpus.catalog.chunks.by_id(missing)}
-    return [Found(known[one.id], one.score, one.cosine, more) for one, more in chosen if one.id in known]
+    return [Found(known[item.id], item.score, item.cosine, more) for item, more in chosen if item.id in known]
 
 
 def _sharpened(corpus: Corpus, query: Query, candidates: Candidates, top_k: int) -> list[Found]:
     """The leading passages in the order of their best sentences, then the rest as it was."""
     ranked = candidates.ranked
-    leading = with_evidence(corpus, query, _look_up(corpus, [(one, 0) for one in ranked[:_SHARPENED]]))
+    leading = with_evidence(corpus, query, _look_up(corpus, [(item, 0) for item in ranked[:_SHARPENED]]))
     # Scores of the store mean nothing beside those of sentences.
     order = [
-        Ranked(found.info.id, found.evidence.cosine + _verbatim_bonus(query, found.info), found.cosine)
-        for found in leading
-        if found.evidence is not None and found.evidence.cosine is not None
+        Ranked(result.info.id, result.evidence.cosine + _verbatim_bonus(query, result.info), result.cosine)
+        for result in leading
+        if result.evidence is not None and result.evidence.cosine is not None
     ]
-    order.sort(key=lambda one: -one.score)
-    read = {one.id for one in order}
-    rest = [one for one in ranked if one.id not in read]
+    order.sort(key=lambda item: -item.score)
+    read = {item.id for item in order}
+    rest = [item for item in ranked if item.id not in read]
     order += _below(rest, order[-1].score if order else 0.0)
-    evidence = {found.info.id: found.evidence for found in leading if found.info.id in read}
+    evidence = {result.info.id: result.evidence for result in leading if result.info.id in read}
     in_order = replace(candidates, ranked=order).with_exact_among_first(_exact_within(query))
     chosen = in_order.first_of_each()[:top_k]
-    known = {found.info.id: found.info for found in leading}
-    return [replace(one, evidence=evidence.get(one.info.id)) for one in _look_up(corpus, chosen, known=known)]
+    known = {result.info.id: result.info for result in leading}
+    return [
+        replace(item, evidence=evidence.get(item.info.id)) for item in _look_up(corpus, chosen, known=known)
+    ]
 
 
 def _below(ranked: Sequence[Ranked], score: float) -> list[Ranked]:
     """The same order, with scores that fall from below ``score``."""
-    return [Ranked(one.id, score - 1e-4 * rank, one.cosine) for rank, one in enumerate(ranked, 1)]
+    return [Ranked(item.id, score - 1e-4 * rank, item.cosine) for rank, item in enumerate(ranked, 1)]
 
 
 def _verbatim_bonus(query: Query, info: ChunkInfo) -> float:

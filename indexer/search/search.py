@@ -103,9 +103,9 @@ def search(
         terms = query_terms(shown)
         informed = [] if mode == "dense" else _informed(terms, _backgrounds.terms(corpus, chunks))
         asked = _prepare(corpus, text, informed)
-        found = best_passages(corpus, asked, Options(mode, fusion, where), top_k)
-        at_most: Confidence = "weak" if lacks_a_code(corpus, terms, where, found) else "strong"
-        hits = _to_hits(corpus, asked, found, calibration, at_most)
+        result = best_passages(corpus, asked, Options(mode, fusion, where), top_k)
+        at_most: Confidence = "weak" if lacks_a_code(corpus, terms, where, result) else "strong"
+        hits = _to_hits(corpus, asked, result, calibration, at_most)
         notices = asked.notices
         can_tell = calibration is None or calibration.can_tell
     facets = catalog.facets.counts(collection.id, where)
@@ -186,26 +186,26 @@ def _informed(terms: list[Term], statistics: TermStatistics) -> list[Term]:
 def _to_hits(
     corpus: Corpus,
     query: Query,
-    found: list[Found],
+    result: list[Found],
     calibration: Calibration | None,
     at_most: Confidence,
 ) -> list[Hit]:
-    read = _EVIDENCE_HITS if corpus.encoder is None or corpus.reads_sentences else len(found)
-    found = [*with_evidence(corpus, query, found[:read]), *found[read:]]
-    bands = [min(_confidence(corpus, query, one, calibration), at_most, key=_ORDER.index) for one in found]
-    return [_to_hit(one, band) for one, band in zip(found, bands, strict=True)]
+    read = _EVIDENCE_HITS if corpus.encoder is None or corpus.reads_sentences else len(result)
+    result = [*with_evidence(corpus, query, result[:read]), *result[read:]]
+    bands = [min(_confidence(corpus, query, item, calibration), at_most, key=_ORDER.index) for item in result]
+    return [_to_hit(item, band) for item, band in zip(result, bands, strict=True)]
 
 
-def _to_hit(found: Found, confidence: Confidence) -> Hit:
-    info, chunk, evidence = found.info, found.info.chunk, found.evidence
+def _to_hit(result: Found, confidence: Confidence) -> Hit:
+    info, chunk, evidence = result.info, result.info.chunk, result.evidence
     return Hit(
         chunk_id=info.id,
         document_id=info.document_id,
         document=info.document,
         title=info.title,
         collection=info.collection,
-        score=found.score,
-        cosine=found.cosine,
+        score=result.score,
+        cosine=result.cosine,
         confidence=confidence,
         language=chunk.language,
         file_type=info.file_type,
@@ -215,14 +215,14 @@ def _to_hit(found: Found, confidence: Confidence) -> Hit:
         end=chunk.end,
         text=chunk.text,
         evidence=None if evidence is None else (evidence.start, evidence.end),
-        more_in_document=found.more,
+        more_in_document=result.more,
     )
 
 
-def _confidence(corpus: Corpus, query: Query, found: Found, calibration: Calibration | None) -> Confidence:
+def _confidence(corpus: Corpus, query: Query, result: Found, calibration: Calibration | None) -> Confidence:
     """The band by meaning, raised where the query's informative words stand in the passage verbatim."""
-    lexical = _lexical_confidence(lexical_share(query, found.info))
-    meaning = likeness(corpus, query, found)
+    lexical = _lexical_confidence(lexical_share(query, result.info))
+    meaning = likeness(corpus, query, result)
     if meaning is None or calibration is None or not calibration.can_tell:
         return lexical
     return max(calibration.bands.name(meaning), lexical, key=_ORDER.index)

@@ -36,25 +36,25 @@ class SentenceVectors:
         """Texts to unit vectors [N, D] of ``encoder``, as passages."""
 
         def encode(texts: Sequence[str]) -> NDArray[np.float32]:
-            found = self._recall(encoder, texts)
-            missing = [text for text in dict.fromkeys(texts) if text not in found]
+            result = self._recall(encoder, texts)
+            missing = [text for text in dict.fromkeys(texts) if text not in result]
             if missing:
                 made = dict(zip(missing, encoder.encode(missing, Role.PASSAGE), strict=True))
                 self._remember(encoder, made)
-                found |= made
-            return np.concatenate([found[text] for text in texts]).reshape(len(texts), -1)
+                result |= made
+            return np.concatenate([result[text] for text in texts]).reshape(len(texts), -1)
 
         return encode
 
     def _recall(self, encoder: Encoder, texts: Sequence[str]) -> dict[str, NDArray[np.float32]]:
         with self._lock:
             known = self._known.setdefault(encoder, OrderedDict())
-            found = {}
+            results = {}
             for text in texts:
                 if text in known:
                     known.move_to_end(text)
-                    found[text] = known[text]
-        return found
+                    results[text] = known[text]
+        return results
 
     def _remember(self, encoder: Encoder, made: dict[str, NDArray[np.float32]]) -> None:
         with self._lock:

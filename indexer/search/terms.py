@@ -87,15 +87,15 @@ def query_terms(query: str) -> list[Term]:
     """
     folded = folding.fold(query)
     others = folding.spellings(query)
-    found: dict[tuple[str, bool], Term] = {}
+    results: dict[tuple[str, bool], Term] = {}
     position = 0
     for start, end, term in _marked(folded):
-        _add_words(found, folded[position:start], others)
-        found.setdefault((term.text, term.unspaced), term)
+        _add_words(results, folded[position:start], others)
+        results.setdefault((term.text, term.unspaced), term)
         position = end
-    _add_words(found, folded[position:], others)
-    total = sum(term.weight for term in found.values())
-    return [replace(term, weight=term.weight / total) for term in found.values()]
+    _add_words(results, folded[position:], others)
+    total = sum(term.weight for term in results.values())
+    return [replace(term, weight=term.weight / total) for term in results.values()]
 
 
 def reweighted(terms: Sequence[Term], idf: Mapping[str, float]) -> list[Term]:
@@ -110,21 +110,21 @@ def reweighted(terms: Sequence[Term], idf: Mapping[str, float]) -> list[Term]:
 
 def _marked(folded: str) -> list[tuple[int, int, Term]]:
     """Codes and names with marks in a folded query, in order: start, end, term."""
-    names = [(one.start(), one.end(), _name(one.group())) for one in NAME.finditer(folded)]
+    names = [(item.start(), item.end(), _name(item.group())) for item in NAME.finditer(folded)]
     codes = [
         (span[0], _end_of_word(folded, span[1]), _code(folded[slice(*span)]))
-        for one in _CODE.finditer(folded)
-        if (span := _core_of_code(one.group(), one.start())) is not None
+        for item in _CODE.finditer(folded)
+        if (span := _core_of_code(item.group(), item.start())) is not None
     ]
     taken = [(start, end) for start, end, _ in names]
-    codes = [one for one in codes if not any(start < one[1] and one[0] < end for start, end in taken)]
-    return sorted([*names, *codes], key=lambda one: one[0])
+    codes = [code for code in codes if not any(start < code[1] and code[0] < end for start, end in taken)]
+    return sorted([*names, *codes], key=lambda item: item[0])
 
 
 def _end_of_word(folded: str, end: int) -> int:
     """Where the letters end that are written on to a code: 2119는."""
-    found = _REST_OF_WORD.match(folded, end)
-    return found.end() if found else end
+    result = _REST_OF_WORD.match(folded, end)
+    return result.end() if result else end
 
 
 def _name(name: str) -> Term:
@@ -135,7 +135,7 @@ def _name(name: str) -> Term:
 
 def _core_of_code(token: str, start: int) -> tuple[int, int] | None:
     """The span of a token's code, without words at its edges; None for a word, or one digit."""
-    parts = [(one.start(), one.end(), one.group()) for one in regex.finditer(r"[^-._/:@#+',]+", token)]
+    parts = [(item.start(), item.end(), item.group()) for item in regex.finditer(r"[^-._/:@#+',]+", token)]
     while parts and _is_word(parts[0][2]):
         parts.pop(0)
     while parts and _is_word(parts[-1][2]):
@@ -178,28 +178,28 @@ def _code_pattern(parts: tuple[str, ...]) -> "regex.Pattern[str]":
     return regex.compile(rf"(?V1){before}{inner}{after}")
 
 
-def _add_words(found: dict[tuple[str, bool], Term], folded: str, others: Mapping[str, str]) -> None:
+def _add_words(result: dict[tuple[str, bool], Term], folded: str, others: Mapping[str, str]) -> None:
     for match in WORD.finditer(folded):
         word = match.group()
         position = 0
         for run in UNSPACED.finditer(word):
-            _add_word(found, word[position : run.start()], others)
+            _add_word(result, word[position : run.start()], others)
             characters = run.group()
             for start in range(max(1, len(characters) - 1)):
                 pair = characters[start : start + 2]
-                found.setdefault((pair, True), Term(pair, _PAIR_WEIGHT, "", True))
+                result.setdefault((pair, True), Term(pair, _PAIR_WEIGHT, "", True))
             position = run.end()
-        _add_word(found, word[position:], others)
+        _add_word(result, word[position:], others)
 
 
-def _add_word(found: dict[tuple[str, bool], Term], word: str, others: Mapping[str, str]) -> None:
-    if word and (word, False) not in found:
+def _add_word(result: dict[tuple[str, bool], Term], word: str, others: Mapping[str, str]) -> None:
+    if word and (word, False) not in result:
         has_digit = any(character.isdigit() for character in word)
         weight = (
             _NUMBER_WEIGHT if has_digit and len(word) > 1 else float(min(len(word), _LONGEST_THAT_COUNTS))
         )
         core = hangul.core(word) or clitics.core(word)
-        found[word, False] = Term(word, weight, stem_of(word), False, core, others.get(word, ""))
+        result[word, False] = Term(word, weight, stem_of(word), False, core, others.get(word, ""))
 
 
 @lru_cache(maxsize=8192)

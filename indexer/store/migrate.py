@@ -46,10 +46,10 @@ def copy_vectors(
         copied += len(points)
         if on_progress is not None:
             on_progress(copied)
-    expected, found = source.count(name), target.count(name)
-    if found != expected:
+    expected, result = source.count(name), target.count(name)
+    if result != expected:
         raise StoreError(
-            f"The copy of {name!r} holds {found} points; expected {expected}. The source is unchanged. "
+            f"The copy of {name!r} holds {result} points; expected {expected}. The source is unchanged. "
             "Drop the copy and start again while nothing writes to the collection."
         )
     return copied
@@ -62,12 +62,12 @@ def _batches(ids: Iterator[str]) -> Iterator[list[str]]:
 
 def _compare(name: str, written: Sequence[Point], read: Sequence[Point]) -> None:
     same = len(written) == len(read) and all(
-        one.id == other.id
-        and np.allclose(one.dense, other.dense, atol=1e-6)
-        and np.array_equal(one.sparse.indices, other.sparse.indices)
-        and np.allclose(one.sparse.values, other.sparse.values, rtol=1e-6)
-        and dict(one.payload) == dict(other.payload)
-        for one, other in zip(written, read, strict=False)
+        item.id == other.id
+        and np.allclose(item.dense, other.dense, atol=1e-6)
+        and np.array_equal(item.sparse.indices, other.sparse.indices)
+        and np.allclose(item.sparse.values, other.sparse.values, rtol=1e-6)
+        and dict(item.payload) == dict(other.payload)
+        for item, other in zip(written, read, strict=False)
     )
     if not same:
         raise StoreError(

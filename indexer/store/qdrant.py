@@ -72,10 +72,10 @@ class QdrantStore:
         check_dimension(dimension)
         collection = self._collection(name)
         if self._ask(lambda: self._client.collection_exists(collection)):
-            found = self._dimension(name)
-            if found != dimension:
+            result = self._dimension(name)
+            if result != dimension:
                 raise StoreError(
-                    f"The vectors of {name!r} have dimension {found}; expected {dimension}. "
+                    f"The vectors of {name!r} have dimension {result}; expected {dimension}. "
                     "Use the model they were made with, or re-embed into a new collection."
                 )
             return
@@ -189,23 +189,23 @@ class QdrantStore:
     def fetch_dense(self, name: str, ids: Sequence[str]) -> NDArray[np.float32]:
         """See ``VectorStore``."""
         dense_ND = np.empty((len(ids), self._dimension(name)), dtype=np.float32)
-        found = {
+        results = {
             str(record.id): record.vector for record in self._retrieve(name, ids, [DENSE], payload=False)
         }
         for row, point_id in enumerate(ids):
-            if point_id not in found:
+            if point_id not in results:
                 raise StoreError(
                     f"Point {point_id} is not among the vectors of {name!r}; expected it there. "
                     "Run `python app.py doctor --repair` to bring vectors and catalog together."
                 )
-            dense_ND[row] = _dense(found[point_id])
+            dense_ND[row] = _dense(results[point_id])
         return dense_ND
 
     def fetch_points(self, name: str, ids: Sequence[str]) -> list[Point]:
         """See ``VectorStore``."""
         records = self._retrieve(name, ids, [DENSE, LEXICAL], payload=True)
-        found = {str(record.id): _to_point(record) for record in records}
-        return [found[point_id] for point_id in ids if point_id in found]
+        results = {str(record.id): _to_point(record) for record in records}
+        return [results[point_id] for point_id in ids if point_id in results]
 
     def optimize(self, name: str) -> None:
         """See ``VectorStore``. The server does so by itself, above 10,000 KB a segment."""
@@ -317,10 +317,12 @@ def to_filter(where: Filters) -> models.Filter | None:
         return None
     return models.Filter(
         must=[
-            models.FieldCondition(key=one.field, match=models.MatchAny(any=list(one.values)))
-            if isinstance(one, AnyOf)
-            else models.FieldCondition(key=one.field, range=models.Range(gte=one.low, lt=one.high))
-            for one in conditions
+            models.FieldCondition(key=condition.field, match=models.MatchAny(any=list(condition.values)))
+            if isinstance(condition, AnyOf)
+            else models.FieldCondition(
+                key=condition.field, range=models.Range(gte=condition.low, lt=condition.high)
+            )
+            for condition in conditions
         ]
     )
 

@@ -297,7 +297,7 @@ class _Chunker:
         kept: list[_Piece] = []
         for member in reversed(group[1:]):
             candidate = [member, *kept]
-            if sum(one.tokens for one in candidate) > self._overlap or not self._has_room(candidate, piece):
+            if sum(item.tokens for item in candidate) > self._overlap or not self._has_room(candidate, piece):
                 break
             kept = candidate
         # Pieces that meet inside a word may count more tokens together than one by one.
@@ -357,9 +357,9 @@ class _Chunker:
 
 def _language_of_ordinals(text: str) -> str | None:
     """The language of ``text`` where it matters for its sentences: "3. Oktober" or the end of one."""
-    if not (found := _MAYBE_ORDINAL.search(text)):
+    if not (match := _MAYBE_ORDINAL.search(text)):
         return None
-    guess = detect(text[max(found.start() - _CONTEXT, 0) : found.end() + _CONTEXT])
+    guess = detect(text[max(match.start() - _CONTEXT, 0) : match.end() + _CONTEXT])
     return None if guess.language == UNKNOWN else guess.language
 
 
@@ -397,8 +397,8 @@ def _best_cut(text: str, start: int, end: int) -> int:
     middle = start + (end - start) // 2
     for pattern in (_CLAUSE_END, _SPACE_END):
         last = 0
-        for found in pattern.finditer(text, middle, end):
-            last = found.end()
+        for match in pattern.finditer(text, middle, end):
+            last = match.end()
         if last > start:
             return last
     return _grapheme_boundary(text, start, end)
@@ -410,8 +410,8 @@ def _grapheme_boundary(text: str, start: int, end: int) -> int:
         return len(text)
     look_from = max(start, end - _GRAPHEME_LOOK_BACK)
     best = 0
-    for found in _GRAPHEME.finditer(text, look_from, min(len(text), end + _GRAPHEME_LOOK_AHEAD)):
-        if found.start() > end:
+    for match in _GRAPHEME.finditer(text, look_from, min(len(text), end + _GRAPHEME_LOOK_AHEAD)):
+        if match.start() > end:
             break
-        best = found.start()
+        best = match.start()
     return best if best > start else end

@@ -50,7 +50,7 @@ def stands_in(core: str, folded: str, *, whole: bool) -> bool:
 
 
 def _script_of(word: str) -> _Script | None:
-    return next((one for one in (_ARABIC, _HEBREW) if one.first <= word[:1] <= one.last), None)
+    return next((item for item in (_ARABIC, _HEBREW) if item.first <= word[:1] <= item.last), None)
 
 
 @lru_cache(maxsize=2048)

@@ -96,7 +96,7 @@ def first_fold(text: str) -> str:
     if _VARIANT.search(folded):
         folded = folded.translate(_VARIANTS)
     if _NON_ASCII_DIGIT.search(folded):
-        folded = _NON_ASCII_DIGIT.sub(lambda found: str(unicodedata.decimal(found.group())), folded)
+        folded = _NON_ASCII_DIGIT.sub(lambda result: str(unicodedata.decimal(result.group())), folded)
     return folded
 
 
@@ -128,7 +128,7 @@ def spellings(text: str) -> dict[str, str]:
 
 def contracted(folded: str) -> str:
     """A folded word with ae, oe, ue and aa as single letters: mueller as in the folded Müller."""
-    return _DIGRAPH.sub(lambda found: found.group()[0], folded)
+    return _DIGRAPH.sub(lambda result: result.group()[0], folded)
 
 
 def serbian_in_latin(text: str) -> list[str]:
@@ -203,6 +203,6 @@ def _nasal_before_stop() -> re.Pattern[str]:
     return re.compile(f"[{letters(*_NASALS)}]{virama}(?=[{stops}])|[{letters(_M)}]{virama}(?=[{labials}])")
 
 
-def _to_anusvara(found: re.Match[str]) -> str:
-    block = ord(found.group()[0]) & ~0x7F
+def _to_anusvara(match: re.Match[str]) -> str:
+    block = ord(match.group()[0]) & ~0x7F
     return chr(block + _ANUSVARA)

@@ -57,16 +57,16 @@ def sentence_spans(text: str, language: str | None = None) -> list[tuple[int, in
     ordinals = bool(language and _ORDINAL_LANGUAGES.match(language))
     spans: list[tuple[int, int]] = []
     start = line_start = 0
-    for found in _CANDIDATE.finditer(text):
-        if found.start() < start:  # white space that already belongs to the sentence before
+    for match in _CANDIDATE.finditer(text):
+        if match.start() < start:  # white space that already belongs to the sentence before
             continue
-        end = _after_space(text, found.end())
-        if found["line"]:
-            is_end = _line_ends_sentence(text, line_start, found.start(), end)
+        end = _after_space(text, match.end())
+        if match["line"]:
+            is_end = _line_ends_sentence(text, line_start, match.start(), end)
             line_start = end
         else:
-            is_end = end == len(text) or _mark_ends_sentence(text, found, start, end, ordinals)
-            if is_end and _has_line_break(text, found.end(), end):
+            is_end = end == len(text) or _mark_ends_sentence(text, match, start, end, ordinals)
+            if is_end and _has_line_break(text, match.end(), end):
                 line_start = end
         if is_end:
             if text[start:end].isspace():
@@ -82,8 +82,8 @@ def sentence_spans(text: str, language: str | None = None) -> list[tuple[int, in
 
 
 def _after_space(text: str, position: int) -> int:
-    found = _SPACE.match(text, position)
-    return found.end() if found else position
+    match = _SPACE.match(text, position)
+    return match.end() if match else position
 
 
 def _has_line_break(text: str, start: int, end: int) -> bool:
@@ -104,14 +104,14 @@ def _line_ends_sentence(text: str, line_start: int, line_end: int, next_start: i
     return line_end - line_start < wrapped or text[next_start] in _OPENERS
 
 
-def _mark_ends_sentence(text: str, found: re.Match[str], start: int, end: int, ordinals: bool) -> bool:
-    """Whether the sentence mark ``found`` ends the sentence that began at ``start``."""
-    mark, close = found["mark"], found["close"]
-    spaced = end > found.end()
+def _mark_ends_sentence(text: str, match: re.Match[str], start: int, end: int, ordinals: bool) -> bool:
+    """Whether the sentence mark ``match`` ends the sentence that began at ``start``."""
+    mark, close = match["mark"], match["close"]
+    spaced = end > match.end()
     if mark[0] in ":፡":
-        return _colon_ends(text, found.start(), mark, spaced)
-    if _has_line_break(text, found.end(), end) and (
-        _PARAGRAPH.search(text, found.end(), end) or _LIST_ITEM.match(text, end)
+        return _colon_ends(text, match.start(), mark, spaced)
+    if _has_line_break(text, match.end(), end) and (
+        _PARAGRAPH.search(text, match.end(), end) or _LIST_ITEM.match(text, end)
     ):
         return True
     if any(char in _HARD for char in mark):
@@ -120,11 +120,11 @@ def _mark_ends_sentence(text: str, found: re.Match[str], start: int, end: int, o
     if not spaced:
         return mark[-1] in "!?…" and bool(_CJK.match(text, end) or _UNSPACED.match(text, end))
     if mark in (";", "\u037e"):
-        return mark == "\u037e" or "\u0370" <= text[max(found.start() - 1, 0)] <= "\u03ff"
+        return mark == "\u037e" or "\u0370" <= text[max(match.start() - 1, 0)] <= "\u03ff"
     following = _first_letter(text, end)
     if _is_lower(following) and (mark[-1] in ".…‥" or close):
         return False
-    return mark != "." or bool(close) or _full_stop_ends(text, found.start(), start, following, ordinals)
+    return mark != "." or bool(close) or _full_stop_ends(text, match.start(), start, following, ordinals)
 
 
 def _colon_ends(text: str, colon: int, mark: str, spaced: bool) -> bool:
@@ -177,10 +177,10 @@ def _cut_unspaced(text: str, start: int, end: int) -> list[tuple[int, int]]:
     if sum(1 for _ in _UNSPACED.finditer(text, start, end)) * 2 < end - start:
         return [(start, end)]
     spans, piece_start = [], start
-    for found in _UNSPACED_BREAK.finditer(text, start, end):
-        if found.end() - piece_start >= piece and end - found.end() >= piece // 2:
-            spans.append((piece_start, found.end()))
-            piece_start = found.end()
+    for match in _UNSPACED_BREAK.finditer(text, start, end):
+        if match.end() - piece_start >= piece and end - match.end() >= piece // 2:
+            spans.append((piece_start, match.end()))
+            piece_start = match.end()
     spans.append((piece_start, end))
     return spans
 

@@ -28,8 +28,8 @@ def script_counts(text: str) -> dict[str, int]:
     names, table = _table()
     counts = np.bincount(table[_code_points(text)], minlength=len(names))
     counts[0] = 0
-    found = np.flatnonzero(counts)
-    order = found[np.argsort(-counts[found], kind="stable")]
+    result = np.flatnonzero(counts)
+    order = result[np.argsort(-counts[result], kind="stable")]
     return {names[i]: int(counts[i]) for i in order}
 
 

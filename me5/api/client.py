@@ -111,9 +111,9 @@ class Client:
 def _words(error: urllib.error.HTTPError) -> str:
     """What the API says, cut short; never the request, which holds texts."""
     try:
-        said = json.loads(error.read(65_536))
-        found = said.get("error", said.get("message", "")) if isinstance(said, dict) else ""
-        words = found.get("message", "") if isinstance(found, dict) else found
+        message = json.loads(error.read(65_536))
+        result = message.get("error", message.get("message", "")) if isinstance(message, dict) else ""
+        words = result.get("message", "") if isinstance(result, dict) else result
     except (ValueError, OSError, HTTPException):
         words = ""
     return str(words or error.reason)[:200]

@@ -39,18 +39,18 @@ class KeptVectors:
             return {}
         by_key = {_key(text, kind): text for text in texts}
         keys = list(by_key)
-        found: dict[str, Floats] = {}
+        results: dict[str, Floats] = {}
         try:
             with self._lock, self._open() as connection:
                 for start in range(0, len(keys), _AT_A_TIME):
                     block = keys[start : start + _AT_A_TIME]
                     marks = ",".join("?" * len(block))
                     rows = connection.execute(f"SELECT key, vector FROM kept WHERE key IN ({marks})", block)
-                    found |= {by_key[key]: np.frombuffer(blob, "<f4") for key, blob in rows}
+                    results |= {by_key[key]: np.frombuffer(blob, "<f4") for key, blob in rows}
         except (sqlite3.Error, OSError, ValueError) as error:
             logger.info("kept vectors cannot be read: %s", error)
             return {}
-        return found
+        return results
 
     def write(self, texts: Sequence[str], kind: str, vectors_ND: Floats) -> None:
         """Keep the vectors of texts."""

@@ -85,5 +85,5 @@ def _openai(answer: Any, count: int) -> list[Any]:
 
 
 def _cohere(answer: Any) -> list[Any]:
-    found = answer["embeddings"]
-    return list(found["float"] if isinstance(found, dict) else found)
+    result = answer["embeddings"]
+    return list(result["float"] if isinstance(result, dict) else result)

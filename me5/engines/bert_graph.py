@@ -143,15 +143,15 @@ class GraphBuilder:
     def pool(self, states: Any, mask: Any, pooling: Pooling) -> Any:
         """[B, H]; see ``me5.pooling``."""
         ops = self.ops
-        zero, one = (ops.constant(np.array(number, np.int64)) for number in (0, 1))
+        zero, item = (ops.constant(np.array(number, np.int64)) for number in (0, 1))
         if pooling == "cls":
-            return ops.gather(states, zero, one)
+            return ops.gather(states, zero, item)
         tokens = ops.reduce_sum(mask, ops.constant(np.array([1], np.int64)), True)
         if pooling == "last":
             last = ops.convert(ops.subtract(tokens, ops.constant(np.float32(1))), np.int64)
-            return ops.squeeze(ops.gather(states, last, one, 1), one)
+            return ops.squeeze(ops.gather(states, last, item, 1), item)
         weights = ops.unsqueeze(mask, ops.constant(np.array([2], np.int64)))
-        sums = ops.reduce_sum(ops.multiply(states, weights), one, False)
+        sums = ops.reduce_sum(ops.multiply(states, weights), item, False)
         return ops.divide(sums, tokens)
 
 

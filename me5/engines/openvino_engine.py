@@ -130,20 +130,26 @@ class OpenVinoEngine:
 
     def _choose(self, precision: str) -> Variant:
         """The quickest variant of a precision, or of all where it is ``fastest``, by a kept measurement."""
-        candidates = [one for one in VARIANTS if precision in (FASTEST, one.precision)]
+        candidates = [variant for variant in VARIANTS if precision in (FASTEST, variant.precision)]
         if len(candidates) == 1:
             return candidates[0]
         version = importlib.metadata.version("openvino")
         key = f"{version} {self._threads} {self._body.shape} {_processor()}"
         kept = Measurements("measured.json")
         known = kept.read(key)
-        if not all(one.name in known for one in candidates):
-            known |= {one.name: self._probe(one) for one in candidates if one.name not in known}
+        if not all(candidate.name in known for candidate in candidates):
+            known |= {
+                candidate.name: self._probe(candidate)
+                for candidate in candidates
+                if candidate.name not in known
+            }
             kept.write(key, known)
-        best = min(candidates, key=lambda one: known[one.name])
+        best = min(candidates, key=lambda candidate: known[candidate.name])
         if known[best.name] == float("inf"):
             raise EngineError(f"OpenVINO cannot run the model in {precision} here. Use engine 'torch'.")
-        times = ", ".join(f"{one.name} {known[one.name] * 1000:.1f} ms" for one in candidates)
+        times = ", ".join(
+            f"{candidate.name} {known[candidate.name] * 1000:.1f} ms" for candidate in candidates
+        )
         logger.info("%s is the fastest of: %s", best.name, times)
         return best
 

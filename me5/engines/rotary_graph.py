@@ -243,12 +243,12 @@ class _RotaryBuilder(GraphBuilder):
             all_three = ops.transpose(ops.reshape(self.linear(states, f"{name}.Wqkv"), places, True), order)
             return list(ops.split(all_three, ops.constant(np.array(1, np.int64)), 3).outputs())
         order = ops.constant(np.array([0, 2, 1, 3], np.int64))
-        found = []
+        results = []
         for part, heads in (("q", shape.heads), ("k", shape.key_heads), ("v", shape.key_heads)):
             places = ops.constant(np.array([0, 0, heads, shape.head_size], np.int64))
             projected = self.linear(states, f"{name}.{part}_proj")
-            found.append(ops.transpose(ops.reshape(projected, places, True), order))
-        return found
+            results.append(ops.transpose(ops.reshape(projected, places, True), order))
+        return results
 
     def _turn(self, states: Any, turns: Any) -> Any:
         """x cos + (second half negated, first half) sin."""

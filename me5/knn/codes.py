@@ -170,24 +170,24 @@ def _round(
     run: Map,
 ) -> _Rounded:
     dimensions = x_ND.shape[1]
-    found = _Rounded(*(np.empty(len(x_ND), dtype=np.float32) for _ in range(4)))
+    result = _Rounded(*(np.empty(len(x_ND), dtype=np.float32) for _ in range(4)))
 
     def round_block(rows: slice) -> None:
         centred: Vectors = np.asarray(x_ND[rows], dtype=np.float32) - mean_D
-        found.shift[rows] = _product(centred, other_mean_D[:, None])[:, 0]
+        result.shift[rows] = _product(centred, other_mean_D[:, None])[:, 0]
         turned = _product(centred, rotation_DD)
         coded: Vectors = turned * np.float32(1 / step)
         np.clip(np.rint(coded, out=coded), -TOP_CODE, TOP_CODE, out=coded)
         codes_NW[rows, :dimensions] = coded
-        found.norm[rows] = _norms(turned)
-        found.coded_norm[rows] = step * _norms(coded)
+        result.norm[rows] = _norms(turned)
+        result.coded_norm[rows] = step * _norms(coded)
         coded *= np.float32(step)
         turned -= coded
-        found.error[rows] = _norms(turned)
+        result.error[rows] = _norms(turned)
 
     for _ in run(round_block, blocks(len(x_ND), ROWS_AT_ONCE)):
         pass
-    return found
+    return result
 
 
 def _product(x_ND: Vectors, y_DE: Vectors) -> Vectors:
@@ -228,9 +228,9 @@ def _with_digits(
         middle = np.rint((parts.max() + parts.min()) / 2)
         base += float(middle) * unit
         digits.append(_digits(parts - middle))
-    if any(own is None for own in digits):
+    if any(digit is None for digit in digits):
         return None
-    (x_digits, x_weights), (y_digits, y_weights) = (own for own in digits if own is not None)
+    (x_digits, x_weights), (y_digits, y_weights) = (digit for digit in digits if digit is not None)
     width = -(-(dimensions + len(x_weights) + len(y_weights)) // 16) * 16
     for codes, own, other in ((x_codes, x_digits, y_weights), (y_codes, x_weights, y_digits)):
         tail = codes[:, dimensions:]

@@ -88,5 +88,5 @@ def _pairs(scores_RC: torch.Tensor, count: int) -> NDArray[np.int64]:
 
 
 def _scored(pairs: NDArray[np.int64], x_RD: Vectors, y_CD: Vectors) -> Entries:
-    found, columns = np.divmod(pairs, len(y_CD))
-    return found, columns, scores_of_pairs(x_RD, y_CD, pairs)
+    result, columns = np.divmod(pairs, len(y_CD))
+    return result, columns, scores_of_pairs(x_RD, y_CD, pairs)

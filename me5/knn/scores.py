@@ -58,20 +58,20 @@ def _sampled(
 def _gathered(
     x_RD: NDArray[np.float32], y_CD: NDArray[np.float32], pairs: NDArray[np.int64]
 ) -> NDArray[np.float32]:
-    found = np.empty(len(pairs), dtype=np.float32)
+    result = np.empty(len(pairs), dtype=np.float32)
     for start in range(0, len(pairs), _GATHERED_PAIRS):
         rows, columns = np.divmod(pairs[start : start + _GATHERED_PAIRS], len(y_CD))
-        found[start : start + _GATHERED_PAIRS] = (x_RD[rows] * y_CD[columns]).sum(axis=1, dtype=np.float32)
-    return found
+        result[start : start + _GATHERED_PAIRS] = (x_RD[rows] * y_CD[columns]).sum(axis=1, dtype=np.float32)
+    return result
 
 
 @cache
 def _has_sampled_product() -> bool:
     """Whether this torch multiplies into a sparse pattern on the CPU; takes its once-only warning too."""
-    one = np.ones((1, 1), dtype=np.float32)
+    item = np.ones((1, 1), dtype=np.float32)
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")  # "Sparse CSR tensor support is in beta state"
         try:
-            return bool(_sampled(one, one, np.zeros(1, dtype=np.int64))[0] == 1)
+            return bool(_sampled(item, item, np.zeros(1, dtype=np.int64))[0] == 1)
         except RuntimeError:
             return False

@@ -62,9 +62,9 @@ class Float32Screen:
     def bounds(self, rows: NDArray[Any], columns: NDArray[Any], out: NDArray[Any]) -> NDArray[Any]:
         import torch
 
-        found = out[: len(rows) * len(columns)].reshape(len(rows), len(columns))
-        torch.mm(torch.from_numpy(rows), torch.from_numpy(columns).t(), out=torch.from_numpy(found))
-        return found
+        result = out[: len(rows) * len(columns)].reshape(len(rows), len(columns))
+        torch.mm(torch.from_numpy(rows), torch.from_numpy(columns).t(), out=torch.from_numpy(result))
+        return result
 
     def floors(self, scores: NDArray[np.float32]) -> Vectors:
         return scores - self._slack
@@ -87,9 +87,9 @@ class Int8Screen:
     def bounds(self, rows: NDArray[Any], columns: NDArray[Any], out: NDArray[Any]) -> NDArray[Any]:
         import torch
 
-        found = out[: len(rows) * len(columns)].reshape(len(rows), len(columns))
-        torch._int_mm(torch.from_numpy(rows), torch.from_numpy(columns).t(), out=torch.from_numpy(found))
-        return found
+        result = out[: len(rows) * len(columns)].reshape(len(rows), len(columns))
+        torch._int_mm(torch.from_numpy(rows), torch.from_numpy(columns).t(), out=torch.from_numpy(result))
+        return result
 
     def floors(self, scores: NDArray[np.float32]) -> NDArray[np.int32]:
         steps = np.floor((scores.astype(np.float64) - self._coded.base) / self._coded.unit)

@@ -102,14 +102,14 @@ class Strip:
     def sweep(self, workers: Workers, after_tile: Callable[[int], None]) -> None:
         """Go over all columns; ``after_tile`` hears how many pairs each tile had, and may raise to stop."""
         tiles = blocks(len(self._y_MD), _tile_columns(len(self._y_MD), self._plan))
-        found: list[Entries] = []
+        results: list[Entries] = []
         merged = 0
         with closing(workers.in_order(self._sweep_tile, tiles)) as swept:
             for number, (tile, entries) in enumerate(zip(tiles, swept, strict=True), 1):
-                found += entries
-                if number in (2 * merged, len(tiles)) or not merged or _count(found) > _MAX_WAITING:
-                    self.best.add(*(np.concatenate(column) for column in zip(*found, strict=True)))
-                    found, merged = [], number
+                results += entries
+                if number in (2 * merged, len(tiles)) or not merged or _count(results) > _MAX_WAITING:
+                    self.best.add(*(np.concatenate(column) for column in zip(*results, strict=True)))
+                    results, merged = [], number
                 after_tile(len(self._vectors_RD) * (tile.stop - tile.start))
 
     def _sweep_tile(self, tile: slice) -> list[Entries]:
@@ -120,7 +120,7 @@ class Strip:
         out = np.empty(BLOCK_ROWS * len(vectors_CD), dtype=screen.number_type)
         last_R = self.best.last.copy()  # another thread raises it meanwhile
         floors_R = None if np.isneginf(last_R).any() else screen.floors(last_R)
-        found: list[Entries] = []
+        results: list[Entries] = []
         by_row, by_column, start = [], [], 0
         for block in self._blocks:
             vectors_RD = self._vectors_RD[block]
@@ -137,10 +137,10 @@ class Strip:
             by_column.append(pairs_by_column(bounds_RC, floors_C) + above)
             if block.stop in self._pauses or sum(map(len, by_row + by_column)) > _MAX_WAITING:
                 rows = slice(start, block.stop)
-                found.append(self._score_rows(np.concatenate(by_row), rows, tile, vectors_CD))
+                results.append(self._score_rows(np.concatenate(by_row), rows, tile, vectors_CD))
                 self._score_columns(np.concatenate(by_column), rows, columns, vectors_CD)
                 by_row, by_column, start = [], [], block.stop
-        return found
+        return results
 
     def _score_rows(self, pairs: NDArray[np.int64], part: slice, tile: slice, y_CD: Vectors) -> Entries:
         best = self.best.part(part)

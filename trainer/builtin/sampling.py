@@ -43,7 +43,7 @@ class Batch:
     def ignored(self) -> Tensor:
         """Pairs (i, j), [K, 2], where two texts are the same or share a partner: no negatives."""
         same = ((self.right, self.right), (self.left, self.left), (self.left, self.right))
-        return torch.cat([equal_pairs(one, other) for one, other in same])
+        return torch.cat([equal_pairs(item, other) for item, other in same])
 
 
 class Translations:

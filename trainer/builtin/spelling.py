@@ -24,13 +24,13 @@ def spelling_of(tokenizer: Tokenizer, buckets: int) -> PieceTable:
     A piece that is no longer than an n-gram, a byte or a special token has none of that length.
     """
     plain = {*BYTE_TOKENS, *SPECIAL_TOKENS}
-    found: list[int] = []
+    results: list[int] = []
     offsets = [0]
     for piece, _ in sorted(tokenizer.get_vocab().items(), key=lambda item: item[1]):
         if piece not in plain:
-            found.extend(sorted({zlib.crc32(gram.encode()) % (buckets - 1) + 1 for gram in _ngrams(piece)}))
-        offsets.append(len(found))
-    return PieceTable(np.array(found, dtype=np.int32), np.array(offsets, dtype=np.int64))
+            results.extend(sorted({zlib.crc32(gram.encode()) % (buckets - 1) + 1 for gram in _ngrams(piece)}))
+        offsets.append(len(results))
+    return PieceTable(np.array(results, dtype=np.int32), np.array(offsets, dtype=np.int64))
 
 
 def _ngrams(piece: str) -> list[str]:

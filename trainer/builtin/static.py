@@ -200,10 +200,10 @@ def _mean_ngrams(
     spelling: PieceTable, pieces_U: Tensor, ngrams_ND: Tensor, *, learn: bool = False
 ) -> tuple[Tensor, Tensor, Tensor]:
     """The mean n-gram vector [U, D] of each piece, zero without; the n-grams [G]; their vectors [G, D]."""
-    found, bags = spelling.gather(pieces_U.numpy().astype(np.int32), MAX_NGRAMS)
-    grams_G, found = torch.unique(found, return_inverse=True)
+    result, bags = spelling.gather(pieces_U.numpy().astype(np.int32), MAX_NGRAMS)
+    grams_G, result = torch.unique(result, return_inverse=True)
     vectors_GD = ngrams_ND[grams_G].requires_grad_(learn)
-    mean_UD = torch.nn.functional.embedding_bag(found, vectors_GD, bags, mode="mean")
+    mean_UD = torch.nn.functional.embedding_bag(result, vectors_GD, bags, mode="mean")
     return mean_UD, grams_G, vectors_GD
 
 

@@ -233,9 +233,9 @@ def _first(row: Mapping[str, Any], spellings: tuple[str, ...]) -> Any:
 
 def _passages(value: Any) -> tuple[Passage, ...]:
     """A text, an object with text and title, or a list of them; empty ones are left out."""
-    found = []
+    results = []
     for item in value if isinstance(value, list) else [value]:
         text, title = (item.get("text"), item.get("title")) if isinstance(item, Mapping) else (item, "")
         if text and str(text).strip():
-            found.append(Passage(str(text).strip(), str(title or "").strip()))
-    return tuple(found)
+            results.append(Passage(str(text).strip(), str(title or "").strip()))
+    return tuple(results)

@@ -242,7 +242,7 @@ def _choose(
     labels = list(detect([pair.query for pair in pairs]))
     if kind == "bitext":
         targets = detect([pair.passage for pair in pairs])
-        labels = [f"{one}-{other}" for one, other in zip(labels, targets, strict=True)]
+        labels = [f"{item}-{other}" for item, other in zip(labels, targets, strict=True)]
     groups: defaultdict[str, list[Pair]] = defaultdict(list)
     for pair, label in zip(pairs, labels, strict=True):
         groups[label].append(pair)

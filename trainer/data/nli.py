@@ -59,7 +59,7 @@ def run_nli(config: NliConfig, *, resume: bool = False) -> Path:
 
 def nli_groups(rows: Iterable[Mapping[str, Any]], config: NliConfig) -> Iterator[QueryGroup]:
     """The groups of all rows, in the order in which their premises first appear."""
-    found: dict[str, tuple[dict[str, None], dict[str, None]]] = {}
+    results: dict[str, tuple[dict[str, None], dict[str, None]]] = {}
     labels: set[str] = set()
     for row in rows:
         if config.label not in row:
@@ -67,17 +67,17 @@ def nli_groups(rows: Iterable[Mapping[str, Any]], config: NliConfig) -> Iterator
         label = str(row[config.label]).strip()
         labels.add(label)
         for pair in to_pairs(row, config.source):
-            positives, negatives = found.setdefault(pair.query, ({}, {}))
+            positives, negatives = results.setdefault(pair.query, ({}, {}))
             if label in config.entailment:
                 positives[pair.passage] = None
             elif label in config.contradiction:
                 negatives[pair.passage] = None
-    if not any(positives for positives, _ in found.values()):
+    if not any(positives for positives, _ in results.values()):
         raise DataError(
             f"Source {config.source.name!r} has no row labelled {' or '.join(config.entailment)}. Its "
             f"labels: {', '.join(sorted(labels)[:9])}. Correct 'entailment' of the recipe."
         )
-    for premise, (positives, negatives) in found.items():
+    for premise, (positives, negatives) in results.items():
         if positives:
             yield QueryGroup(
                 premise,

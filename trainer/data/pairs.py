@@ -139,7 +139,7 @@ def to_pairs(row: Mapping[str, Any], source: PairSource) -> list[Pair]:
         rows = [row]
     else:
         rows = [{**row, source.each: item} for item in _value(row, source.each, source) or []]
-    return [pair for one in rows if (pair := _to_pair(one, source)) is not None]
+    return [pair for entry in rows if (pair := _to_pair(entry, source)) is not None]
 
 
 def _to_pair(row: Mapping[str, Any], source: PairSource) -> Pair | None:

@@ -106,8 +106,8 @@ def with_parents(rows: Sequence[Mapping[str, Any]], source: PairSource) -> Seque
             if column not in row:
                 raise no_column(source, column, row, "replies")
     by_id = {f"{replies.prefix}{row[replies.id]}": row for row in rows}
-    found = ((row, by_id.get(str(row[replies.parent]))) for row in rows)
-    return [{**row, "parent": parent} for row, parent in found if parent is not None]
+    result = ((row, by_id.get(str(row[replies.parent]))) for row in rows)
+    return [{**row, "parent": parent} for row, parent in result if parent is not None]
 
 
 def no_column(source: PairSource, column: str, row: object, field: str) -> DataError:

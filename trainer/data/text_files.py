@@ -37,8 +37,8 @@ def codec_of(path: Path) -> str:
         head = stream.read(4)
     marked = next((codec for mark, codec in MARKS if head.startswith(mark)), None)
     if marked is None and _finders:
-        found = _finders[0](path)
-        return "utf-8-sig" if found in UTF8 else found
+        result = _finders[0](path)
+        return "utf-8-sig" if result in UTF8 else result
     return marked or "utf-8-sig"
 
 

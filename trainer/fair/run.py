@@ -14,6 +14,7 @@ import numpy as np
 import torch
 
 from me5 import atomic
+from me5.memory import give_back_memory
 from me5.packed import tokenizer_file
 from trainer.builtin.corpus import build_corpus
 from trainer.builtin.layered import BETAS, MAX_GRADIENT_NORM, WEIGHT_DECAY
@@ -30,7 +31,7 @@ from trainer.models.vocabulary import open_tokenizer
 
 log = logging.getLogger(__name__)
 
-LOG_STEPS, SAVE_STEPS = 10, 100
+LOG_STEPS, SAVE_STEPS = 10, 50
 NOT_DECISIVE = ("data", "out", "left_out")  # of a recipe, for the weights
 
 
@@ -67,12 +68,14 @@ def run_fair(config: FairConfig, *, resume: bool) -> Path:
     corpus = build_corpus(_as_corpus(config))
     pieces = kept_pieces(corpus.texts, tokenizer, config.max_passage_pieces, out / "pieces.npz")
     objective = Objective(corpus, pieces, tokenizer, config)
+    used = dict(corpus.rows_used)
+    del corpus  # its texts are a gigabyte or two
     state = FairState(student, torch.zeros(len(student.table)), _optimiser(student.stack, config))
     teacher = student.teacher()
     _restore(out, state, objective, config)
     train(state, teacher, objective, config, out)
     student.save(out / "model")
-    (out / "used.json").write_text(json.dumps(corpus.rows_used, indent=2) + "\n", encoding="utf-8")
+    (out / "used.json").write_text(json.dumps(used, indent=2) + "\n", encoding="utf-8")
     return out / "model"
 
 
@@ -92,6 +95,7 @@ def train(state: FairState, teacher: Student, objective: Objective, config: Fair
     ]
     while state.step < config.steps:
         kind, generator = kind_of_step(config.mixture, config.seed, state.step)
+        give_back_memory()  # every batch has other shapes: what the one before left free may not fit
         drawn = objective.draw(kind, generator)
         passed = student.forward(workers, drawn.parts, learn=True)
         means_BH = passed.means.requires_grad_()
@@ -146,7 +150,7 @@ def _as_corpus(config: FairConfig) -> BuiltinConfig:
 
 
 def _fingerprint(config: FairConfig) -> str:
-    values = {name: one for name, one in dataclasses.asdict(config).items() if name not in NOT_DECISIVE}
+    values = {name: item for name, item in dataclasses.asdict(config).items() if name not in NOT_DECISIVE}
     return hashlib.sha256(json.dumps(values, sort_keys=True).encode()).hexdigest()[:16]
 
 

@@ -118,7 +118,7 @@ class Student:
         chunks: list[Chunk] = []
         first = 0
         for part in parts:
-            chunks += [Chunk(one.texts + first, one.pieces, one.lengths) for one in part.chunks()]
+            chunks += [Chunk(item.texts + first, item.pieces, item.lengths) for item in part.chunks()]
             first += len(part)
         inputs = [self.table[chunk.pieces].to(torch.bfloat16).requires_grad_(learn) for chunk in chunks]
         return Passed(workers, chunks, inputs)
@@ -136,7 +136,7 @@ class Student:
         folder.mkdir(parents=True, exist_ok=True)
         tensors = {WORDS: self.table, **_tensors_of(self.stack, int(self.config.get("type_vocab_size", 2)))}
         save_file(
-            {name: one.detach().contiguous().clone() for name, one in tensors.items()},
+            {name: tensor.detach().contiguous().clone() for name, tensor in tensors.items()},
             folder / "model.safetensors",
             {"format": "pt"},
         )
@@ -162,8 +162,8 @@ def open_student(start: str, neutral: str | None) -> Student:
 def as_4_bits(weights: Mapping[str, Tensor]) -> dict[str, Tensor]:
     """The tensors of a stack as the packed form will hold them: its matrices in 4 bits."""
     return {
-        name: _rounded(one) if one.ndim == 2 and name.startswith("layers.") else one
-        for name, one in weights.items()
+        name: _rounded(weight) if weight.ndim == 2 and name.startswith("layers.") else weight
+        for name, weight in weights.items()
     }
 
 
@@ -195,12 +195,12 @@ def _stack_of(config: Mapping[str, Any], weights: Callable[[str], Any]) -> Stack
         "norm.bias": tensor("embeddings.LayerNorm.bias"),
     }
     for number in range(layers):
-        ours, theirs = f"layers.{number}.", f"encoder.layer.{number}."
+        left, right = f"layers.{number}.", f"encoder.layer.{number}."
         for kind in ("weight", "bias"):
-            joined = [tensor(f"{theirs}{name}.{kind}") for name in ATTENTION]
-            state[f"{ours}query_key_value.{kind}"] = torch.cat(joined)
+            joined = [tensor(f"{right}{name}.{kind}") for name in ATTENTION]
+            state[f"{left}query_key_value.{kind}"] = torch.cat(joined)
             for own, name in PARTS.items():
-                state[f"{ours}{own}.{kind}"] = tensor(f"{theirs}{name}.{kind}")
+                state[f"{left}{own}.{kind}"] = tensor(f"{right}{name}.{kind}")
     stack.load_state_dict(state)
     return stack
 
@@ -216,10 +216,10 @@ def _tensors_of(stack: Stack, types: int) -> dict[str, Tensor]:
     }
     for number, layer in enumerate(stack.layers):
         assert isinstance(layer, Layer)
-        theirs = f"encoder.layer.{number}."
+        right = f"encoder.layer.{number}."
         for kind in ("weight", "bias"):
             for name, part in zip(ATTENTION, getattr(layer.query_key_value, kind).chunk(3), strict=True):
-                tensors[f"{theirs}{name}.{kind}"] = part
+                tensors[f"{right}{name}.{kind}"] = part
             for own, name in PARTS.items():
-                tensors[f"{theirs}{name}.{kind}"] = getattr(getattr(layer, own), kind)
+                tensors[f"{right}{name}.{kind}"] = getattr(getattr(layer, own), kind)
     return tensors

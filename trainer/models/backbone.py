@@ -137,7 +137,7 @@ class TextModel:
             )
         if titles is not None:
             texts = [join_title(title, text) for title, text in zip(titles, texts, strict=True)]
-        befores = [self._prefixes.before(role, one) for one in instructions or [""] * len(texts)]
+        befores = [self._prefixes.before(role, item) for item in instructions or [""] * len(texts)]
         return self.tokenization.encode([before + text for before, text in zip(befores, texts, strict=True)])
 
     def embed(self, ids: Sequence[Sequence[int]]) -> Tensor:

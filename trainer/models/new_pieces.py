@@ -73,4 +73,4 @@ def _queries_alone(source: PairSource) -> PairSource:
 
 def _mean_length(tokenizer: Any, texts: Sequence[str]) -> float:
     encodings = tokenizer.encode_batch_fast(list(texts), add_special_tokens=False)
-    return round(sum(len(one.ids) for one in encodings) / len(texts), 2)
+    return round(sum(len(encoding.ids) for encoding in encodings) / len(texts), 2)

@@ -104,7 +104,7 @@ def run_tokenizer(config: TokenizerRecipe, *, resume: bool) -> Path:
         tokenizer = extend_tokenizer(base, texts, new_pieces=config.new_pieces, coverage=config.coverage)
         specials = _specials_of(base)
     tokens = tokenizer.encode_batch_fast(texts[:10_000], add_special_tokens=False)
-    length = sum(len(one.ids) for one in tokens) / sum(map(len, texts[:10_000]))
+    length = sum(len(token.ids) for token in tokens) / sum(map(len, texts[:10_000]))
     logger.info("%d tokens; %.3f per character of the sample", tokenizer.get_vocab_size(), length)
     _write(tokenizer, specials, config, out)
     return out

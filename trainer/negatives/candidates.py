@@ -68,7 +68,7 @@ def nearest(
         precision, rounded to nine decimals, and equal scores go by number. Where passages run out, the
         number is -1 and the score -inf.
     """
-    asked = count + max((len(some) for some in excluded), default=0) + SLACK
+    asked = count + max((len(sample) for sample in excluded), default=0) + SLACK
     found_QK = _search(queries_QD, passages_PD, numbers, asked=asked, block=passage_block, device=device)
     chosen_QC = np.full((len(queries_QD), count), -1, dtype=np.int64)
     scores_QC = np.full((len(queries_QD), count), -np.inf)
@@ -103,9 +103,9 @@ def _search(
     for start in range(0, len(passages_PD) if numbers is None else len(numbers), block):
         part = slice(start, start + block) if numbers is None else numbers[start : start + block]
         scores, columns = best_passages(queries_QD, passages_PD[part], count=asked, device=device)
-        found = columns + start if numbers is None else numbers[columns + start]
+        result = columns + start if numbers is None else numbers[columns + start]
         best_scores = np.concatenate([best_scores, scores], axis=1)
-        best_numbers = np.concatenate([best_numbers, found], axis=1)
+        best_numbers = np.concatenate([best_numbers, result], axis=1)
         order = np.lexsort((best_numbers, -best_scores), axis=1)[:, :asked]
         best_scores = np.take_along_axis(best_scores, order, axis=1)
         best_numbers = np.take_along_axis(best_numbers, order, axis=1)
@@ -219,4 +219,6 @@ def _scopes(corpus: Corpus, same_language_only: bool) -> list[_Scope]:
 def _used(scopes: Sequence[_Scope], passages_PD: NDArray[np.float32]) -> list[NDArray[np.int64]]:
     """What names the scopes."""
     everything = np.array([len(passages_PD)])
-    return [part for queries, some in scopes for part in (queries, everything if some is None else some)]
+    return [
+        part for queries, sample in scopes for part in (queries, everything if sample is None else sample)
+    ]

@@ -157,10 +157,10 @@ def _filter(
             for pair in to_pairs(row, source)
         ]
         for start in range(0, len(read), BLOCK_TEXTS):
-            some = read[start : start + BLOCK_TEXTS]
-            is_kept = consistency.keep([pair for pair, _ in some])
-            _append(partial, position, [_line(*some[place], column) for place in is_kept.nonzero()[0]])
-            position.pairs += len(some)
+            sample = read[start : start + BLOCK_TEXTS]
+            is_kept = consistency.keep([pair for pair, _ in sample])
+            _append(partial, position, [_line(*sample[place], column) for place in is_kept.nonzero()[0]])
+            position.pairs += len(sample)
             position.kept += int(is_kept.sum())
         position.rows = dataset.state_dict()
         write_json(notes, asdict(position))

@@ -149,10 +149,10 @@ def run_negatives(config: NegativesConfig, *, resume: bool = False) -> Path:
         corpus = read_corpus(config.sources, config.pools, config.languages, query_file, passage_file)
         corpus = corpus.sampled(config.max_queries, config.seed)
         _require_room(config, corpus)
-        found = _searched(config, corpus, encoder, folder)
+        result = _searched(config, corpus, encoder, folder)
         counts = Counts()
-        rescorer = None if reranker is None else _rescorer(config, found, reranker, folder)
-        write_groups(out, _groups(config, found, rescorer, counts))
+        rescorer = None if reranker is None else _rescorer(config, result, reranker, folder)
+        write_groups(out, _groups(config, result, rescorer, counts))
     logger.info(
         "%d groups with %d negatives, %d of them short; %d queries left out",
         counts.groups,
@@ -235,26 +235,26 @@ def _searched(config: NegativesConfig, corpus: Corpus, encoder: Encoder, folder:
     return _Found(corpus, queries_QD, passages_PD, ranking)
 
 
-def _rescorer(config: NegativesConfig, found: _Found, reranker: Reranker, folder: Path) -> Rescorer:
+def _rescorer(config: NegativesConfig, result: _Found, reranker: Reranker, folder: Path) -> Rescorer:
     picking = (config.first_rank, config.max_score, config.relative_margin, config.sampling, config.seed)
     return Rescorer(
         reranker,
-        found.corpus,
+        result.corpus,
         depth=config.rerank_depth or 3 * config.negatives,
         folder=folder,
-        picks_name=content_name(found.ranking.name, str(picking)),
+        picks_name=content_name(result.ranking.name, str(picking)),
     )
 
 
 def _groups(
-    config: NegativesConfig, found: _Found, rescorer: Rescorer | None, counts: Counts
+    config: NegativesConfig, result: _Found, rescorer: Rescorer | None, counts: Counts
 ) -> Iterator[QueryGroup]:
     """A group for every query with enough negatives, in the order of the queries."""
     depth = config.negatives if rescorer is None else rescorer.depth
-    total = len(found.corpus.queries)
+    total = len(result.corpus.queries)
     for start in range(0, total, BLOCK_QUERIES):
         queries = range(start, min(start + BLOCK_QUERIES, total))
-        picks = [_picked(config, found, query, depth, counts) for query in queries]
+        picks = [_picked(config, result, query, depth, counts) for query in queries]
         if rescorer is not None:
             opinions = rescorer.scores(start, picks)
             for offset, opinion in enumerate(opinions):
@@ -268,16 +268,16 @@ def _groups(
             counts.groups += 1
             counts.short_groups += len(negatives) < config.negatives
             counts.negatives += len(negatives)
-            yield _group(found, query, negatives)
+            yield _group(result, query, negatives)
 
 
 def _picked(
-    config: NegativesConfig, found: _Found, query: int, depth: int, counts: Counts
+    config: NegativesConfig, result: _Found, query: int, depth: int, counts: Counts
 ) -> NDArray[np.int64]:
     """Up to ``depth`` passages of the window that may be negatives, the preferred ones first."""
-    numbers, scores = found.ranking.window(query, config.first_rank)
-    positives = found.passage_vectors[found.corpus.positives(query)]
-    weakest = float(exact_scores(found.query_vectors[query], positives).min())
+    numbers, scores = result.ranking.window(query, config.first_rank)
+    positives = result.passage_vectors[result.corpus.positives(query)]
+    weakest = float(exact_scores(result.query_vectors[query], positives).min())
     low_enough = np.ones(len(numbers), dtype=bool)
     if config.max_score is not None:
         low_enough = scores <= config.max_score
@@ -289,17 +289,17 @@ def _picked(
     counts.within_relative_margin += int((low_enough & ~far_enough).sum())
     places = np.flatnonzero(low_enough & far_enough)
     if config.sampling == "random":  # the draw depends on the query's text alone, not on its place
-        key = int(found.corpus.queries.keys[query]) % 2**64
+        key = int(result.corpus.queries.keys[query]) % 2**64
         places = np.random.default_rng((config.seed, key)).permutation(places)
     return numbers[places[:depth]]
 
 
-def _group(found: _Found, query: int, negatives: NDArray[np.int64]) -> QueryGroup:
+def _group(result: _Found, query: int, negatives: NDArray[np.int64]) -> QueryGroup:
     """The texts of a group, negatives with the hardest first."""
-    corpus = found.corpus
+    corpus = result.corpus
     text, source = corpus.queries[query]
     order = np.argsort(
-        -exact_scores(found.query_vectors[query], found.passage_vectors[negatives]), kind="stable"
+        -exact_scores(result.query_vectors[query], result.passage_vectors[negatives]), kind="stable"
     )
     return QueryGroup(
         query=text,

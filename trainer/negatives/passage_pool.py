@@ -98,7 +98,7 @@ def _drawn(source: PairSource, file: TextFile, *, size: int, from_rows: int, see
             bound = hashes[int(smallest[-1])] if len(smallest) == size else bound
             next_look = len(hashes) + size
     rows = np.sort(_smallest(hashes, size))
-    return _Drawn(rows, *(np.asarray(some, dtype=np.int64)[rows] for some in (keys, exact_keys)))
+    return _Drawn(rows, *(np.asarray(sample, dtype=np.int64)[rows] for sample in (keys, exact_keys)))
 
 
 def _smallest(hashes: array[int], count: int) -> NDArray[np.int64]:

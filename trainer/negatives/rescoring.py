@@ -63,17 +63,17 @@ class Rescorer:
             self._append(first_query, picks)
         rows = np.array(self._rows.read()[first_query : first_query + len(picks)])
         return [
-            Rescored(float(row[0]), row[1 : 1 + len(some)]) for row, some in zip(rows, picks, strict=True)
+            Rescored(float(row[0]), row[1 : 1 + len(pick)]) for row, pick in zip(rows, picks, strict=True)
         ]
 
     def _append(self, first_query: int, picks: Sequence[NDArray[np.int64]]) -> None:
         queries, passages, titles = [], [], []
         positives: list[int] = []
-        for offset, some in enumerate(picks):
+        for offset, sample in enumerate(picks):
             query = self._corpus.queries[first_query + offset][0]
             answers = self._corpus.positives(first_query + offset)
             positives.append(len(answers))
-            for number in (*answers, *some):
+            for number in (*answers, *sample):
                 text, title = self._corpus.passages[int(number)]
                 queries.append(query)
                 passages.append(text)
@@ -81,11 +81,11 @@ class Rescorer:
         scores = self._reranker.score(queries, passages, titles)
         rows = np.full((len(picks), self._rows.width), np.nan, dtype=np.float32)
         taken = 0
-        for offset, some in enumerate(picks):
+        for offset, sample in enumerate(picks):
             rows[offset, 0] = scores[taken : taken + positives[offset]].min()
             taken += positives[offset]
-            rows[offset, 1 : 1 + len(some)] = scores[taken : taken + len(some)]
-            taken += len(some)
+            rows[offset, 1 : 1 + len(sample)] = scores[taken : taken + len(sample)]
+            taken += len(sample)
         self._progress.add(len(picks))
         self._rows.append(rows)
 

@@ -172,13 +172,13 @@ def iter_pairs(source: PairSource, language_column: str | None = None) -> Iterat
     Raises:
         DataError: the source is missing or has no such column, or no row of it has both texts.
     """
-    found = False
+    result = False
     for row in read_rows(source):
         language = language_of(row, language_column, source)
         for pair in to_pairs(row, source):
-            found = True
+            result = True
             yield pair, language
-    if not found:
+    if not result:
         raise DataError(
             f"Source {source.name!r} has no row with text in both {source.query!r} and {source.passage!r}. "
             "Expected pairs. Correct the source or remove it from the recipe."

@@ -52,11 +52,11 @@ class RowFile:
         try:
             path.parent.mkdir(parents=True, exist_ok=True)
             path.touch()
-            found = path.stat().st_size // self._row_bytes
+            result = path.stat().st_size // self._row_bytes
         except OSError as error:
             raise disk_error(path, error) from error
         self.done = 0
-        self.keep(rows if found >= rows else found - found % block)
+        self.keep(rows if result >= rows else result - result % block)
 
     def keep(self, rows: int) -> None:
         """Forget what is behind the first ``rows`` rows."""

@@ -59,7 +59,7 @@ class HeldOut:
                     ranks[group.language or "und"].append(rank_of_best(scores_S, len(group.positives)))
         finally:
             self._model.body.train(was_training)
-        return {language: np.array(found) for language, found in sorted(ranks.items())}
+        return {language: np.array(result) for language, result in sorted(ranks.items())}
 
     def _figures(self, ranks: Mapping[str, NDArray[np.int64]]) -> Iterator[dict[str, Any]]:
         values = {
@@ -68,16 +68,19 @@ class HeldOut:
         }
         for metric, value in values.items():
             samples = {language: Sample.of_values(value(ranks_Q)) for language, ranks_Q in ranks.items()}
-            for language, some in {MEAN: samples, **{one: {one: samples[one]} for one in samples}}.items():
-                found = interval(some, resamples=RESAMPLES)
+            for language, sample in {
+                MEAN: samples,
+                **{name: {name: samples[name]} for name in samples},
+            }.items():
+                result = interval(sample, resamples=RESAMPLES)
                 yield {
                     "task": TASK,
                     "kind": KIND,
                     "metric": metric,
                     "language": language,
-                    "value": found.value,
-                    "low": found.low,
-                    "high": found.high,
+                    "value": result.value,
+                    "low": result.low,
+                    "high": result.high,
                 }
 
 

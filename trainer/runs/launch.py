@@ -158,9 +158,9 @@ def end(pid: int, *, created_at: float | None = None, before: float | None = Non
         return
     with contextlib.suppress(psutil.Error):
         process = psutil.Process(pid)
-        for one in (process, *process.children(recursive=True)):
+        for item in (process, *process.children(recursive=True)):
             with contextlib.suppress(psutil.Error):
-                one.kill()
+                item.kill()
     # Not waited for through psutil: that would take the exit code away from the thread that records it.
     deadline = time.monotonic() + KILL_TIMEOUT_S
     while is_alive(pid, created_at=created_at, before=before) and time.monotonic() < deadline:

@@ -87,25 +87,25 @@ def list_runs(folder: Path) -> list[Run]:
 
 def read_run(folder: Path) -> Run | None:
     """The run in a folder; None where there is none."""
-    launch, said = read_json(folder / "launch.json"), read_json(folder / "state.json")
+    launch, text = read_json(folder / "launch.json"), read_json(folder / "state.json")
     config = _read_yaml(folder / "config.yaml") or _read_yaml(folder / "recipe.yaml")
-    if not (launch or said or config):
+    if not (launch or text or config):
         return None
     model = folder / "model"
     finished = model if (model / "config.json").is_file() else None
-    state, phase, message = _state(folder, launch, said, finished is not None)
-    step = int(said.get("step") or 0)
+    state, phase, message = _state(folder, launch, text, finished is not None)
+    step = int(text.get("step") or 0)
     return Run(
         name=folder.name,
         folder=folder,
         state=state,
         step=max(step, _last_step(folder / "metrics.jsonl")),
-        steps=int(said.get("steps") or config.get("optim", {}).get("steps") or 0),
+        steps=int(text.get("steps") or config.get("optim", {}).get("steps") or 0),
         message=message,
         exit_code=launch.get("exit_code"),
-        pid=launch.get("pid") or said.get("pid"),
-        started_at=to_seconds(launch.get("started_at")) or to_seconds(said.get("started_at")),
-        updated_at=to_seconds(said.get("updated_at")) or _changed_at(folder / "metrics.jsonl"),
+        pid=launch.get("pid") or text.get("pid"),
+        started_at=to_seconds(launch.get("started_at")) or to_seconds(text.get("started_at")),
+        updated_at=to_seconds(text.get("updated_at")) or _changed_at(folder / "metrics.jsonl"),
         config=config,
         has_checkpoint=any((folder / "checkpoints").glob("step-*[0-9]")),
         model=finished if state == "done" else None,
@@ -214,11 +214,11 @@ class MetricsFollower:
 
 def read_evaluations(folder: Path) -> list[Evaluation]:
     """The lines of ``evaluations.jsonl`` in their order; of a step measured twice, the last one counts."""
-    found: dict[tuple[int, str, str, str], Evaluation] = {}
+    results: dict[tuple[int, str, str, str], Evaluation] = {}
     for row in _json_lines(folder / "evaluations.jsonl"):
         try:
             value = float(row["value"])
-            one = Evaluation(
+            evaluation = Evaluation(
                 step=int(row["step"]),
                 task=str(row["task"]),
                 kind=str(row.get("kind", "")),
@@ -230,8 +230,8 @@ def read_evaluations(folder: Path) -> list[Evaluation]:
             )
         except (KeyError, TypeError, ValueError):
             continue
-        found[one.step, one.task, one.metric, one.language] = one
-    return sorted(found.values(), key=lambda one: one.step)
+        results[evaluation.step, evaluation.task, evaluation.metric, evaluation.language] = evaluation
+    return sorted(results.values(), key=lambda item: item.step)
 
 
 def seconds_left(run: Run, rows: Sequence[Mapping[str, Any]]) -> float | None:
@@ -282,8 +282,8 @@ def _last_error(folder: Path, word: str) -> str:
     if word != "failed":
         return ""
     tail = [line.strip() for line in log_tail(folder) if line.strip()]
-    told = [line for line in tail if line.startswith("error: ")]
-    return told[-1].removeprefix("error: ") if told else (tail[-1] if tail else "")
+    text = [line for line in tail if line.startswith("error: ")]
+    return text[-1].removeprefix("error: ") if text else (tail[-1] if tail else "")
 
 
 def _last_step(path: Path) -> int:

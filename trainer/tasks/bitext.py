@@ -127,14 +127,14 @@ def _read_bucc(gold: Path, pair: str, split: str) -> Mining:
     left, _, right = pair.partition("-")
     sources, targets = (_read_ids(gold.with_name(f"{pair}.{split}.{side}")) for side in (left, right))
     numbers = [{name: row for row, name in enumerate(rows)} for rows in (sources, targets)]
-    found = set()
+    result = set()
     for line, cells in iter_tab_rows(gold):
         if len(cells) != 2 or cells[0] not in numbers[0] or cells[1] not in numbers[1]:
             raise malformed(gold, line, f"{cells} are not two sentence ids of {pair}")
-        found.add((numbers[0][cells[0]], numbers[1][cells[1]]))
-    if not found:
+        result.add((numbers[0][cells[0]], numbers[1][cells[1]]))
+    if not result:
         raise DataError(f"{gold} is empty. Expected lines of two sentence ids. Check the download.")
-    return Mining(pair, list(sources.values()), list(targets.values()), frozenset(found))
+    return Mining(pair, list(sources.values()), list(targets.values()), frozenset(result))
 
 
 def _read_ids(path: Path) -> dict[str, str]:

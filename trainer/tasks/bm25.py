@@ -35,13 +35,13 @@ class Bm25:
 
     def __init__(self, passages: Sequence[str], pieces: Pieces, *, k1: float = K1, b: float = B) -> None:
         self._pieces = pieces
-        documents, found, counts, lengths = _count(pieces(passages))
+        documents, result, counts, lengths = _count(pieces(passages))
         self._passages = len(passages)
-        order = np.argsort(found, kind="stable")
+        order = np.argsort(result, kind="stable")
         self._documents = documents[order]
-        known, self._starts = np.unique(found[order], return_index=True)
+        known, self._starts = np.unique(result[order], return_index=True)
         self._row = {int(piece): row for row, piece in enumerate(known)}
-        self._starts = np.append(self._starts, len(found))
+        self._starts = np.append(self._starts, len(result))
         having = np.diff(self._starts)
         idf = np.log1p((len(passages) - having + 0.5) / (having + 0.5))
         average = lengths.mean() if len(lengths) and lengths.any() else 1.0
@@ -102,14 +102,14 @@ def word_pieces() -> Pieces:
 
 def words(text: str) -> list[str]:
     """The words of ``text``, case-folded; overlapping pairs of characters in scripts without spaces."""
-    found: list[str] = []
+    results: list[str] = []
     for match in _WORD.finditer(text.casefold()):
         run = match.group()
         if match.lastgroup == "word" or len(run) == 1:
-            found.append(run)
+            results.append(run)
         else:
-            found.extend(first + second for first, second in pairwise(run))
-    return found
+            results.extend(first + second for first, second in pairwise(run))
+    return results
 
 
 def _count(
@@ -120,6 +120,6 @@ def _count(
     counted = [Counter(pieces) for pieces in texts]
     sizes = [len(pieces) for pieces in counted]
     documents = np.repeat(np.arange(len(texts)), sizes)
-    found = np.fromiter((piece for pieces in counted for piece in pieces), np.int64, sum(sizes))
+    result = np.fromiter((piece for pieces in counted for piece in pieces), np.int64, sum(sizes))
     counts = np.fromiter((n for pieces in counted for n in pieces.values()), np.int64, sum(sizes))
-    return documents, found, counts, lengths
+    return documents, result, counts, lengths

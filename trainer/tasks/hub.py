@@ -137,8 +137,8 @@ def _flat(results: Iterable[Any], languages: set[str]) -> Iterable[HubScores]:
                 language = str(scores["hf_subset"])
                 if languages and language not in languages and not languages & set(language.split("-")):
                     continue
-                found = {ours: float(scores[theirs]) for theirs, ours in METRICS.items() if theirs in scores}
-                yield HubScores(result.task_name, split, language, float(scores["main_score"]), found)
+                match = {metric: float(scores[right]) for right, metric in METRICS.items() if right in scores}
+                yield HubScores(result.task_name, split, language, float(scores["main_score"]), match)
 
 
 def _find(mteb: Any, name: str) -> list[Any]:

@@ -27,8 +27,8 @@ def write_samples(path: Path, measured: Mapping[str, Measured]) -> None:
     """Keep the samples of all languages of a task."""
     arrays: dict[str, np.ndarray] = {}
     names: list[list[str]] = []
-    for language, one in measured.items():
-        for metric, sample in one.samples.items():
+    for language, item in measured.items():
+        for metric, sample in item.samples.items():
             arrays[str(len(names))] = sample.rows
             names.append([metric, language])
     path.parent.mkdir(parents=True, exist_ok=True)
@@ -42,19 +42,19 @@ def read_samples(path: Path) -> Samples:
     Raises:
         DataError: the file is missing or damaged.
     """
-    found: Samples = {}
+    results: Samples = {}
     try:
         with np.load(path, allow_pickle=False) as file:
             for number, (metric, language) in enumerate(json.loads(str(file["names"]))):
                 rows = file[str(number)]
                 sample = Sample(rows, statistic_of(metric, rows.shape[1]))
-                found.setdefault(metric, {})[language] = sample
+                results.setdefault(metric, {})[language] = sample
     except (OSError, ValueError, KeyError, EOFError) as error:
         raise DataError(
             f"The values kept in {path.name} cannot be read ({error}). Expected a file of an evaluation. "
             "Measure again."
         ) from error
-    return found
+    return results
 
 
 class Digest:

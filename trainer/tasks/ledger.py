@@ -103,12 +103,12 @@ def _measured(measured: Sequence[Measurement]) -> list[str]:
     heads = ("task", "languages", "metric", "model", "with", "measured", "date")
     rows = [
         [
-            *(one.task, f"{one.over}", one.metric, _name(one.model)),
-            *(settings_words(one.settings) or "-", one.words, one.date),
+            *(item.task, f"{item.over}", item.metric, _name(item.model)),
+            *(settings_words(item.settings) or "-", item.words, item.date),
         ]
-        for one in measured
+        for item in measured
     ]
-    commands = dict.fromkeys(one.command for one in measured)
+    commands = dict.fromkeys(item.command for item in measured)
     return [*_table(heads, rows, numbers=(1, 5)), "", "```", *commands, "```"]
 
 
@@ -155,8 +155,8 @@ def _bitext(measured: Sequence[Measurement]) -> list[str]:
     rows = []
     for model in ("mcontriever", "labse", *ME5, *SHIPPED):
         cells = [_one(model, benchmark, "F1", source, over=over) for benchmark, source, over in columns]
-        found = _found(measured, model, TATOEBA, "F1", 112)
-        rows.append([NAMES[model], *cells, f"Tatoeba {found}" if found else _reason(model)])
+        result = _found(measured, model, TATOEBA, "F1", 112)
+        rows.append([NAMES[model], *cells, f"Tatoeba {result}" if result else _reason(model)])
     heads = (
         "BUCC (4), paper",
         "BUCC, results",
@@ -191,13 +191,13 @@ def _per_language(measured: Sequence[Measurement], model: str, metric: str) -> d
     """As the model is published, with its own words for bitext; else with others."""
     spec = MODELS[model]
     words = {"both": prefix_of(spec, Role.BITEXT, spec.default_instruction)}
-    found = [
-        one
-        for one in measured
-        if (one.model, one.benchmark, one.metric, one.over) == (model, TATOEBA, metric, 112)
+    result = [
+        item
+        for item in measured
+        if (item.model, item.benchmark, item.metric, item.over) == (model, TATOEBA, metric, 112)
     ]
-    found.sort(key=lambda one: one.settings is None or one.settings["prefix"] != words)
-    return found[0].languages if found else {}
+    result.sort(key=lambda item: item.settings is None or item.settings["prefix"] != words)
+    return result[0].languages if result else {}
 
 
 def _pair(both: Sequence[dict[str, float]], language: str) -> str:
@@ -253,8 +253,8 @@ def _of(benchmark: str) -> list[Published]:
 
 def _languages(benchmark: str) -> list[str]:
     """In the order of the table; MIRACL's two that the paper leaves out come last."""
-    found = dict.fromkeys(row.language for row in _of(benchmark) if row.language != MEAN)
-    return sorted(found, key=lambda name: (benchmark == MIRACL and name in ("de", "yo"), name))
+    result = dict.fromkeys(row.language for row in _of(benchmark) if row.language != MEAN)
+    return sorted(result, key=lambda name: (benchmark == MIRACL and name in ("de", "yo"), name))
 
 
 def _one(
@@ -268,11 +268,11 @@ def _one(
 
 
 def _cells(benchmark: str, metric: str, language: str) -> list[str]:
-    found: dict[str, Published] = {}
+    result: dict[str, Published] = {}
     for row in _of(benchmark):
         if (row.metric, row.language) == (metric, language):
-            found.setdefault(row.model, row)
-    return [f"{found[model].value:.1f}" if model in found else "-" for model in ME5]
+            result.setdefault(row.model, row)
+    return [f"{result[model].value:.1f}" if model in result else "-" for model in ME5]
 
 
 def _here(measured: Sequence[Measurement], model: str, benchmark: str, metric: str, *over: int) -> str:
@@ -286,9 +286,9 @@ def _reason(model: str) -> str:
 def _found(measured: Sequence[Measurement], model: str, benchmark: str, metric: str, *over: int) -> str:
     """Everything that was measured of a model, and with what."""
     return "; ".join(
-        f"{one.words}{_with(one)}, {one.date}"
-        for one in measured
-        if (one.base, one.benchmark, one.metric) == (model, benchmark, metric) and one.over in over
+        f"{item.words}{_with(item)}, {item.date}"
+        for item in measured
+        if (item.base, item.benchmark, item.metric) == (model, benchmark, metric) and item.over in over
     )
 
 

@@ -77,10 +77,10 @@ def read_measurements(path: Path = MEASURED) -> list[Measurement]:
 
 def write_measurements(measured: Iterable[Measurement], path: Path = MEASURED) -> None:
     """A line for each, without what is not said."""
-    defaults = {one.name: one.default for one in fields(Measurement)}
+    defaults = {item.name: item.default for item in fields(Measurement)}
     rows = [
-        {name: value for name, value in asdict(one).items() if value != {} and value != defaults[name]}
-        for one in measured
+        {name: value for name, value in asdict(item).items() if value != {} and value != defaults[name]}
+        for item in measured
     ]
     lines = ",\n".join("  " + json.dumps(row, ensure_ascii=False) for row in rows)
     path.write_text(f"[\n{lines}\n]\n", encoding="utf-8", newline="\n")
@@ -89,13 +89,13 @@ def write_measurements(measured: Iterable[Measurement], path: Path = MEASURED) -
 def with_new(known: Sequence[Measurement], new: Iterable[Measurement]) -> list[Measurement]:
     """New measurements in the place of those of the same thing, else behind the last of their model."""
     rows = list(known)
-    for one in new:
-        places = [place for place, row in enumerate(rows) if row.key == one.key]
+    for item in new:
+        places = [place for place, row in enumerate(rows) if row.key == item.key]
         if places:
-            rows[places[0]] = one
+            rows[places[0]] = item
             continue
-        own = [place for place, row in enumerate(rows) if row.base == one.base]
-        rows.insert(own[-1] + 1 if own else len(rows), one)
+        own = [place for place, row in enumerate(rows) if row.base == item.base]
+        rows.insert(own[-1] + 1 if own else len(rows), item)
     return rows
 
 

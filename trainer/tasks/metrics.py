@@ -151,8 +151,8 @@ def best_threshold(scores_N: Values, right_N: NDArray[np.bool_], gold: int) -> f
 def precision_recall_f1(right: float, taken: float, gold: float) -> tuple[float, float, float]:
     """Of pairs: right among those taken, right among those that exist, harmonic mean; 0 for 0 / 0."""
     precision = right / taken if taken else 0.0
-    found = right / gold if gold else 0.0
-    return precision, found, 2 * right / (taken + gold) if taken + gold else 0.0
+    result = right / gold if gold else 0.0
+    return precision, result, 2 * right / (taken + gold) if taken + gold else 0.0
 
 
 # -- similarity, classification, clustering -----------------------------------------------------------------

@@ -23,11 +23,11 @@ TOPICS = re.compile(r"topics\.miracl-v[\d.]+-(\w+)-([\w-]+)\.tsv")
 
 def miracl_topics(folder: Path) -> dict[str, dict[str, Path]]:
     """Language -> split -> file of topics."""
-    found: dict[str, dict[str, Path]] = {}
+    results: dict[str, dict[str, Path]] = {}
     for path in sorted(_within(folder, "topics.miracl-*.tsv")):
         if match := TOPICS.fullmatch(path.name):
-            found.setdefault(match[1], {})[match[2]] = path
-    return found
+            results.setdefault(match[1], {})[match[2]] = path
+    return results
 
 
 def miracl_task(folder: Path, split: str | None) -> Task:

@@ -101,7 +101,9 @@ class EncoderModel:
             "prefix": self._words(kind),
             "pooling": first.spec.pooling,
             "precision": first.runtime.precision,
-            "neutral": next((one.neutral.digest for one in encoders if one.neutral is not None), None),
+            "neutral": next(
+                (encoder.neutral.digest for encoder in encoders if encoder.neutral is not None), None
+            ),
         }
 
     def _words(self, kind: str) -> dict[str, str]:
@@ -113,7 +115,7 @@ class EncoderModel:
         return words | {"bitext": self._words("bitext")["both"]} if kind == "hub" else words
 
     def _before(self, role: Role, instruction: str | None) -> str:
-        specs = [one.spec for one in _encoders(self.encoder)]
+        specs = [encoder.spec for encoder in _encoders(self.encoder)]
         words = [prefix_of(spec, role, instruction or spec.default_instruction) for spec in specs]
         return " + ".join(dict.fromkeys(words))
 
@@ -274,8 +276,10 @@ def _nearest(queries_QD: NDArray[np.float32], passages_PD: NDArray[np.float32], 
     from me5.knn.similarity import top_k
 
     starts = range(0, max(1, len(queries_QD)), QUERIES_AT_A_TIME)
-    found = [top_k(queries_QD[start : start + QUERIES_AT_A_TIME], passages_PD, k) for start in starts]
-    return np.concatenate([scores for scores, _ in found]), np.concatenate([numbers for _, numbers in found])
+    results = [top_k(queries_QD[start : start + QUERIES_AT_A_TIME], passages_PD, k) for start in starts]
+    return np.concatenate([scores for scores, _ in results]), np.concatenate(
+        [numbers for _, numbers in results]
+    )
 
 
 def _padded(scores_QK: NDArray[np.float32], numbers_QK: NDArray[np.int64], k: int) -> Hits:

@@ -83,16 +83,16 @@ def compare_with_published(model: str, task: str, values: dict[str, float], metr
     rows = [row for row in rows if row.metric in (metric, MAIN_SCORE) or metric == MAIN_SCORE]
     if not rows:
         return Verdict(None, f"no published score of this model on {benchmark}")
-    found = _same_languages(rows, set(values))
-    if found is None:
+    result = _same_languages(rows, set(values))
+    if result is None:
         most = max(row.over for row in rows)
         return Verdict(None, f"measured in {len(values)} of {most} languages; published for all of them only")
     measured = sum(values.values()) / len(values)
-    difference = measured - found.value
+    difference = measured - result.value
     if abs(difference) <= TOLERANCE:
-        return Verdict(found, f"agrees within {TOLERANCE} points")
-    known = KNOWN_CAUSES.get((benchmark, model, found.source)) or KNOWN_CAUSES.get((benchmark, model, None))
-    return Verdict(found, known or f"{difference:+.1f} points; {ORDINARY_CAUSES}")
+        return Verdict(result, f"agrees within {TOLERANCE} points")
+    known = KNOWN_CAUSES.get((benchmark, model, result.source)) or KNOWN_CAUSES.get((benchmark, model, None))
+    return Verdict(result, known or f"{difference:+.1f} points; {ORDINARY_CAUSES}")
 
 
 def _same_languages(rows: list[Published], languages: Collection[str]) -> Published | None:

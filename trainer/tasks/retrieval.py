@@ -122,8 +122,8 @@ def _read_beir(folder: Path, split: str | None, language: str) -> Retrieval:
     queries: _Queries = {}
     for line, row in iter_json_lines(folder / "queries.jsonl"):
         text = _field(row, "text", folder / "queries.jsonl", line)
-        found = row.get("language") or (row.get("metadata") or {}).get("language")
-        queries[_field(row, "_id", folder / "queries.jsonl", line)] = (text, str(found or language))
+        result = row.get("language") or (row.get("metadata") or {}).get("language")
+        queries[_field(row, "_id", folder / "queries.jsonl", line)] = (text, str(result or language))
     corpus = folder / "corpus.jsonl"
     rows = [
         (_field(row, "_id", corpus, line), str(row.get("title") or ""), _field(row, "text", corpus, line))

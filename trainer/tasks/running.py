@@ -114,18 +114,18 @@ def run_hub_task(name: str, model: Model, other: Model | None, options: Options)
     """Measure a task of the hub with mteb; values have no intervals there."""
     first = hub_scores(name, model, options.languages)
     second = [] if other is None else hub_scores(name, other, options.languages)
-    found = {(scores.task, scores.split, scores.language): scores for scores in second}
+    results = {(scores.task, scores.split, scores.language): scores for scores in second}
     reports: dict[str, TaskReport] = {}
     for scores in first:
         main = {"main score": scores.main_score}
-        against = found.get((scores.task, scores.split, scores.language))
-        theirs = {} if against is None else {"main score": against.main_score} | against.metrics
+        against = results.get((scores.task, scores.split, scores.language))
+        right = {} if against is None else {"main score": against.main_score} | against.metrics
         row = Row(
             language=scores.language,
             items=0,
             pool=0,
             scores={
-                name: Score(_bare(value), _bare(theirs[name]) if name in theirs else None)
+                name: Score(_bare(value), _bare(right[name]) if name in right else None)
                 for name, value in (main | scores.metrics).items()
             },
         )
@@ -142,9 +142,9 @@ def _bare_mean(rows: Sequence[Row]) -> Row | None:
     scores = {}
     for name in shared:
         first, second = ([row.scores[name].first for row in rows], [row.scores[name].second for row in rows])
-        ours = sum(value.value for value in first) / len(rows)
+        left = sum(value.value for value in first) / len(rows)
         known = [value.value for value in second if value is not None]
-        scores[name] = Score(_bare(ours), _bare(sum(known) / len(rows)) if len(known) == len(rows) else None)
+        scores[name] = Score(_bare(left), _bare(sum(known) / len(rows)) if len(known) == len(rows) else None)
     return Row("mean", 0, 0, scores)
 
 
@@ -157,18 +157,18 @@ def _row(first: Sequence[Measured], second: Sequence[Measured], options: Options
     shared = [name for name in first[0].samples if all(name in measured.samples for measured in first)]
     settings = {"resamples": options.resamples, "seed": options.seed}
     for name in shared:
-        ours, theirs = _samples(first, name), _samples(second, name)
+        left, right = _samples(first, name), _samples(second, name)
         scores[name] = Score(
-            interval(ours, **settings, level=options.level),
-            interval(theirs, **settings, level=options.level) if theirs else None,
-            compare(ours, theirs, **settings, level=options.level) if theirs else None,
+            interval(left, **settings, level=options.level),
+            interval(right, **settings, level=options.level) if right else None,
+            compare(left, right, **settings, level=options.level) if right else None,
         )
     items = sum(measured.items for measured in first)
     return Row(first[0].language, items, max(m.pool for m in first), scores, first[0].notes)
 
 
 def _samples(measured: Sequence[Measured], name: str) -> dict[str, Sample]:
-    return {one.language: one.samples[name] for one in measured}
+    return {item.language: item.samples[name] for item in measured}
 
 
 def _wanted(parts: Iterator[Part], languages: tuple[str, ...]) -> Iterator[Part]:

@@ -88,14 +88,14 @@ def _bitext(part: Bitext, model: Model) -> Measured:
 
 
 def _matching(
-    prefix: str, gold: NDArray[np.int64], found: NDArray[np.int64], no_hit: int
+    prefix: str, gold: NDArray[np.int64], result: NDArray[np.int64], no_hit: int
 ) -> dict[str, Sample]:
-    found = np.where(found < 0, no_hit, found)  # a number that is nobody's translation
+    result = np.where(result < 0, no_hit, result)  # a number that is nobody's translation
     # Resampled as a value per sentence: drawing sentences anew would part predictions that collide, and
     # the F1 of every draw would be too high.
     return {
-        f"{prefix}F1": Sample.of_values(metrics.f1_of_labels(gold, found)),
-        f"{prefix}accuracy": Sample.of_values(gold == found),
+        f"{prefix}F1": Sample.of_values(metrics.f1_of_labels(gold, result)),
+        f"{prefix}accuracy": Sample.of_values(gold == result),
     }
 
 
@@ -155,8 +155,8 @@ def _best(
     values = np.where(numbers >= 0, values, -np.inf)
     best = values.argmax(axis=1)
     rows = np.arange(len(values))
-    found = np.isfinite(values[rows, best])
-    return values[rows, best][found], np.stack([rows, numbers[rows, best]], axis=1)[found]
+    result = np.isfinite(values[rows, best])
+    return values[rows, best][result], np.stack([rows, numbers[rows, best]], axis=1)[result]
 
 
 def _similarity(part: Similarity, model: Model) -> Measured:

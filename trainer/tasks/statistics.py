@@ -128,7 +128,7 @@ def compare(
 
 def _randomisation(gains: list[Values], rounds: int, seed: int) -> float:
     """Two-sided Fisher randomisation: how often random signs give a difference at least as large."""
-    observed = sum(float(own.mean()) for own in gains if len(own))
+    observed = sum(float(gain.mean()) for gain in gains if len(gain))
     shuffled = np.zeros(rounds)
     for number, own in enumerate(gains):
         shares = own[own != 0] / max(1, len(own))  # items without a difference change nothing

@@ -129,7 +129,7 @@ def run_evaluate(args: argparse.Namespace) -> int:
         other = open_model(args.compare, **common) if args.compare else None
         for name in args.tasks:
             try:
-                found = _run(name, model, other, options, progress)
+                result = _run(name, model, other, options, progress)
             except (TrainerError, Me5Error, *args.errors) as error:
                 if not args.keep_going:
                     raise
@@ -137,9 +137,9 @@ def run_evaluate(args: argparse.Namespace) -> int:
                 entries.append({"name": name, "error": str(error)})
                 continue
             if args.samples is not None:
-                _keep(found, args.samples)
-            reports += found
-            entries += [{"name": name} | _task_json(report, model, other) for report in found]
+                _keep(result, args.samples)
+            reports += result
+            entries += [{"name": name} | _task_json(report, model, other) for report in result]
         if progress is not None:
             progress.end()
     except TrainerError as error:
@@ -303,9 +303,9 @@ def _shown(report: TaskReport, model: Model, other: Model | None) -> str:
     from trainer.tasks.settings import settings_words
 
     lines = [table(report, model.name, None if other is None else other.name)]
-    for one in (model, other):
-        if one is not None and (words := settings_words(_settings(one, report.kind))):
-            lines.append(f"{one.name}: {words}")
+    for item in (model, other):
+        if item is not None and (words := settings_words(_settings(item, report.kind))):
+            lines.append(f"{item.name}: {words}")
     return "\n".join(lines)
 
 
@@ -350,12 +350,12 @@ def _difference(score: Score) -> list[str]:
     second = _words(score.second.value, score.second.low, score.second.high)
     if score.difference is None:
         return [_percent(score), second, f"{100 * (score.second.value - score.first.value):+.1f}", "-"]
-    found = score.difference
+    result = score.difference
     return [
         _percent(score),
         second,
-        f"{100 * found.difference:+.1f} [{100 * found.low:+.1f}, {100 * found.high:+.1f}]",
-        f"{found.p_value:.3f}",
+        f"{100 * result.difference:+.1f} [{100 * result.low:+.1f}, {100 * result.high:+.1f}]",
+        f"{result.p_value:.3f}",
     ]
 
 

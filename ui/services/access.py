@@ -101,10 +101,12 @@ class Access:
 
     def _own_models(self) -> set[str]:
         """Names and folders of registered models and of the models of finished runs."""
-        registered = [one for one in ModelFolder(self.data_dir / "models").known() if one.folder is not None]
+        registered = [
+            item for item in ModelFolder(self.data_dir / "models").known() if item.folder is not None
+        ]
         runs = [run.model for run in records.list_runs(self.data_dir / "runs") if run.model is not None]
-        folders = {str(folder) for folder in (*(one.folder for one in registered), *runs)}
-        return {one.name for one in registered} | folders
+        folders = {str(folder) for folder in (*(item.folder for item in registered), *runs)}
+        return {item.name for item in registered} | folders
 
 
 def is_on_disk(spec: "ModelSpec") -> bool:

@@ -45,8 +45,8 @@ def new_folder(parent: Path, taken: Container[str] = ()) -> Path:
 
 def folders(parent: Path) -> list[Path]:
     """Those with a request, the newest first."""
-    found = parent.glob("*/request.json") if parent.is_dir() else []
-    return sorted((path.parent for path in found), reverse=True)
+    match = parent.glob("*/request.json") if parent.is_dir() else []
+    return sorted((path.parent for path in match), reverse=True)
 
 
 def is_name(word: str) -> bool:
@@ -65,9 +65,9 @@ def start(folder: Path, module: str, *words: str) -> None:
     before = read_json(result)
     process, created_at = launch.spawn([sys.executable, "-m", module, str(folder), *words], folder)
     threading.Thread(target=process.wait, daemon=True).start()  # nothing is left of it when it has ended
-    said = {"pid": process.pid, "process_created_at": created_at, "started_at": time.time()}
+    message = {"pid": process.pid, "process_created_at": created_at, "started_at": time.time()}
     if read_json(result) == before:  # else it has spoken already
-        write_json(result, {"state": "running", **said})
+        write_json(result, {"state": "running", **message})
 
 
 class Request(Protocol):
@@ -112,12 +112,12 @@ def look_at(folder: Path, asked_at: float) -> tuple[dict[str, Any], State]:
         folder: of the run.
         asked_at: when it was asked for, in seconds since 1970.
     """
-    said = read_json(folder / "result.json")
-    state = _state_of(said, asked_at)
+    message = read_json(folder / "result.json")
+    state = _state_of(message, asked_at)
     if state == "interrupted":  # or it has ended well since that was read
-        said = read_json(folder / "result.json")
-        state = _state_of(said, asked_at)
-    return said, state
+        message = read_json(folder / "result.json")
+        state = _state_of(message, asked_at)
+    return message, state
 
 
 def _state_of(said: Mapping[str, Any], asked_at: float) -> State:
@@ -149,13 +149,13 @@ def cancel(folder: Path) -> None:
 
     It writes down that it was cancelled; if it does not, that is done here.
     """
-    said = read_json(folder / "result.json")
-    if said.get("state") != "running":
+    message = read_json(folder / "result.json")
+    if message.get("state") != "running":
         return
-    launch.stop(int(said["pid"]), created_at=said.get("process_created_at"))
-    said = read_json(folder / "result.json")  # more may have been written meanwhile
-    if said.get("state") == "running":
-        write_json(folder / "result.json", said | {"state": "cancelled", "finished_at": time.time()})
+    launch.stop(int(message["pid"]), created_at=message.get("process_created_at"))
+    message = read_json(folder / "result.json")  # more may have been written meanwhile
+    if message.get("state") == "running":
+        write_json(folder / "result.json", message | {"state": "cancelled", "finished_at": time.time()})
 
 
 def seconds_left(share: float | None, started_at: float | None, now: float) -> float | None:

@@ -157,29 +157,29 @@ class Evaluations:
                 f"The evaluation cannot be started in {self.folder} ({error}). Expected a folder with free "
                 "space. Make room and try again."
             ) from error
-        found = self.get(folder.name)
-        assert found is not None
-        return found
+        match = self.get(folder.name)
+        assert match is not None
+        return match
 
     def _located(self, model: str) -> str:
         """The folder of a registered model, which is its word in the list to choose from, or the word."""
         from indexer.library.encoders import ModelFolder
 
         word = _absolute(model)
-        found = ModelFolder(self.data_dir / "models").find(word)
-        return word if found is None else str(found)
+        match = ModelFolder(self.data_dir / "models").find(word)
+        return word if match is None else str(match)
 
     def cancel(self, evaluation_id: str) -> None:
         """Stop the process with everything it started; what is measured already stays."""
-        found = self.get(evaluation_id)
-        if found is not None:
-            child_runs.cancel(found.folder)
+        match = self.get(evaluation_id)
+        if match is not None:
+            child_runs.cancel(match.folder)
 
     def remove(self, evaluation_id: str) -> None:
         """Delete an evaluation that has ended, with its results."""
-        found = self.get(evaluation_id)
-        if found is not None and found.state != "running":
-            shutil.rmtree(found.folder, ignore_errors=True)
+        match = self.get(evaluation_id)
+        if match is not None and match.state != "running":
+            shutil.rmtree(match.folder, ignore_errors=True)
 
     def keep_uploads(self, paths: Sequence[Path]) -> list[str]:
         """Take uploaded files over and return the words under which they are tasks."""
@@ -197,34 +197,34 @@ class Evaluations:
     def all(self) -> list[Evaluation]:
         """Every evaluation, the newest first."""
         places = child_runs.folders(self.folder)
-        return [one for place in places if (one := self.get(place.name)) is not None]
+        return [item for place in places if (item := self.get(place.name)) is not None]
 
     def running(self) -> Evaluation | None:
         """The one that is going on."""
-        return next((one for one in self.all() if one.state == "running"), None)
+        return next((item for item in self.all() if item.state == "running"), None)
 
     def get(self, evaluation_id: str) -> Evaluation | None:
         """One evaluation; None where there is none of that name."""
-        found = child_runs.read(self.folder, evaluation_id, to_request)
-        if found is None:
+        match = child_runs.read(self.folder, evaluation_id, to_request)
+        if match is None:
             return None
         return Evaluation(
             id=evaluation_id,
-            folder=found.folder,
-            request=found.request,
-            state=found.state,
-            current=int(found.result.get("current") or 0),
-            started_at=found.result.get("started_at") or found.request.created_at,
-            finished_at=found.result.get("finished_at"),
-            done_texts=int(found.progress.get("done") or 0),
-            total_texts=found.progress.get("total"),
-            task=str(found.progress.get("task") or ""),
-            errors=tuple(_errors(found.result)),
+            folder=match.folder,
+            request=match.request,
+            state=match.state,
+            current=int(match.result.get("current") or 0),
+            started_at=match.result.get("started_at") or match.request.created_at,
+            finished_at=match.result.get("finished_at"),
+            done_texts=int(match.progress.get("done") or 0),
+            total_texts=match.progress.get("total"),
+            task=str(match.progress.get("task") or ""),
+            errors=tuple(_errors(match.result)),
         )
 
     def entries(self) -> list[Entry]:
         """The newest report of every model and task, the newest first."""
-        found: dict[tuple[str, str], Entry] = {}
+        results: dict[tuple[str, str], Entry] = {}
         for evaluation in self.all():
             for run in read_json(evaluation.folder / "result.json").get("runs", []):
                 for report in run.get("result", {}).get("tasks", []):
@@ -234,13 +234,13 @@ class Evaluations:
                     samples = evaluation.folder / "samples" / str(number) / f"{report['digest']}.npz"
                     at = float(run.get("finished_at") or evaluation.request.created_at)
                     entry = Entry(evaluation.id, number, run["model"], report, at, samples)
-                    found.setdefault((entry.model, entry.key), entry)
-        return list(found.values())
+                    results.setdefault((entry.model, entry.key), entry)
+        return list(results.values())
 
     def log(self, evaluation_id: str) -> str:
         """The end of what the process has said."""
-        found = self.get(evaluation_id)
-        return "\n".join(log_tail(found.folder, LOG_LINES)) if found is not None else ""
+        match = self.get(evaluation_id)
+        return "\n".join(log_tail(match.folder, LOG_LINES)) if match is not None else ""
 
     # -- what can be chosen -----------------------------------------------------------------------------
 
@@ -262,16 +262,16 @@ class Evaluations:
         fetched = [(f"{name} (from the hub)", name) for name in MODELS if name not in SHIPPED]
         neutral = [("small, language-neutral (from the hub)", "neutral:small")]
         words = [("This app, as its search page ranks", "product"), ("BM25, words in common", "bm25")]
-        found = [*named, *own, *runs, *words, *fetched[:1], *neutral, *fetched[1:]]
-        return [(label, word) for label, word in found if self.access.allows("model", word)]
+        results = [*named, *own, *runs, *words, *fetched[:1], *neutral, *fetched[1:]]
+        return [(label, word) for label, word in results if self.access.allows("model", word)]
 
     def task_choices(self) -> list[tuple[str, str]]:
         """(label, word) of the tasks that can be measured here without being typed."""
         uploads = sorted(path for path in (self.folder / "files").glob("*") if path.is_file())
         hub = [(f"{name} (from the hub)", name) for name in ("MIRACL", "BUCC", "Tatoeba")]
         sample = [("Sample: questions across languages", str(SAMPLE_TASK))] if SAMPLE_TASK.is_dir() else []
-        found = [*sample, *((path.name, str(path)) for path in uploads), *hub]
-        return [(label, word) for label, word in found if self.access.allows("task", word)]
+        results = [*sample, *((path.name, str(path)) for path in uploads), *hub]
+        return [(label, word) for label, word in results if self.access.allows("task", word)]
 
     def label(self, model: str) -> str:
         """What a model is called in tables."""
@@ -324,13 +324,13 @@ def _compare_files(first: Path, second: Path, metric: str) -> dict[str, Any]:
     from trainer.tasks.kept import read_samples
     from trainer.tasks.statistics import compare
 
-    ours, theirs = (read_samples(path)[metric] for path in (first, second))
-    found: dict[str, Any] = {
-        language: compare({language: ours[language]}, {language: theirs[language]}) for language in ours
+    left, right = (read_samples(path)[metric] for path in (first, second))
+    results: dict[str, Any] = {
+        language: compare({language: left[language]}, {language: right[language]}) for language in left
     }
-    if len(ours) > 1:
-        found["mean"] = compare(ours, theirs)
-    return found
+    if len(left) > 1:
+        results["mean"] = compare(left, right)
+    return results
 
 
 # -- files ---------------------------------------------------------------------------------------------------
@@ -381,13 +381,13 @@ def to_request(values: Mapping[str, Any]) -> Request:
 
 
 def _errors(result: Mapping[str, Any]) -> list[tuple[str, str]]:
-    found = []
+    results = []
     for run in result.get("runs", []):
         if "error" in run:
-            found.append((str(run["model"]), str(run["error"])))
-        found += [
+            results.append((str(run["model"]), str(run["error"])))
+        results += [
             (str(task["name"]), str(task["error"]))
             for task in run.get("result", {}).get("tasks", [])
             if "error" in task
         ]
-    return list(dict.fromkeys(found))
+    return list(dict.fromkeys(results))

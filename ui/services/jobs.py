@@ -38,7 +38,7 @@ class FolderRuns:
 
     def look(self) -> Sequence[ChildRun]:
         """All runs there are. Those that have ended are read once."""
-        found = []
+        results = []
         for folder, read in self._places():
             stamp = _stamp(folder)
             known = self._ended.get(folder)
@@ -47,13 +47,13 @@ class FolderRuns:
                 continue
             if run.state not in ACTIVE:
                 self._ended[folder] = (stamp, run)
-            found.append(run)
-        return found
+            results.append(run)
+        return results
 
     def gone(self, kind: str, folder: Path) -> State:
         """How a run ended whose folder is no longer there: scores go to the catalog, and then the folder."""
         known = self.library.catalog.bitexts.all() if kind == "parallel" else ()
-        is_scored = any(one.id == folder.name and "model" in one.details for one in known)
+        is_scored = any(item.id == folder.name and "model" in item.details for item in known)
         return "done" if is_scored else "cancelled"
 
     def cancel(self, kind: str, folder: Path) -> None:
@@ -142,19 +142,19 @@ def _share(share: float | None) -> dict[str, Any]:
 
 
 def _process(folder: Path) -> Mapping[str, Any]:
-    said = records.read_json(folder / "result.json")
-    return {name: said.get(name) for name in ("started_at", "finished_at", "pid", "process_created_at")}
+    message = records.read_json(folder / "result.json")
+    return {name: message.get(name) for name in ("started_at", "finished_at", "pid", "process_created_at")}
 
 
 def _stamp(folder: Path) -> Stamp:
     """Changes when the run reports something."""
-    found = []
+    results = []
     for name in REPORTS:
         try:
-            found.append((folder / name).stat().st_mtime_ns)
+            results.append((folder / name).stat().st_mtime_ns)
         except OSError:
-            found.append(0)
-    return tuple(found)
+            results.append(0)
+    return tuple(results)
 
 
 def find_job(jobs: Sequence[JobInfo], word: str) -> JobInfo:
@@ -163,11 +163,11 @@ def find_job(jobs: Sequence[JobInfo], word: str) -> JobInfo:
     Raises:
         JobError: there is none, or more than one.
     """
-    found = [job for job in jobs if word and job.id.startswith(word)]
-    if len(found) != 1:
-        count = "no job" if not found else f"{len(found)} jobs"
+    results = [job for job in jobs if word and job.id.startswith(word)]
+    if len(results) != 1:
+        count = "no job" if not results else f"{len(results)} jobs"
         raise JobError(f"{count.capitalize()} with the id {word!r}. Look it up in the list: app.py jobs.")
-    return found[0]
+    return results[0]
 
 
 def job_json(job: JobInfo) -> dict[str, Any]:

@@ -215,13 +215,19 @@ class Services:
 
     def sample_documents(self, collection: str) -> list[DocumentInfo]:
         """The documents of the sample library that are in a collection; none when it does not exist yet."""
-        sources = sorted({str(SAMPLES / one.document) for one in read_sample_questions()})
+        sources = sorted(
+            {str(SAMPLES / sample_question.document) for sample_question in read_sample_questions()}
+        )
         return self.library.documents_at(collection, sources) if self.collection(collection) else []
 
     def sample_questions(self, documents: Sequence[DocumentInfo]) -> list[SampleQuestion]:
         """Questions to begin with: those whose sample document is among ``documents`` and can be found."""
         findable = {document.stored_path for document in documents if document.chunks}
-        return [one for one in read_sample_questions() if str(SAMPLES / one.document) in findable]
+        return [
+            sample_question
+            for sample_question in read_sample_questions()
+            if str(SAMPLES / sample_question.document) in findable
+        ]
 
     def running_jobs(self) -> list[JobInfo]:
         """Jobs that run or wait, oldest first, whoever started them."""

@@ -41,7 +41,7 @@ def model_choices(library: "Library") -> list[ModelChoice]:
     words = f"an API: {LEAVES}" if is_api(usual) else "the model that the app was started with"
     first = choices.pop(usual, ModelChoice(usual, words))
     return [replace(first, is_shipped=first.name in SHIPPED)] + [
-        replace(one, is_shipped=one.name in SHIPPED) for one in choices.values()
+        replace(choice, is_shipped=choice.name in SHIPPED) for choice in choices.values()
     ]
 
 

@@ -207,7 +207,9 @@ class MiningRuns:
     def _new_folder(self) -> Path:
         self._require_idle()
         with explain_disk_errors(self.folder):
-            return child_runs.new_folder(self.folder, {one.id for one in self.library.catalog.bitexts.all()})
+            return child_runs.new_folder(
+                self.folder, {item.id for item in self.library.catalog.bitexts.all()}
+            )
 
     def _start(self, folder: Path, request: Request) -> Job:
         request = replace(request, name=" ".join(request.name.split())[:MAX_NAME], created_at=time.time())
@@ -219,8 +221,8 @@ class MiningRuns:
     def _launch(self, folder: Path) -> None:
         model = to_request(read_json(folder / "request.json")).model
         # What me5 resolves: registered models by their folder, everything else by its name
-        found = (one.folder for one in self.library.models() if one.folder and one.name == model)
-        child_runs.start(folder, "ui.mining_job", str(next(found, model)))
+        result = (item.folder for item in self.library.models() if item.folder and item.name == model)
+        child_runs.start(folder, "ui.mining_job", str(next(result, model)))
 
     # -- looking after ----------------------------------------------------------------------------------
 
@@ -250,31 +252,31 @@ class MiningRuns:
     def all(self) -> list[Job]:
         """All runs, the newest first."""
         places = child_runs.folders(self.folder)
-        return [one for place in places if (one := self.get(place.name)) is not None]
+        return [item for place in places if (item := self.get(place.name)) is not None]
 
     def get(self, job_id: str) -> Job | None:
         """One run; None where there is none of that name."""
-        found = child_runs.read(self.folder, job_id, to_request)
-        if found is None:
+        result = child_runs.read(self.folder, job_id, to_request)
+        if result is None:
             return None
         return Job(
             job_id,
-            found.folder,
-            found.request,
-            found.state,
-            str(found.progress.get("phase") or ""),
-            found.progress.get("share"),
-            float(found.result.get("started_at") or found.request.created_at),
-            str(found.result.get("message") or ""),
+            result.folder,
+            result.request,
+            result.state,
+            str(result.progress.get("phase") or ""),
+            result.progress.get("share"),
+            float(result.result.get("started_at") or result.request.created_at),
+            str(result.result.get("message") or ""),
         )
 
     def _require(self, job_id: str) -> Job:
-        found = self.get(job_id)
-        if found is None:
+        result = self.get(job_id)
+        if result is None:
             raise MiningRefusedError(
                 "This run is no longer there. Expected one of the list. Choose it there."
             )
-        return found
+        return result
 
 
 def _require_sides(source: Path | None, target: Path | None) -> tuple[Path, Path]:

@@ -81,7 +81,7 @@ class Bitexts:
 
     def models(self) -> list[str]:
         """Models to choose from, the one of the library first."""
-        names = [one.name for one in self.library.models() if not getattr(one, "problem", "")]
+        names = [model.name for model in self.library.models() if not getattr(model, "problem", "")]
         return list(dict.fromkeys([self.library.model, "builtin", *names]))
 
     # -- how they come and go ---------------------------------------------------------------------------
@@ -101,20 +101,22 @@ class Bitexts:
         return jobs
 
     def _take_over(self, job: Job, pairs: Path) -> None:
-        said = read_json(job.folder / "result.json")
+        message = read_json(job.folder / "result.json")
         if job.request.scored:
-            self.catalog.bitexts.score(job.id, read_pairs_file(pairs), said["threshold"], said["details"])
+            self.catalog.bitexts.score(
+                job.id, read_pairs_file(pairs), message["threshold"], message["details"]
+            )
             shutil.rmtree(job.folder)
         else:
             bitext = Bitext(
                 job.id,
                 job.request.name,
                 "aligned" if job.request.aligned else "mined",
-                source_language=said["languages"][0],
-                target_language=said["languages"][1],
-                threshold=said["threshold"],
+                source_language=message["languages"][0],
+                target_language=message["languages"][1],
+                threshold=message["threshold"],
                 created_at=job.request.created_at,
-                details=said["details"],
+                details=message["details"],
             )
             self.catalog.bitexts.put(bitext, read_pairs_file(pairs))
             pairs.unlink()
@@ -130,7 +132,7 @@ class Bitexts:
         """
         self.access.require("upload", path)
         with self._changing, explain_disk_errors(self.runs.folder):
-            taken = {one.id for one in self.catalog.bitexts.all()}
+            taken = {item.id for item in self.catalog.bitexts.all()}
             folder = child_runs.new_folder(self.runs.folder, taken)
             try:
                 place = _unpack_moses(path, folder) if path.suffix.lower() == ".zip" else path
@@ -185,12 +187,12 @@ class Bitexts:
         Raises:
             MiningRefusedError: there is none of that id.
         """
-        found = self.catalog.bitexts.find(bitext_id)
-        if found is None:
+        result = self.catalog.bitexts.find(bitext_id)
+        if result is None:
             raise MiningRefusedError(
                 "This parallel text is no longer there. Expected one of the list. Choose it there."
             )
-        return found
+        return result
 
     def all(self) -> list[Bitext]:
         """All of them, the newest first."""
@@ -199,8 +201,8 @@ class Bitexts:
     def scores(self, bitext_id: str) -> NDArray[np.float32]:
         """All scores, ascending; they change with :meth:`collect_finished` only, so they are read once."""
         if bitext_id not in self._scores:
-            found = np.sort(np.array(self.catalog.bitexts.scores(bitext_id), np.float32))
-            self._scores[bitext_id] = found
+            result = np.sort(np.array(self.catalog.bitexts.scores(bitext_id), np.float32))
+            self._scores[bitext_id] = result
         return self._scores[bitext_id]
 
     def summary(self, bitext: Bitext) -> ThresholdSummary | None:
@@ -247,15 +249,17 @@ def _unpack_moses(path: Path, folder: Path) -> Path:
     """The two files of a Moses archive, as the path of the first."""
     try:
         with zipfile.ZipFile(path) as archive:
-            files = [one for one in archive.infolist() if not one.is_dir() and "__MACOSX" not in one.filename]
-            if len(files) != 2 or sum(one.file_size for one in files) > MAX_MOSES_BYTES:
+            files = [
+                item for item in archive.infolist() if not item.is_dir() and "__MACOSX" not in item.filename
+            ]
+            if len(files) != 2 or sum(file.file_size for file in files) > MAX_MOSES_BYTES:
                 raise MiningRefusedError(
                     f"'{path.name}' holds {len(files)} files. Expected the two files of a Moses corpus. "
                     "Pack just these two."
                 )
-            for one in files:
-                one.filename = NAME_LETTERS.sub("-", Path(one.filename).name)
-                archive.extract(one, folder)
+            for file in files:
+                file.filename = NAME_LETTERS.sub("-", Path(file.filename).name)
+                archive.extract(file, folder)
     except zipfile.BadZipFile as error:
         raise MiningRefusedError(
             f"'{path.name}' is not an archive that can be read ({error}). Expected a zip of two files. "

@@ -58,12 +58,12 @@ class Training:
         Raises:
             TrainingError: there is none.
         """
-        found = records.read_run(self.folder / name) if name == safe_name(name) else None
-        if found is None:
+        result = records.read_run(self.folder / name) if name == safe_name(name) else None
+        if result is None:
             raise TrainingError(
                 f"There is no run called '{name}'. Expected one of the list; choose it there."
             )
-        return found
+        return result
 
     def about(self, run: records.Run) -> dict[str, Any]:
         """What a run was started for: title, purpose, base, data; empty for runs of the terminal."""

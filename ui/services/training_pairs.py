@@ -104,16 +104,16 @@ class Drafts:
     def find(self, draft_id: str) -> Draft | None:
         """A draft that was checked before; None when it is gone."""
         folder = self.folder / safe_name(draft_id)
-        said = records.read_json(folder / "draft.json")
-        if not said:
+        message = records.read_json(folder / "draft.json")
+        if not message:
             return None
-        intake = said["intake"]
+        intake = message["intake"]
         intake |= {
             "columns": Columns(**intake["columns"]),
             "available": tuple(intake["available"]),
             "samples": tuple(Pair(**pair) for pair in intake["samples"]),
         }
-        return Draft(folder.name, folder, said["name"], Intake(**intake))
+        return Draft(folder.name, folder, message["name"], Intake(**intake))
 
     def _place(self, path: Path, name: str) -> Path:
         """Copy a file into a folder named by its content, so that the same file is one draft."""
@@ -149,6 +149,6 @@ def _check(folder: Path, columns: Columns | None) -> Draft:
         intake = take_in(source, folder / "pairs.jsonl", languages_of, columns)
     except DataError as error:
         raise DataError(str(error).replace(f"'{source.name}'", f"'{name}'")) from error
-    said = {"name": name, "intake": asdict(intake)}
-    records.write_json(folder / "draft.json", said)
+    message = {"name": name, "intake": asdict(intake)}
+    records.write_json(folder / "draft.json", message)
     return Draft(folder.name, folder, name, intake)

@@ -62,7 +62,7 @@ class Orders:
 
     def bases(self) -> list[Base]:
         """Models to start from: of the registry, registered ones, and those of finished runs."""
-        found = []
+        results = []
         for name in filter(partial(self.access.allows, "model"), OFFERED):
             spec = MODELS[name]
             body = estimates.read_body(resolve_spec(name) if name in SHIPPED else spec)
@@ -70,14 +70,14 @@ class Orders:
             where = "on this computer" if here else f"fetched first, {_mega((spec.parameters or 0) * 4)}"
             cost = f"{body.layers} layers" if body.layers else "no layers: the quickest"
             size = f"{_millions(spec.parameters)} parameters"
-            found.append(Base(name, f"{name} · {size} · {cost} · {where}", "known"))
+            results.append(Base(name, f"{name} · {size} · {cost} · {where}", "known"))
         for model in self.library.models():
             if model.folder is not None and not model.problem:
-                found.append(Base(model.name, f"{model.name} · registered here", "registered"))
+                results.append(Base(model.name, f"{model.name} · registered here", "registered"))
         for run in records.list_runs(self.folder):
             if run.model is not None:
-                found.append(Base(str(run.model), f"{run.name} · an earlier run", "run"))
-        return found
+                results.append(Base(str(run.model), f"{run.name} · an earlier run", "run"))
+        return results
 
     def body(self, base: str) -> estimates.Body:
         """The shape of a base model.

@@ -76,18 +76,18 @@ def build(services: Services, shell: Shell) -> EvaluateTab:
 
 
 def _labels(evaluations: Evaluations, entries: Sequence[Entry] = ()) -> dict[str, str]:
-    words = {word for one in evaluations.all() for word in one.request.models}
+    words = {word for item in evaluations.all() for word in item.request.models}
     words |= {entry.model for entry in entries}
     return {word: evaluations.label(word) for word in words}
 
 
 def _look(evaluations: Evaluations, hidden: str) -> tuple[str, gr.Timer, str]:
     """The status line, a timer that runs while an evaluation does, and a fingerprint of what there is."""
-    found = evaluations.all()
-    running = next((one for one in found if one.state == "running"), None)
-    latest = running or (found[0] if found and found[0].id != hidden else None)
+    result = evaluations.all()
+    running = next((item for item in result if item.state == "running"), None)
+    latest = running or (result[0] if result and result[0].id != hidden else None)
     line = markup_evaluate.progress(latest, _labels(evaluations), time.time())
-    seen = repr([(one.id, one.state, one.current) for one in found])
+    seen = repr([(item.id, item.state, item.current) for item in result])
     return line, gr.Timer(active=running is not None), seen
 
 
@@ -115,10 +115,10 @@ def _picked(entries: Sequence[Entry], key: str, model: str, beside: str) -> tupl
     own = [entry for entry in entries if entry.key == key] or [
         entry for entry in entries if entry.key == entries[0].key
     ]
-    entry = next((one for one in own if one.model == model), None)
+    entry = next((item for item in own if item.model == model), None)
     if entry is None:  # nothing was chosen yet: the newest two
         return own[0], next(iter(own[1:]), None)
-    other = next((one for one in own if one.model == beside and one is not entry), None)
+    other = next((item for item in own if item.model == beside and item is not entry), None)
     return entry, other
 
 
@@ -127,8 +127,8 @@ def _picks(
 ) -> tuple[gr.Dropdown, gr.Dropdown, gr.Dropdown]:
     if entry is None:
         return gr.Dropdown(choices=[]), gr.Dropdown(choices=[]), gr.Dropdown(choices=[])
-    tasks = {one.key: markup_evaluate.task_title(one) for one in reversed(entries)}
-    models = [(labels[one.model], one.model) for one in entries if one.key == entry.key]
+    tasks = {item.key: markup_evaluate.task_title(item) for item in reversed(entries)}
+    models = [(labels[item.model], item.model) for item in entries if item.key == entry.key]
     rest = [("nothing", ""), *((label, word) for label, word in models if word != entry.model)]
     return (
         gr.Dropdown(choices=[(title, key) for key, title in reversed(tasks.items())], value=entry.key),
@@ -173,8 +173,8 @@ def _wire_start(evaluations: Evaluations, tab: EvaluateTab) -> None:
             max_items=int(most or 0),
             instruction=(instruction or "").strip(),
         )
-        found = evaluations.start(request)
-        return {"evaluation": found.id, "state": found.state}, *_look(evaluations, "")
+        result = evaluations.start(request)
+        return {"evaluation": result.id, "state": result.state}, *_look(evaluations, "")
 
     def ask_sample(models: Sequence[str], *said: Any) -> tuple[Any, ...]:
         return ask(models or ["builtin"], [str(SAMPLE_TASK)], "", said[1], said[2])

@@ -257,7 +257,10 @@ def _collections(services: Services, shell: Shell) -> None:
         return "", gr.Dropdown(choices=services.collection_names(), value=made)
 
     def fit_to_model(chosen: str) -> gr.Checkbox:
-        is_shipped = any(one.name == chosen and one.is_shipped for one in services.model_choices())
+        is_shipped = any(
+            model_choice.name == chosen and model_choice.is_shipped
+            for model_choice in services.model_choices()
+        )
         return gr.Checkbox(value=False, visible=not is_shipped)
 
     hidden: dict[str, Any] = {"show_progress": "hidden", "api_visibility": "private"}
@@ -279,7 +282,7 @@ def _collections(services: Services, shell: Shell) -> None:
 
 
 def _labelled(choices: Sequence[ModelChoice]) -> list[tuple[str, str]]:
-    return [(f"{one.name}: {one.words}", one.name) for one in choices]
+    return [(f"{choice.name}: {choice.words}", choice.name) for choice in choices]
 
 
 def _deletion(services: Services, shell: Shell) -> None:
@@ -301,7 +304,11 @@ def _deletion(services: Services, shell: Shell) -> None:
 
     def drop(collection: str) -> tuple[Any, ...]:
         services.drop_collection(collection)
-        left = [one for one in services.collection_names() if one != collection] or [DEFAULT_COLLECTION]
+        left = [
+            collection_name
+            for collection_name in services.collection_names()
+            if collection_name != collection
+        ] or [DEFAULT_COLLECTION]
         return gr.Row(visible=False), gr.Dropdown(choices=left, value=left[0]), *refresh(services, left[0])
 
     hidden: dict[str, Any] = {"show_progress": "hidden", "api_visibility": "private"}

@@ -175,8 +175,8 @@ def _wire_start(shell: Shell, tab: ParallelTab) -> None:
     def bring(path: str | None, *said: Any) -> tuple[Any, ...]:
         if not path:
             raise UiError("No file arrived. Expected a file of pairs. Choose one.")
-        found = tab.bitexts.open_pairs(Path(path))
-        return None, {"bitext": found.id, "state": "done"}, found.id, *draw(tab, found.id, "", 0, *said)
+        pairs = tab.bitexts.open_pairs(Path(path))
+        return None, {"bitext": pairs.id, "state": "done"}, pairs.id, *draw(tab, pairs.id, "", 0, *said)
 
     form.settings[0].focus(guarded(models), form.settings[0], form.settings[0], **HIDDEN)
     form.origin.change(guarded(show_rows), form.origin, form.rows, **HIDDEN)

@@ -20,20 +20,21 @@ def add_endpoints(bitexts: Bitexts) -> None:
 
     def parallel_texts() -> list[dict[str, Any]]:
         """All parallel texts and runs, the newest first."""
-        jobs = {one.id: one for one in bitexts.collect_finished()}
-        known = {one.id: one for one in bitexts.all()}
+        jobs = {item.id: item for item in bitexts.collect_finished()}
+        known = {item.id: item for item in bitexts.all()}
         return [
-            _to_json(bitexts, known.get(one), jobs.get(one)) for one in sorted({*known, *jobs}, reverse=True)
+            _to_json(bitexts, known.get(item), jobs.get(item))
+            for item in sorted({*known, *jobs}, reverse=True)
         ]
 
     def parallel_pairs(
         bitext: str, state: str = "", flag: str = "", sort: str = "best", page: int = 0
     ) -> list[dict[str, Any]]:
         """A page of pairs with their decisions."""
-        found = bitexts.get(bitext)
-        where, order = filter_from(found, (state, flag, "", sort, ""))
+        result = bitexts.get(bitext)
+        where, order = filter_from(result, (state, flag, "", sort, ""))
         rows = bitexts.catalog.bitexts.pairs(
-            found.id, where, order, offset=PAGE_ROWS * max(0, int(page)), limit=PAGE_ROWS
+            result.id, where, order, offset=PAGE_ROWS * max(0, int(page)), limit=PAGE_ROWS
         )
         return [{"number": row.number, **_plain(asdict(row.pair))} for row in rows]
 

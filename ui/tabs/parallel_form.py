@@ -92,7 +92,7 @@ def build_form(bitexts: Bitexts) -> Form:
 def show_rows(origin: str) -> list[Any]:
     """What belongs to an origin."""
     return [
-        *(gr.Row(visible=origin == one) for one in (FILES, LANGUAGES, PAIRS)),
+        *(gr.Row(visible=origin == item) for item in (FILES, LANGUAGES, PAIRS)),
         gr.Column(visible=origin != PAIRS),
         gr.Checkbox(visible=origin == FILES),
     ]

@@ -71,9 +71,9 @@ def draw(
     jobs = bitexts.collect_finished()
     known = bitexts.all()
     view = shown_view(view, known, jobs)
-    bitext = next((one for one in known if one.id == view), None)
-    job = next((one for one in jobs if one.id == view), None)
-    running = any(one.state == "running" for one in jobs)
+    bitext = next((item for item in known if item.id == view), None)
+    job = next((item for item in jobs if item.id == view), None)
+    running = any(item.state == "running" for item in jobs)
     can_score = bitext is not None and bitext.kind == "imported" and (job is None or job.state != "running")
     scorer = bitexts.library.model if can_score else ""
     listed, line = markup.texts(known, jobs, view), markup.run(job, time.time())
@@ -104,10 +104,10 @@ def _digest(*values: object) -> str:
 
 def shown_view(view: str, bitexts: list[Bitext], jobs: list[Job]) -> str:
     """What to show: what is gone gives way to what goes on, to the newest, or to the form."""
-    names = {one.id for one in bitexts} | {one.id for one in jobs}
+    names = {bitext.id for bitext in bitexts} | {job.id for job in jobs}
     if view == NEW or view in names:
         return view
-    running = next((one.id for one in jobs if one.state == "running"), "")
+    running = next((job.id for job in jobs if job.state == "running"), "")
     return running or max(names, default=NEW)
 
 
@@ -144,6 +144,6 @@ def _grid(
 
 
 def _flag_choices(counts: PairCounts, chosen: str) -> gr.Dropdown:
-    found = sorted(counts.flags, key=lambda flag: (-counts.flags[flag], flag))
-    choices = [("any", ""), *((f"{markup.flag_words(flag)} · {counts.flags[flag]}", flag) for flag in found)]
-    return gr.Dropdown(choices=choices, value=chosen if chosen in counts.flags else "", visible=bool(found))
+    result = sorted(counts.flags, key=lambda flag: (-counts.flags[flag], flag))
+    choices = [("any", ""), *((f"{markup.flag_words(flag)} · {counts.flags[flag]}", flag) for flag in result)]
+    return gr.Dropdown(choices=choices, value=chosen if chosen in counts.flags else "", visible=bool(result))

@@ -108,17 +108,17 @@ def wire_load(blocks: gr.Blocks, handle: gr.Tab, shell: Shell, tab: TrainTab) ->
 
 def draw(training: Training, view: str, collection: str, seen: str) -> tuple[Any, ...]:
     """The list, the chosen run or comparison, and whether the form shows; nothing where nothing is new."""
-    found = training.runs()
-    chosen = shown_view(view, [run.name for run in found])
-    views = [view_of(training, run, collection, whole=run.name == chosen) for run in found]
+    result = training.runs()
+    chosen = shown_view(view, [run.name for run in result])
+    views = [view_of(training, run, collection, whole=run.name == chosen) for run in result]
     if chosen.startswith(COMPARE):
         names = chosen.removeprefix(COMPARE).split(",")
         wanted = [
-            view_of(training, one.run, collection, whole=True) for one in views if one.run.name in names
+            view_of(training, item.run, collection, whole=True) for item in views if item.run.name in names
         ]
         body = comparison(wanted)
     else:
-        body = next((run_page(one) for one in views if one.run.name == chosen), "")
+        body = next((run_page(item) for item in views if item.run.name == chosen), "")
     listed = run_list(views, chosen)
     fingerprint = hashlib.blake2b(f"{listed}\0{body}\0{chosen}".encode(), digest_size=8).hexdigest()
     if fingerprint == seen:
@@ -141,7 +141,7 @@ def view_of(training: Training, run: records.Run, collection: str, *, whole: boo
     if not whole:
         return RunView(run, about, evaluations=evaluations)
     rows = training.metrics(run)
-    info = next((one for one in training.library.collections() if one.name == collection), None)
+    info = next((item for item in training.library.collections() if item.name == collection), None)
     return RunView(
         run,
         about,
@@ -319,12 +319,12 @@ def order_from(
     Raises:
         UiError: the pairs are gone, or there is no such purpose.
     """
-    found = training.drafts.find(draft or "")
-    if found is None:
+    result = training.drafts.find(draft or "")
+    if result is None:
         raise UiError("There are no pairs to train on. Expected a file or a collection. Choose one first.")
     if purpose not in PURPOSES:
         raise UiError(f"A model cannot be trained for '{purpose}'. Expected one of {', '.join(PURPOSES)}.")
-    return TrainingRequest(purpose, found, base or DEFAULT_BASE, settings, title or "")
+    return TrainingRequest(purpose, result, base or DEFAULT_BASE, settings, title or "")
 
 
 def draft_json(draft: Draft) -> dict[str, Any]:

@@ -102,9 +102,9 @@ def build_form() -> Form:
             settings = _settings(Settings())
         estimate = gr.HTML(NO_PAIRS, apply_default_css=False, elem_id="train-estimate")
         start = gr.Button("Start training", variant="primary", interactive=False, elem_id="train-start")
-        found = gr.JSON(visible=False, elem_id="train-found")
+        result = gr.JSON(visible=False, elem_id="train-found")
     return Form(
-        column, purpose, words, upload, from_collection, checked, found, columns, query, passage, base, name,
+        column, purpose, words, upload, from_collection, checked, result, columns, query, passage, base, name,
         settings, estimate, start,
     )  # fmt: skip
 

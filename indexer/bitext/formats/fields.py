@@ -105,8 +105,8 @@ def flags_of(text: str) -> tuple[str, ...]:
 def meta_to_object(meta: Iterable[tuple[str, str]]) -> dict[str, str] | list[list[str]]:
     """An object, or a list of keys with their values where a key is there twice."""
     pairs = list(meta)
-    found = dict(pairs)
-    return found if len(found) == len(pairs) else [list(pair) for pair in pairs]
+    result = dict(pairs)
+    return result if len(result) == len(pairs) else [list(pair) for pair in pairs]
 
 
 def meta_of(value: object, where: str) -> tuple[tuple[str, str], ...]:

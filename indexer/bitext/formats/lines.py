@@ -27,7 +27,7 @@ def on_one_line(text: str) -> str:
     """The text without line breaks and tabs; ``as_given`` is the reverse."""
     if "&" in text:
         text = _REFERENCE.sub(r"&amp;\1#\2;", text)
-    return _BREAK.sub(lambda found: f"&#{ord(found[0])};", text)
+    return _BREAK.sub(lambda result: f"&#{ord(result[0])};", text)
 
 
 def as_given(text: str) -> str:
@@ -35,7 +35,7 @@ def as_given(text: str) -> str:
     if "&" not in text:
         return text
     return _REFERENCE.sub(
-        lambda found: f"&{found[1][4:]}#{found[2]};" if found[1] else chr(int(found[2])), text
+        lambda result: f"&{result[1][4:]}#{result[2]};" if result[1] else chr(int(result[2])), text
     )
 
 

@@ -76,18 +76,18 @@ def files_of(path: Path) -> tuple[Path, Path]:
         suffix = bare(other).name.removeprefix(f"{prefix.name}.")
         if other.name.startswith(f"{prefix.name}.") and _is_suffix(suffix) and other.is_file():
             known[suffix] = other  # what is not packed comes last
-    found = sorted(known.values())
+    result = sorted(known.values())
     direction = _direction(prefix.name)
-    if len(found) > 2:
-        found = [other for other in found if _tag(other) in direction]
-    if len(found) != 2:
+    if len(result) > 2:
+        result = [other for other in result if _tag(other) in direction]
+    if len(result) != 2:
         names = ", ".join(other.name for other in sorted(known.values()))
         seen = f"{len(known)} such files ({names})" if known else "no such file"
         raise ReadError(
             f"{path} stands for {seen}; expected two, such as {prefix.name}.en and {prefix.name}.fr. "
             "Give a file of pairs, or the prefix of two files whose suffixes are languages."
         )
-    first, second = found
+    first, second = result
     swapped = second == path if is_one_side else direction == (_tag(second), _tag(first))
     return (second, first) if swapped else (first, second)
 
@@ -146,5 +146,5 @@ def _tag(path: Path) -> str:
 
 
 def _direction(name: str) -> tuple[str | None, str | None]:
-    found = _DIRECTION.search(name)
-    return (language_tag(found[1]), language_tag(found[2])) if found else (None, None)
+    match = _DIRECTION.search(name)
+    return (language_tag(match[1]), language_tag(match[2])) if match else (None, None)

@@ -156,11 +156,11 @@ def _side(path: Path, side: "_Element") -> tuple[str, dict[str, str], Meta]:
 def _said(element: "_Element") -> Meta:
     """Attributes, properties and notes of a unit or side, in their order."""
     skipped = (markup.LANG, "lang", "srclang")
-    found = [(f"@{name}", value) for name, value in element.items() if name not in skipped]
+    results = [(f"@{name}", value) for name, value in element.items() if name not in skipped]
     for child in element:
         if (name := markup.local(child)) in ("prop", "note"):
-            found.append((name if name == "note" else child.get("type", ""), child.text or ""))
-    return tuple(found)
+            results.append((name if name == "note" else child.get("type", ""), child.text or ""))
+    return tuple(results)
 
 
 def _ours(said: Meta) -> tuple[dict[str, str], Meta]:

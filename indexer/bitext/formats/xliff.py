@@ -90,14 +90,14 @@ def _segments(path: Path, unit: "_Element", languages: tuple[str, str]) -> Itera
         if target is None:
             continue
         where = markup.place(path, segment)
-        said = [("id", unit.get("id", "")), ("state", segment.get("state", ""))]
+        message = [("id", unit.get("id", "")), ("state", segment.get("state", ""))]
         yield Pair(
             source=markup.flat_text(source),
             target=markup.flat_text(target),
             source_language=language_of(source.get(markup.LANG) or languages[0], where),
             target_language=language_of(target.get(markup.LANG) or languages[1], where),
             state="accepted" if segment.get("state") == "final" else "open",
-            meta=(*((key, value) for key, value in said if value), *notes),
+            meta=(*((key, value) for key, value in message if value), *notes),
         )
 
 
@@ -155,7 +155,7 @@ def _pair(path: Path, unit: "_Element", languages: tuple[str, str]) -> Pair | No
             own[key] = value
         elif key != "x-flag":
             meta.append((unquote(key.removeprefix(OTHER)) if key.startswith(OTHER) else key, value))
-    state, said = _state(unit, target)
+    state, message = _state(unit, target)
     notes = [("note", note.text or "") for note in unit if markup.local(note) == "note"]
     return Pair(
         source=markup.restored(markup.flat_text(source), own.get("x-exact-source")),
@@ -168,20 +168,20 @@ def _pair(path: Path, unit: "_Element", languages: tuple[str, str]) -> Pair | No
         state=state,
         source_origin=own.get("sourcefile", ""),
         target_origin=own.get("x-targetfile", ""),
-        meta=(*said, *meta, *notes),
+        meta=(*message, *meta, *notes),
     )
 
 
 def _state(unit: "_Element", target: "_Element") -> tuple[State, Meta]:
     """The state, and what else the attributes say; the numbers that ``write`` gives are not kept."""
-    said = {"state": target.get("state", ""), "state-qualifier": target.get("state-qualifier", "")}
-    if said["state-qualifier"].startswith("rejected"):
+    message = {"state": target.get("state", ""), "state-qualifier": target.get("state-qualifier", "")}
+    if message["state-qualifier"].startswith("rejected"):
         state: State = "rejected"
-    elif unit.get("approved") == "yes" or said["state"] in ("final", "signed-off"):
+    elif unit.get("approved") == "yes" or message["state"] in ("final", "signed-off"):
         state = "accepted"
     else:
         state = "open"
-    meta = [(key, value) for key, value in said.items() if value and STATES[state].get(key) != value]
+    meta = [(key, value) for key, value in message.items() if value and STATES[state].get(key) != value]
     skipped = {markup.SPACE, "approved"} | ({"id"} if unit.get("id", "").isdecimal() else set())
     meta += [(name, value) for name, value in unit.items() if name not in skipped]
     return state, tuple(meta)

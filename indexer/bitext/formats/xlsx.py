@@ -77,7 +77,7 @@ def _cell(sheet: Any, value: Cell, number: int) -> Any:
         cell = WriteOnlyCell(sheet, repr(value))
         cell.data_type = "n"  # a number with all its digits; openpyxl would write 16 of 17
         return cell
-    text = _UNFIT.sub(lambda found: f"_x{ord(found[0]):04X}_", value)
+    text = _UNFIT.sub(lambda result: f"_x{ord(result[0]):04X}_", value)
     if len(text.encode("utf-16-le")) > 2 * MAX_CELL:
         raise ExportError(
             f"Pair {number} has a text of {len(value):,} characters ({quote(value)}); expected at most "

@@ -148,14 +148,14 @@ class Shards:
         records = self._shard(path).retrieve(list(ids), with_payload=not dense_only, with_vector=with_vector)
         vectors: list[Any] = [record.vector or {} for record in records]
         sparse = [vector.get(LEXICAL) for vector in vectors]
-        lengths = [len(one.indices) if one else 0 for one in sparse]
+        lengths = [len(item.indices) if item else 0 for item in sparse]
         dense_ND = np.array([vector[DENSE] for vector in vectors], dtype=np.float32)
         return PointBatch(
             ids=[str(record.id) for record in records],
             dense=dense_ND.reshape(len(records), -1) if records else np.empty((0, 0), np.float32),
             offsets=np.concatenate([[0], np.cumsum(lengths)]).astype(np.int64),
-            indices=np.array([i for one in sparse if one for i in one.indices], dtype=np.uint32),
-            values=np.array([v for one in sparse if one for v in one.values], dtype=np.float32),
+            indices=np.array([i for item in sparse if item for i in item.indices], dtype=np.uint32),
+            values=np.array([v for item in sparse if item for v in item.values], dtype=np.float32),
             payloads=[dict(record.payload or {}) for record in records],
         )
 
@@ -244,10 +244,10 @@ def to_filter(conditions: Sequence[Condition]) -> Filter | None:
         return None
     return Filter(
         must=[
-            FieldCondition(one.field, match=MatchAny(list(one.values)))
-            if isinstance(one, AnyOf)
-            else FieldCondition(one.field, range=RangeFloat(gte=one.low, lt=one.high))
-            for one in conditions
+            FieldCondition(condition.field, match=MatchAny(list(condition.values)))
+            if isinstance(condition, AnyOf)
+            else FieldCondition(condition.field, range=RangeFloat(gte=condition.low, lt=condition.high))
+            for condition in conditions
         ]
     )
 

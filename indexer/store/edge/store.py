@@ -124,8 +124,8 @@ class EdgeStore:
 
     def names(self) -> list[str]:
         """See ``VectorStore``."""
-        found = [decode_name(path.parent.name) for path in self._root.glob("*/manifest.json")]
-        return sorted(name for name in found if name is not None)
+        results = [decode_name(path.parent.name) for path in self._root.glob("*/manifest.json")]
+        return sorted(name for name in results if name is not None)
 
     # Points
 
@@ -216,8 +216,8 @@ class EdgeStore:
 
     def fetch_points(self, name: str, ids: Sequence[str]) -> list[Point]:
         """See ``VectorStore``."""
-        found = {point.id: point for point in unpack_points(self._fetch(name, ids, dense_only=False))}
-        return [found[point_id] for point_id in ids if point_id in found]
+        results = {point.id: point for point in unpack_points(self._fetch(name, ids, dense_only=False))}
+        return [results[point_id] for point_id in ids if point_id in results]
 
     # The whole
 

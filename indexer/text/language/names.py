@@ -83,8 +83,8 @@ def language_name(code: str) -> str:
     """The English name of a code; regional codes have that of their language, unknown ones stay."""
     primary = primary_language(code)
     for name in (code, primary):
-        if found := _SHOWN_NAMES.get(name) or _codes().get(name):
-            return found
+        if result := _SHOWN_NAMES.get(name) or _codes().get(name):
+            return result
     return _codes().get(_two_letters().get(primary, primary), code)
 
 
@@ -93,7 +93,7 @@ def _named(word: str, present: Collection[str]) -> tuple[str, ...]:
     if asked in present:
         return (asked,)
     code = _names().get(_normal(asked), asked)
-    same_but_case = [one for one in present if one.lower() == code.lower()]
+    same_but_case = [item for item in present if item.lower() == code.lower()]
     if same_but_case and code == asked:
         return tuple(same_but_case)
     primary, *more = code.lower().split("-")
@@ -103,7 +103,7 @@ def _named(word: str, present: Collection[str]) -> tuple[str, ...]:
     if primary == _CHINESE:
         return _chinese(more, present)
     family = _ONE_LANGUAGE.get(primary, (primary,))
-    return tuple(one for one in present if primary_language(one) in family) or family
+    return tuple(item for item in present if primary_language(item) in family) or family
 
 
 def _chinese(subtags: Sequence[str], present: Collection[str]) -> tuple[str, ...]:
@@ -111,7 +111,7 @@ def _chinese(subtags: Sequence[str], present: Collection[str]) -> tuple[str, ...
         return (_CHINESE_TRADITIONAL,)
     if _SIMPLIFIED.intersection(subtags):
         return (_CHINESE,)
-    return tuple(one for one in present if primary_language(one) == _CHINESE) or (_CHINESE,)
+    return tuple(item for item in present if primary_language(item) == _CHINESE) or (_CHINESE,)
 
 
 def _unknown(word: str, present: Collection[str]) -> str:

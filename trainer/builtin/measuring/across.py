@@ -76,7 +76,7 @@ def measure_multiway(one: Multiway, model: Model) -> dict[str, Any]:
         "passages": len(one.passages),
         "relevant_passages_seen_in_training": one.seen,
         "pairs": pairs,
-        "pairs_counted": sum(len(own) for own in pairs.values()),
+        "pairs_counted": sum(len(pair) for pair in pairs.values()),
         "mrr_10": grouped_figure(_by_pair(gains_NL, asked, len(languages)), sources, min_rows=MIN_QUERIES),
         "all_languages_mrr_10": grouped_figure(anywhere, sources),
         "own_language_too_mrr_10": grouped_figure(everywhere, sources),
@@ -235,13 +235,13 @@ def fairness(
 
 def scripts_of(one: Multiway) -> dict[str, str]:
     """The commonest script in the passages of each language, Japanese and Chinese as ``Han``."""
-    found = {}
+    results = {}
     for language, place in _columns(one):
         text = " ".join(one.passages[place][:20])
         counts = {name: len(pattern.findall(text)) for name, pattern in _SCRIPT.items()}
         best = max(counts, key=lambda name: counts[name])
-        found[language] = "Han" if best == "Hiragana" else best
-    return found
+        results[language] = "Han" if best == "Hiragana" else best
+    return results
 
 
 def _columns(one: Multiway) -> list[tuple[str, slice]]:
@@ -281,7 +281,7 @@ def _mean_where(values_NAB: NDArray[np.float32], mask_NAB: NDArray[np.bool_]) ->
 
 
 def _by_language(wins: NDArray[np.float32], languages: Sequence[str], axis: int) -> dict[str, float]:
-    others = tuple(one for one in range(3) if one != axis)
+    others = tuple(item for item in range(3) if item != axis)
     known = ~np.isnan(wins)
     sums, counts = np.where(known, wins, 0).sum(axis=others), known.sum(axis=others)
     return {
@@ -291,5 +291,5 @@ def _by_language(wins: NDArray[np.float32], languages: Sequence[str], axis: int)
     }
 
 
-def _points(found: dict[str, float]) -> dict[str, float]:
-    return {name: round(100 * value, 2) for name, value in found.items()}
+def _points(match: dict[str, float]) -> dict[str, float]:
+    return {name: round(100 * value, 2) for name, value in match.items()}

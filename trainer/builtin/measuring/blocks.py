@@ -36,23 +36,23 @@ def multiway_set(name: str, corpus: Corpus, passages: Passages, one_in: int) -> 
         one_in: English texts are taken that are held out one in so many, all with 1: where only a translation
             is held out, the other languages of the text were trained on.
     """
-    said = _held_out(corpus, one_in)  # English text -> language -> its translations
-    holding: Held = {language: _holding(said, language, own) for language, own in passages.items()}
+    message = _held_out(corpus, one_in)  # English text -> language -> its translations
+    holding: Held = {language: _holding(message, language, passage) for language, passage in passages.items()}
     answered = {
-        language: sum(1 <= len(found) <= MAX_HOLDING for found in own.values())
+        language: sum(1 <= len(result) <= MAX_HOLDING for result in own.values())
         for language, own in holding.items()
     }
     weight = Counter(corpus.languages)
     able = [language for language, count in answered.items() if count >= MIN_ANSWERED]
-    languages = sorted(sorted(able, key=lambda one: (-weight[one], one))[:LANGUAGES])
+    languages = sorted(sorted(able, key=lambda item: (-weight[item], item))[:LANGUAGES])
     if len(languages) < 2:
         return None
-    return _assemble(name, said, {one: holding[one] for one in languages}, passages)
+    return _assemble(name, message, {item: holding[item] for item in languages}, passages)
 
 
 def _held_out(corpus: Corpus, one_in: int) -> dict[str, dict[str, list[str]]]:
     pairs = corpus.held_out["parallel"]
-    said: dict[str, dict[str, list[str]]] = {}
+    message: dict[str, dict[str, list[str]]] = {}
     for left, right, group in zip(pairs.left, pairs.right, pairs.group, strict=True):
         english = corpus.texts[left]
         if (
@@ -61,9 +61,9 @@ def _held_out(corpus: Corpus, one_in: int) -> dict[str, dict[str, list[str]]]:
             and len(english.split()) >= MIN_WORDS
             and is_held_out(english, one_in)
         ):
-            by_language = said.setdefault(english, {ENGLISH: [english]})
+            by_language = message.setdefault(english, {ENGLISH: [english]})
             by_language.setdefault(group.removeprefix(f"{ENGLISH}-"), []).append(corpus.texts[right])
-    return said
+    return message
 
 
 def _holding(
@@ -78,14 +78,14 @@ def _holding(
     anchors: dict[str, list[str]] = defaultdict(list)
     for text in blocks:
         anchors[text[:ANCHOR]].append(text)
-    found: dict[str, set[int]] = defaultdict(set)
+    result: dict[str, set[int]] = defaultdict(set)
     for number, (title, text) in enumerate(passages):
         headings = {title, title.rsplit(" - ", 1)[-1]} & blocks.keys()
         for block in (*headings, *_inside(text, anchors)):
             if block in headings or len(text) >= MIN_REST * len(block):
                 for english in blocks[block]:
-                    found[english].add(number)
-    return {english: sorted(numbers) for english, numbers in found.items()}
+                    result[english].add(number)
+    return {english: sorted(numbers) for english, numbers in result.items()}
 
 
 def _inside(text: str, anchors: Mapping[str, Sequence[str]]) -> Iterator[str]:
@@ -103,16 +103,18 @@ def _assemble(
         for english in said
     }
     clear = {
-        english: found
-        for english, found in clear.items()
-        if len(found) >= 2 and all(len(numbers) <= MAX_HOLDING for numbers in found.values())
+        english: result
+        for english, result in clear.items()
+        if len(result) >= 2 and all(len(numbers) <= MAX_HOLDING for numbers in result.values())
     }
-    sources = sorted(clear, key=lambda one: (-len(clear[one]) * len(said[one]), _order(one)))[:MAX_SOURCES]
+    sources = sorted(clear, key=lambda item: (-len(clear[item]) * len(said[item]), _order(item)))[
+        :MAX_SOURCES
+    ]
     number_of: dict[tuple[str, int], int] = {}
     texts: list[str] = []
     languages: list[str] = []
     for language in sorted(holding):
-        answers = sorted({number for one in sources for number in clear[one].get(language, ())})
+        answers = sorted({number for item in sources for number in clear[item].get(language, ())})
         taken = set(answers)
         rest = [number for number in range(len(passages[language])) if number not in taken]
         for number in (*answers, *rest[: max(0, MAX_PASSAGES - len(answers))]):

@@ -92,9 +92,9 @@ def build_sets(config: BuiltinConfig, tatoeba: Path | None = None) -> Sets:
     parts = _parts(config)
     rankings = [*_questions(parts), *_titles(parts)]
     multiway = [
-        found
+        result
         for part, one_in in zip(parts, (config.held_out_one_in, 1), strict=False)
-        if (found := multiway_set(part.name, part.corpus, part.passages, one_in)) is not None
+        if (result := multiway_set(part.name, part.corpus, part.passages, one_in)) is not None
     ]
     similarity = _similarity(Path(config.data))
     sentences = {} if tatoeba is None else {name: pair for name, *pair in iter_tatoeba(tatoeba)}
@@ -105,8 +105,8 @@ def build_sets(config: BuiltinConfig, tatoeba: Path | None = None) -> Sets:
     used = {known.corpus.texts[number] for number in known.trained}
     return Sets(
         fingerprint=sets_fingerprint(config),
-        rankings=[one for one in verdicts.rankings() if len(one.queries) >= MIN_QUERIES],
-        multiway=[_with_seen(one, used) for one in verdicts.multiway()],
+        rankings=[ranking for ranking in verdicts.rankings() if len(ranking.queries) >= MIN_QUERIES],
+        multiway=[_with_seen(item, used) for item in verdicts.multiway()],
         similarity=verdicts.similarity(),
         tatoeba_leaks=verdicts.tatoeba(),
         leaks=verdicts.counts,
@@ -121,8 +121,8 @@ def _parts(config: BuiltinConfig) -> list[_Part]:
         corpus = build_corpus(config)
         trained = {n for pairs in corpus.train.values() for side in (pairs.left, pairs.right) for n in side}
         parts = [_Part("documentation", corpus, _passages(root, config.sources), trained)]
-        ours = {source.file for source in config.sources if not source.keep_sources}
-        unseen = tuple(one for one in UNSEEN if one.file not in ours and (root / one.file).is_file())
+        left = {source.file for source in config.sources if not source.keep_sources}
+        unseen = tuple(item for item in UNSEEN if item.file not in left and (root / item.file).is_file())
         if unseen:
             apart = dataclasses.replace(config, sources=unseen, held_out_one_in=UNSEEN_ONE_IN)
             parts.append(_Part("unseen site", build_corpus(apart), _passages(root, unseen)))
@@ -132,15 +132,15 @@ def _parts(config: BuiltinConfig) -> list[_Part]:
 
 
 def _passages(root: Path, sources: Sequence[SourceConfig]) -> dict[str, list[tuple[str, str]]]:
-    found: dict[str, dict[str, str]] = defaultdict(dict)
+    result: dict[str, dict[str, str]] = defaultdict(dict)
     for source in sources:
         if source.kind == "passage":
             for row in iter_titled(root / source.file):
                 if not source.keep_sources or row.source in source.keep_sources:
-                    found[row.language].setdefault(row.passage, row.title)
+                    result[row.language].setdefault(row.passage, row.title)
     return {
-        language: [(title, text) for text, title in sorted(own.items(), key=lambda one: _order(one[0]))]
-        for language, own in found.items()
+        language: [(title, text) for text, title in sorted(own.items(), key=lambda item: _order(item[0]))]
+        for language, own in result.items()
     }
 
 
@@ -207,7 +207,7 @@ def _ranking(
 
 
 def _similarity(root: Path) -> dict[str, list[tuple[str, str, float]]]:
-    found: dict[str, list[tuple[str, str, float]]] = defaultdict(list)
+    result: dict[str, list[tuple[str, str, float]]] = defaultdict(list)
     for name in SIMILARITY_FILES:
         path = root / name
         if not path.is_file():
@@ -217,13 +217,13 @@ def _similarity(root: Path) -> dict[str, list[tuple[str, str, float]]]:
                 try:
                     language, left, right, score = line.rstrip("\n").split("\t")
                     if is_held_out(left, SIMILARITY_ONE_IN):
-                        found[f"{language} ({path.name.split('.')[0]})"].append((left, right, float(score)))
+                        result[f"{language} ({path.name.split('.')[0]})"].append((left, right, float(score)))
                 except ValueError as error:
                     raise DataError(
                         f"{path}:{number} is not a pair with a score ({error}); expected language, two texts "
                         "and a number between tabs. Correct the row."
                     ) from error
-    return dict(found)
+    return dict(result)
 
 
 class _Verdicts:
@@ -246,7 +246,7 @@ class _Verdicts:
         for ranking in self._rankings:
             texts.update(dict.fromkeys(ranking.queries))
             if ranking.kind == "question":
-                texts.update(dict.fromkeys(ranking.passages[n] for one in ranking.relevant for n in one))
+                texts.update(dict.fromkeys(ranking.passages[n] for item in ranking.relevant for n in item))
         for multiway in self._multiway:
             texts.update(dict.fromkeys(query.text for query in multiway.queries))
         for rows in self._similarity.values():
@@ -269,23 +269,23 @@ class _Verdicts:
         return kept
 
     def rankings(self) -> Iterator[Ranking]:
-        for one in self._rankings:
-            with_answers = one.kind == "question"
+        for item in self._rankings:
+            with_answers = item.kind == "question"
             items = [
-                [query, *(one.passages[n] for n in relevant if with_answers)]
-                for query, relevant in zip(one.queries, one.relevant, strict=True)
+                [query, *(item.passages[n] for n in relevant if with_answers)]
+                for query, relevant in zip(item.queries, item.relevant, strict=True)
             ]
-            kept = self._kept(f"{one.kind}s", items)
+            kept = self._kept(f"{item.kind}s", items)
             yield dataclasses.replace(
-                one,
-                queries=[one.queries[number] for number in kept],
-                relevant=[one.relevant[number] for number in kept],
+                item,
+                queries=[item.queries[number] for number in kept],
+                relevant=[item.relevant[number] for number in kept],
             )
 
     def multiway(self) -> Iterator[Multiway]:
-        for one in self._multiway:
-            kept = self._kept(one.name, [[query.text] for query in one.queries])
-            yield dataclasses.replace(one, queries=[one.queries[number] for number in kept])
+        for item in self._multiway:
+            kept = self._kept(item.name, [[query.text] for query in item.queries])
+            yield dataclasses.replace(item, queries=[item.queries[number] for number in kept])
 
     def similarity(self) -> dict[str, list[tuple[str, str, float]]]:
         return {

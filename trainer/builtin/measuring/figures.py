@@ -32,11 +32,11 @@ class Model:
 
 def figure(samples: Mapping[str, Sample], digits: int = 4) -> Figure:
     """Mean over the samples with its 95 % interval; items are drawn inside each sample."""
-    found = interval(samples)
+    result = interval(samples)
     return {
-        "value": round(found.value, digits),
-        "low": round(found.low, digits),
-        "high": round(found.high, digits),
+        "value": round(result.value, digits),
+        "low": round(result.low, digits),
+        "high": round(result.high, digits),
     }
 
 

@@ -48,7 +48,7 @@ def fold_all(texts: Sequence[str]) -> list[str]:
 def find_leaks(evaluated: Sequence[str], trained: Iterable[str]) -> list[Leak]:
     """One verdict per evaluated text. ``trained`` is read once, in blocks."""
     folded = fold_all(evaluated)
-    found = np.zeros(len(folded), dtype=np.int8)
+    result = np.zeros(len(folded), dtype=np.int8)
     by_text: dict[str, list[int]] = {}
     for number, text in enumerate(folded):
         by_text.setdefault(text, []).append(number)
@@ -61,16 +61,16 @@ def find_leaks(evaluated: Sequence[str], trained: Iterable[str]) -> list[Leak]:
         exact.update(text for text in candidates if text in by_text)
         near.update(bands.near(candidates))
     for row in near:
-        found[by_text[distinct[row]]] = Leak.NEAR
+        result[by_text[distinct[row]]] = Leak.NEAR
     for text in exact - {""}:
-        found[by_text[text]] = Leak.EXACT
-    return [Leak(int(one)) for one in found]
+        result[by_text[text]] = Leak.EXACT
+    return [Leak(int(item)) for item in result]
 
 
 def overlap(left: str, right: str) -> float:
     """Jaccard overlap of the character 5-grams of two folded texts."""
-    mine, theirs = _grams(left), _grams(right)
-    return len(mine & theirs) / max(1, len(mine | theirs))
+    mine, second = _grams(left), _grams(right)
+    return len(mine & second) / max(1, len(mine | second))
 
 
 class _BandIndex:
@@ -91,7 +91,7 @@ class _BandIndex:
         texts = [text for text in texts if len(text) >= MIN_NEAR_CHARACTERS]
         if not texts or not len(self._bands[0][0]):
             return set()
-        found: set[int] = set()
+        result: set[int] = set()
         for (known, rows), keys in zip(self._bands, band_keys(texts), strict=True):
             starts, ends = np.searchsorted(known, keys, "left"), np.searchsorted(known, keys, "right")
             for number in np.flatnonzero(ends > starts):
@@ -99,8 +99,8 @@ class _BandIndex:
                 for row in candidates[self._compared[candidates] < MAX_CANDIDATES].tolist():
                     if self._agrees(row, texts[number]):
                         self._compared[row] = MAX_CANDIDATES  # settled
-                        found.add(row)
-        return found
+                        result.add(row)
+        return result
 
     def _agrees(self, row: int, text: str) -> bool:
         mine = self._texts[row]
@@ -156,7 +156,7 @@ def _mixed(values: Words32) -> Words32:
 
 def _permuted(values: Words32, number: int) -> Words32:
     rng = np.random.default_rng(number)
-    seed, factor = (np.uint32(one) for one in rng.integers(1, 2**32, size=2, dtype=np.uint32))
+    seed, factor = (np.uint32(integer) for integer in rng.integers(1, 2**32, size=2, dtype=np.uint32))
     permuted: Words32 = (values ^ seed) * (factor | np.uint32(1))
     return permuted ^ (permuted >> np.uint32(15))
 

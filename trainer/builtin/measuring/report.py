@@ -127,8 +127,8 @@ def _other_summary(report: Report) -> Lines:
             worst = max((abs(value) for value in own["difference"].values()), default=0.0)
             rows.append(f"| {name}: largest change of these means in points | {worst:.2f} | 0.5 |")
     if library := report.get("library"):
-        found = f"{library['first']} of {library['questions']}"
-        rows.append(f"| Sample library: right document first | {found} | 17 of 20 |")
+        result = f"{library['first']} of {library['questions']}"
+        rows.append(f"| Sample library: right document first | {result} | 17 of 20 |")
     return rows
 
 
@@ -174,14 +174,14 @@ def _ranking_table(report: Report) -> Lines:
         "| kind | languages | queries | passages | nDCG@10 | BM25 words | BM25 pieces | difference |",
         "|---|---|---:|---:|---:|---:|---:|---|",
     ]
-    for own in rankings["sets"]:
-        languages = own["language"]
-        if own["passage_language"] != languages:
-            languages += f" → {own['passage_language']}"
+    for ranking in rankings["sets"]:
+        languages = ranking["language"]
+        if ranking["passage_language"] != languages:
+            languages += f" → {ranking['passage_language']}"
         cells = [
-            *(own["kind"], languages, str(own["queries"]), str(own["passages"])),
-            *(f"{own['ndcg_10']['value']:.3f}", f"{own['bm25_words_ndcg_10']:.3f}"),
-            *(f"{own['bm25_pieces_ndcg_10']:.3f}", _signed(own["difference"])),
+            *(ranking["kind"], languages, str(ranking["queries"]), str(ranking["passages"])),
+            *(f"{ranking['ndcg_10']['value']:.3f}", f"{ranking['bm25_words_ndcg_10']:.3f}"),
+            *(f"{ranking['bm25_pieces_ndcg_10']:.3f}", _signed(ranking["difference"])),
         ]
         lines.append(f"| {' | '.join(cells)} |")
     return [*lines, ""]
@@ -249,8 +249,8 @@ def _fairness_tables(report: Report) -> Lines:
 
 
 def _similarity_table(report: Report) -> Lines:
-    found = report.get("similarity")
-    if not found or not found["languages"]:
+    result = report.get("similarity")
+    if not result or not result["languages"]:
         return []
     return [
         "### Similarity",
@@ -261,24 +261,24 @@ def _similarity_table(report: Report) -> Lines:
         "|---|---:|---|",
         *(
             f"| {name} | {own['pairs']} | {_span(own, 1)} |"
-            for name, own in sorted(found["languages"].items())
+            for name, own in sorted(result["languages"].items())
         ),
         "",
     ]
 
 
 def _precision_table(report: Report) -> Lines:
-    found = report.get("precision")
-    if not found:
+    result = report.get("precision")
+    if not result:
         return []
-    names = list(found["fp32"]["values"])
+    names = list(result["fp32"]["values"])
     lines = [
         "### Precision",
         "",
         "| path | " + " | ".join(names) + " |",
         "|---|" + "---:|" * len(names),
     ]
-    for path, own in found.items():
+    for path, own in result.items():
         lines.append(f"| {path} | " + " | ".join(f"{own['values'][name]:.2f}" for name in names) + " |")
     return [*lines, ""]
 
@@ -298,27 +298,27 @@ def _leak_table(report: Report) -> Lines:
         "| set | items | exact | near | left out |",
         "|---|---:|---:|---:|---:|",
         *(
-            f"| {name} | {own['checked']:,} | {own['exact']:,} | {own['near']:,} | {own['dropped']:,} |"
-            for name, own in leaks.items()
+            f"| {name} | {leak['checked']:,} | {leak['exact']:,} | {leak['near']:,} | {leak['dropped']:,} |"
+            for name, leak in leaks.items()
         ),
         "",
     ]
 
 
-def _span(found: Mapping[str, float], digits: int = 3) -> str:
-    return f"{found['value']:.{digits}f} ({found['low']:.{digits}f} to {found['high']:.{digits}f})"
+def _span(result: Mapping[str, float], digits: int = 3) -> str:
+    return f"{result['value']:.{digits}f} ({result['low']:.{digits}f} to {result['high']:.{digits}f})"
 
 
-def _signed(found: Mapping[str, float]) -> str:
-    return f"{found['value']:+.3f} ({found['low']:+.3f} to {found['high']:+.3f})"
+def _signed(result: Mapping[str, float]) -> str:
+    return f"{result['value']:+.3f} ({result['low']:+.3f} to {result['high']:+.3f})"
 
 
-def _percent(found: Mapping[str, float]) -> str:
-    return f"{100 * found['value']:.1f}"
+def _percent(result: Mapping[str, float]) -> str:
+    return f"{100 * result['value']:.1f}"
 
 
-def _cell(found: Mapping[str, float] | None) -> str:
-    return "" if found is None else f"{found['mrr_10']:.2f}"
+def _cell(result: Mapping[str, float] | None) -> str:
+    return "" if result is None else f"{result['mrr_10']:.2f}"
 
 
 def read_report(path: Path) -> dict[str, Any]:

@@ -29,38 +29,39 @@ def measure_rankings(
             with the higher nDCG@10 in that set, which favours BM25.
     """
     rows = []
-    ours: dict[str, dict[str, Sample]] = {}
-    theirs: dict[str, dict[str, Sample]] = {}
-    for one in rankings:
-        ranked = {"model": _ranked(model, one)}
+    left: dict[str, dict[str, Sample]] = {}
+    right: dict[str, dict[str, Sample]] = {}
+    for ranking in rankings:
+        ranked = {"model": _ranked(model, ranking)}
         ranked |= {
-            name: Bm25(one.passages, count).top_k(one.queries, CUT_OFF)[1] for name, count in pieces.items()
+            name: Bm25(ranking.passages, count).top_k(ranking.queries, CUT_OFF)[1]
+            for name, count in pieces.items()
         }
-        grades = {name: _grades(numbers, one.relevant) for name, numbers in ranked.items()}
-        judged = [[1] * len(relevant) for relevant in one.relevant]
-        samples = {name: Sample.of_values(graded_ndcg(own, judged)) for name, own in grades.items()}
+        grades = {name: _grades(numbers, ranking.relevant) for name, numbers in ranked.items()}
+        judged = [[1] * len(relevant) for relevant in ranking.relevant]
+        samples = {name: Sample.of_values(graded_ndcg(grade, judged)) for name, grade in grades.items()}
         best = max(pieces, key=lambda name: samples[name].value)
-        group = one.kind if one.language == one.passage_language else "question, other language"
-        key = f"{one.language} → {one.passage_language}"
-        ours.setdefault(group, {})[key], theirs.setdefault(group, {})[key] = samples["model"], samples[best]
+        group = ranking.kind if ranking.language == ranking.passage_language else "question, other language"
+        key = f"{ranking.language} → {ranking.passage_language}"
+        left.setdefault(group, {})[key], right.setdefault(group, {})[key] = samples["model"], samples[best]
         rows.append(
             {
                 "kind": group,
-                "language": one.language,
-                "passage_language": one.passage_language,
-                "queries": len(one.queries),
-                "passages": len(one.passages),
+                "language": ranking.language,
+                "passage_language": ranking.passage_language,
+                "queries": len(ranking.queries),
+                "passages": len(ranking.passages),
                 "ndcg_10": figure({"": samples["model"]}),
                 "mrr_10": round(float(reciprocal_rank(grades["model"]).mean()), 4),
                 **{f"bm25_{name}_ndcg_10": round(samples[name].value, 4) for name in pieces},
                 "difference": _difference({"": samples[best]}, {"": samples["model"]}),
             }
         )
-    same = [group for group in ours if group != "question, other language"]
+    same = [group for group in left if group != "question, other language"]
     return {
         "sets": rows,
-        "means": {group: _mean(theirs[group], ours[group]) for group in ours},
-        "same_language": _mean(_flat(theirs, same), _flat(ours, same)) if same else None,
+        "means": {group: _mean(right[group], left[group]) for group in left},
+        "same_language": _mean(_flat(right, same), _flat(left, same)) if same else None,
     }
 
 
@@ -87,14 +88,14 @@ def _mean(first: Mapping[str, Sample], second: Mapping[str, Sample]) -> dict[str
 
 
 def _difference(first: Mapping[str, Sample], second: Mapping[str, Sample]) -> dict[str, float]:
-    found = compare(first, second)
+    result = compare(first, second)
     return {
-        "value": round(found.difference, 4),
-        "low": round(found.low, 4),
-        "high": round(found.high, 4),
-        "p": round(found.p_value, 4),
+        "value": round(result.difference, 4),
+        "low": round(result.low, 4),
+        "high": round(result.high, 4),
+        "p": round(result.p_value, 4),
     }
 
 
 def _flat(samples: Mapping[str, Mapping[str, Sample]], groups: Sequence[str]) -> dict[str, Sample]:
-    return {f"{group} {key}": one for group in groups for key, one in samples[group].items()}
+    return {f"{group} {key}": sample for group in groups for key, sample in samples[group].items()}

@@ -36,10 +36,10 @@ def measure_tatoeba(
     result: dict[str, Any] = {
         "languages": {
             language: {
-                "sentences": len(own["accuracy_to_english"].rows),
-                **{name: round(one.value, 2) for name, one in own.items()},
+                "sentences": len(sample["accuracy_to_english"].rows),
+                **{name: round(item.value, 2) for name, item in sample.items()},
             }
-            for language, own in samples.items()
+            for language, sample in samples.items()
         },
         "all": _means(samples, list(samples)),
     }
@@ -53,11 +53,11 @@ def measure_tatoeba(
 
 def _samples(scores_NN: NDArray[np.float32]) -> dict[str, NDArray[np.float64]]:
     own = np.arange(len(scores_NN))
-    found = {}
+    results = {}
     for direction, scores in zip(DIRECTIONS, (scores_NN, scores_NN.T), strict=True):
-        found[f"accuracy_{direction}"] = 100.0 * (ranks_of_positives(scores, own) == 1)
-        found[f"f1_{direction}"] = 100.0 * f1_of_labels(own, scores.argmax(axis=1))
-    return found
+        results[f"accuracy_{direction}"] = 100.0 * (ranks_of_positives(scores, own) == 1)
+        results[f"f1_{direction}"] = 100.0 * f1_of_labels(own, scores.argmax(axis=1))
+    return results
 
 
 def _means(samples: Mapping[str, Mapping[str, Sample]], languages: Sequence[str]) -> dict[str, Any]:

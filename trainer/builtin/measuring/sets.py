@@ -106,10 +106,10 @@ def load_sets(path: Path) -> Sets:
             values: Mapping[str, Any] = json.load(file)
         return Sets(
             fingerprint=values["fingerprint"],
-            rankings=[Ranking(**one) for one in values["rankings"]],
+            rankings=[Ranking(**value) for value in values["rankings"]],
             multiway=[
-                Multiway(**{**one, "queries": [Asked(**query) for query in one["queries"]]})
-                for one in values["multiway"]
+                Multiway(**{**value, "queries": [Asked(**query) for query in value["queries"]]})
+                for value in values["multiway"]
             ],
             similarity={
                 language: [(left, right, score) for left, right, score in rows]
