@@ -22,7 +22,16 @@ from indexer.errors import Cancelled
 from indexer.ingest.embedding import embed
 from indexer.ingest.left_alone import LeftAlone
 from indexer.ingest.plan import Decision, Planner
-from indexer.ingest.read import Begun, Ended, Event, Failed, Group, PassedOver, ReadOptions, read_all
+from indexer.ingest.read import (
+    DocumentStarted,
+    DocumentFinished,
+    Event,
+    Failed,
+    Group,
+    PassedOver,
+    ReadOptions,
+    read_all,
+)
 from indexer.ingest.rename import Renamer
 from indexer.ingest.report import AddReport
 from indexer.ingest.scan import FoundFile
@@ -180,12 +189,12 @@ class Pipeline:
             yield event
 
     def _take(self, event: Event) -> None:
-        if isinstance(event, Begun):
+        if isinstance(event, DocumentStarted):
             self._begin(event.file, event.decision)
         elif isinstance(event, Group):
             if (known := self._passes.get(event.document_id)) is not None:
                 self._add_to_batch(known, event)
-        elif isinstance(event, Ended):
+        elif isinstance(event, DocumentFinished):
             if event.document_id in self._passes:
                 self._batch.ended[event.document_id] = event.result
         elif isinstance(event, PassedOver):

@@ -28,7 +28,7 @@ GROUP_CHUNKS = 128
 
 
 @dataclass(frozen=True)
-class Begun:
+class DocumentStarted:
     """Something was decided about a file. For ``add`` and ``change`` its chunks follow."""
 
     file: FoundFile
@@ -46,7 +46,7 @@ class Group:
 
 
 @dataclass(frozen=True)
-class Ended:
+class DocumentFinished:
     """All chunks of a document were handed over."""
 
     document_id: str
@@ -69,7 +69,7 @@ class PassedOver:
     file: FoundFile
 
 
-Event = Begun | Group | Ended | Failed | PassedOver
+Event = DocumentStarted | Group | DocumentFinished | Failed | PassedOver
 
 
 @dataclass(frozen=True)
@@ -106,7 +106,7 @@ def read_all(files: Sequence[FoundFile], planner: Planner, options: ReadOptions)
         if decision.is_retitled:
             decision = _named_by_content(file, decision, options)
         if decision.action in ("skip", "rename"):
-            yield Begun(file, decision)
+            yield DocumentStarted(file, decision)
             continue
         try:
             yield from _read(file, decision, options)
@@ -136,7 +136,7 @@ def _read(file: FoundFile, decision: Decision, options: ReadOptions) -> Iterator
     with read_file(file.source, options.limits, cancelled=options.cancelled) as reading:
         title = _title(reading, decision.document)
         document = replace(decision.document, title=title, file_type=reading.info.file_type)
-        yield Begun(file, replace(decision, document=document))
+        yield DocumentStarted(file, replace(decision, document=document))
         chunks = iter_chunks(reading, tokens, settings, title=fit_title(document.title, tokens, settings))
         is_empty = True
         while group := list(islice(chunks, GROUP_CHUNKS)):
@@ -152,7 +152,7 @@ def _read(file: FoundFile, decision: Decision, options: ReadOptions) -> Iterator
         )
         return
     result = PassResult(document.title, document.file_type, info.encoding, info.pages, info.warnings)
-    yield Ended(document.id, result)
+    yield DocumentFinished(document.id, result)
 
 
 def prepare(document: DocumentRecord, chunks: Sequence[Chunk]) -> Group:

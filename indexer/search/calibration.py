@@ -52,7 +52,7 @@ _CHECKED_PASSAGES = 32
 _SHOWN = 10  # hits of a question, of which the best counts
 _MIN_SENTENCE = 20  # characters
 _EVERY = 4  # one sampled passage in so many is searched for parts of words
-_BACKGROUND_FILE = Path(__file__).parent / "data" / "background.jsonl"
+_SAMPLE_FILE = Path(__file__).parent / "data" / "background.jsonl"
 _NO_WORDS = sparse_query("")
 
 
@@ -66,7 +66,7 @@ class _Kept:
     terms_of: int = 0  # passages when the terms were counted
 
 
-class Backgrounds:
+class CalibrationCache:
     """Calibrations and term statistics of the collections that were searched last. Thread-safe."""
 
     def __init__(self, keep: int = 8) -> None:
@@ -124,7 +124,7 @@ def calibrate(corpus: Corpus, chunks: int) -> Calibration:
         chunks: size of the collection now.
     """
     collection = corpus.collection
-    bands = bands_from_chance(_likeness_reached(corpus, _background_questions()))
+    bands = bands_from_chance(_likeness_reached(corpus, _sample_questions()))
     own = _likeness_reached(corpus, _own_sentences(corpus))
     can_tell = tells(own, bands)
     result = Calibration(VERSION, collection.contract_digest, chunks, bands, can_tell)
@@ -137,7 +137,7 @@ def count_terms(corpus: Corpus) -> TermStatistics:
     """How often terms occur in a sample of the collection, and in the bundled passages where it is tiny."""
     sample = corpus.catalog.chunks.sample(corpus.collection.id, SAMPLE_SIZE)
     texts = [info.chunk.text for info in corpus.catalog.chunks.by_id(sample)]
-    texts += [row["passage"] for row in _fixed_background()]
+    texts += [row["passage"] for row in _calibration_sample()]
     frequencies = Counter(term.text for text in texts for term in query_terms(text))
     return TermStatistics(len(texts), frequencies, [fold(text) for text in texts[::_EVERY]])
 
@@ -166,8 +166,8 @@ def _likeness_reached(corpus: Corpus, questions: Sequence[str]) -> NDArray[np.fl
     return np.array(reached)
 
 
-def _background_questions() -> list[str]:
-    return [row["query"] for row in _fixed_background()]
+def _sample_questions() -> list[str]:
+    return [row["query"] for row in _calibration_sample()]
 
 
 def _own_sentences(corpus: Corpus) -> list[str]:
@@ -185,6 +185,6 @@ def _own_sentences(corpus: Corpus) -> list[str]:
 
 
 @cache
-def _fixed_background() -> list[dict[str, str]]:
-    with _BACKGROUND_FILE.open(encoding="utf-8") as lines:
+def _calibration_sample() -> list[dict[str, str]]:
+    with _SAMPLE_FILE.open(encoding="utf-8") as lines:
         return [json.loads(line) for line in lines]

@@ -5,14 +5,16 @@ from collections.abc import Sequence
 from indexer.search.corpus import Corpus
 from indexer.search.lexical import sparse_query
 from indexer.search.matching import contains
-from indexer.search.ranking import Found, searchable_passage
+from indexer.search.ranking import RankedChunk, searchable_passage
 from indexer.search.terms import Term
 from indexer.types import Filters
 
 _CANDIDATES = 12
 
 
-def lacks_a_code(corpus: Corpus, terms: Sequence[Term], where: Filters, result: Sequence[Found]) -> bool:
+def lacks_a_code(
+    corpus: Corpus, terms: Sequence[Term], where: Filters, result: Sequence[RankedChunk]
+) -> bool:
     """Whether a question names a code or number that stands in no document of its scope.
 
     Args:

@@ -142,7 +142,7 @@ class Candidates:
 
 
 @dataclass(frozen=True)
-class Found:
+class RankedChunk:
     """A passage that is shown; ``more`` passages of its document are candidates too."""
 
     info: ChunkInfo
@@ -152,7 +152,7 @@ class Found:
     evidence: Evidence | None = None
 
 
-def best_passages(corpus: Corpus, query: Query, options: Options, top_k: int) -> list[Found]:
+def best_passages(corpus: Corpus, query: Query, options: Options, top_k: int) -> list[RankedChunk]:
     """The best passage of each of the best ``top_k`` documents; inside named documents, the best passages."""
     is_inside = bool(options.where.documents)
     wanted = max(CANDIDATES, top_k) if is_inside else CANDIDATES
@@ -199,7 +199,7 @@ def _names(title: str, path: str) -> str:
     return searchable(with_file_name(title, path))
 
 
-def likeness(corpus: Corpus, query: Query, result: Found) -> float | None:
+def likeness(corpus: Corpus, query: Query, result: RankedChunk) -> float | None:
     """By what a hit is judged: its cosine, as it compares across languages, and that of its best sentence.
 
     Sentences are read by another model than passages, which errs elsewhere; a static model, which ranks by
@@ -214,8 +214,8 @@ def likeness(corpus: Corpus, query: Query, result: Found) -> float | None:
 
 
 def with_evidence(
-    corpus: Corpus, query: Query, result: Sequence[Found], *, closely: bool = True
-) -> list[Found]:
+    corpus: Corpus, query: Query, result: Sequence[RankedChunk], *, closely: bool = True
+) -> list[RankedChunk]:
     """The same passages with their best sentences; those that have one keep it.
 
     A transformer costs milliseconds a sentence: the fast model reads them all, and leaves to the transformer
@@ -382,16 +382,20 @@ def _widened(
 
 def _look_up(
     corpus: Corpus, chosen: Sequence[tuple[Ranked, int]], *, known: Mapping[str, ChunkInfo] | None = None
-) -> list[Found]:
+) -> list[RankedChunk]:
     """The passages behind the ranks; ``known`` are those that were looked up a moment ago."""
     known = dict(known or {})
     missing = [item.id for item, _ in chosen if item.id not in known]
     if missing:
         known |= {info.id: info for info in corpus.catalog.chunks.by_id(missing)}
-    return [Found(known[item.id], item.score, item.cosine, more) for item, more in chosen if item.id in known]
+    return [
+        RankedChunk(known[item.id], item.score, item.cosine, more)
+        for item, more in chosen
+        if item.id in known
+    ]
 
 
-def _sharpened(corpus: Corpus, query: Query, candidates: Candidates, top_k: int) -> list[Found]:
+def _sharpened(corpus: Corpus, query: Query, candidates: Candidates, top_k: int) -> list[RankedChunk]:
     """The leading passages in the order of their best sentences, then the rest as it was."""
     ranked = candidates.ranked
     leading = with_evidence(corpus, query, _look_up(corpus, [(item, 0) for item in ranked[:_SHARPENED]]))

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, get_args
 import regex
 
 from indexer.errors import QueryError
-from indexer.search.calibration import Backgrounds
+from indexer.search.calibration import CalibrationCache
 from indexer.search.codes import lacks_a_code
 from indexer.search.confidence import Calibration, TermStatistics
 from indexer.search.corpus import Corpus
@@ -22,7 +22,7 @@ from indexer.search.lexical import sparse_query
 from indexer.search.ranking import (
     EXACT,
     LEXICAL_EVIDENCE,
-    Found,
+    RankedChunk,
     Options,
     Query,
     best_passages,
@@ -53,7 +53,7 @@ _PICTURE = regex.compile(r"[\p{Extended_Pictographic}\p{Regional_Indicator}\p{So
 
 _ORDER: tuple[Confidence, ...] = ("none", "weak", "likely", "strong")
 
-_backgrounds = Backgrounds()
+_calibrations = CalibrationCache()
 
 
 def search(
@@ -99,9 +99,9 @@ def search(
     chunks = catalog.facets.count_chunks(collection.id)
     if chunks:
         corpus = Corpus(catalog, store, None if mode == "lexical" else open_encoder(), collection)
-        calibration = None if corpus.encoder is None else _backgrounds.calibration(corpus, chunks)
+        calibration = None if corpus.encoder is None else _calibrations.calibration(corpus, chunks)
         terms = query_terms(shown)
-        informed = [] if mode == "dense" else _informed(terms, _backgrounds.terms(corpus, chunks))
+        informed = [] if mode == "dense" else _informed(terms, _calibrations.terms(corpus, chunks))
         asked = _prepare(corpus, text, informed)
         result = best_passages(corpus, asked, Options(mode, fusion, where), top_k)
         at_most: Confidence = "weak" if lacks_a_code(corpus, terms, where, result) else "strong"
@@ -133,7 +133,7 @@ def warm(
     chunks = catalog.facets.count_chunks(collection.id)
     if chunks:
         corpus = Corpus(catalog, store, open_encoder(), collection)
-        _backgrounds.calibration(corpus, chunks, renew=True)
+        _calibrations.calibration(corpus, chunks, renew=True)
         search(catalog, store, open_encoder, collection, _FIRST_QUERY)
 
 
@@ -186,7 +186,7 @@ def _informed(terms: list[Term], statistics: TermStatistics) -> list[Term]:
 def _to_hits(
     corpus: Corpus,
     query: Query,
-    result: list[Found],
+    result: list[RankedChunk],
     calibration: Calibration | None,
     at_most: Confidence,
 ) -> list[Hit]:
@@ -196,7 +196,7 @@ def _to_hits(
     return [_to_hit(item, band) for item, band in zip(result, bands, strict=True)]
 
 
-def _to_hit(result: Found, confidence: Confidence) -> Hit:
+def _to_hit(result: RankedChunk, confidence: Confidence) -> Hit:
     info, chunk, evidence = result.info, result.info.chunk, result.evidence
     return Hit(
         chunk_id=info.id,
@@ -219,7 +219,9 @@ def _to_hit(result: Found, confidence: Confidence) -> Hit:
     )
 
 
-def _confidence(corpus: Corpus, query: Query, result: Found, calibration: Calibration | None) -> Confidence:
+def _confidence(
+    corpus: Corpus, query: Query, result: RankedChunk, calibration: Calibration | None
+) -> Confidence:
     """The band by meaning, raised where the query's informative words stand in the passage verbatim."""
     lexical = _lexical_confidence(lexical_share(query, result.info))
     meaning = likeness(corpus, query, result)

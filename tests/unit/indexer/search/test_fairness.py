@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 from indexer.search.corpus import Corpus
 from indexer.search.evidence import Evidence
 from indexer.search.fairness import AS_THEY_ARE, TOLERANCE, WEIGHT, FairScores, fair_scores
-from indexer.search.ranking import SENTENCE_WEIGHT, Found, Options, Query, best_passages, likeness
+from indexer.search.ranking import SENTENCE_WEIGHT, RankedChunk, Options, Query, best_passages, likeness
 from indexer.store import open_store
 from indexer.types import Chunk, ChunkInfo, Filters, Origin, Point, SparseVector
 from me5.language_means import LanguageMeans
@@ -113,12 +113,12 @@ def test_an_answer_in_another_language_passes_the_question_s_own(tmp_path: Path)
 
 def test_a_verdict_goes_by_the_passage_and_its_best_sentence() -> None:
     chunk = Chunk(0, 0, 3, "bee", language="en")
-    found = Found(
+    found = RankedChunk(
         ChunkInfo("1", "d", "c", "d", "", "txt", chunk), 0.0, 0.4, evidence=Evidence(0, 3, 0.6, 0.9)
     )
     query = Query("?", np.ones(2, np.float32), SparseVector((), ()), (), (), FairScores({"en": 0.12}))
 
-    def judged(engine: str, found: Found) -> float | None:
+    def judged(engine: str, found: RankedChunk) -> float | None:
         encoder = SimpleNamespace(engine_name=engine)
         return likeness(Corpus(None, None, encoder, None), query, found)  # type: ignore[arg-type]
 

@@ -16,7 +16,7 @@ import pytest
 from numpy.typing import NDArray
 
 from indexer.errors import QueryError
-from indexer.search.calibration import Backgrounds
+from indexer.search.calibration import CalibrationCache
 from indexer.search.corpus import Corpus
 from indexer.search.lexical import sparse_passage, sparse_query
 from indexer.search.ranking import Candidates, Query, Ranked, fuse, lexical_share
@@ -527,9 +527,9 @@ def grow(world: World, documents: int) -> None:
 def test_calibration_is_kept_and_renewed_by_jobs_alone(tmp_path: Path) -> None:
     world = World(tmp_path)
     corpus = Corpus(world.catalog, world.store, world.encoder, world.collection)  # type: ignore[arg-type]
-    first = Backgrounds().calibration(corpus, len(world.catalog.infos))
+    first = CalibrationCache().calibration(corpus, len(world.catalog.infos))
     calls = world.encoder.calls
-    after_restart = Backgrounds()
+    after_restart = CalibrationCache()
     assert after_restart.calibration(corpus, len(world.catalog.infos)) == first
     assert world.encoder.calls == calls, "nothing is encoded again"
     grow(world, 30)  # 180 -> 300
@@ -544,7 +544,7 @@ def test_calibration_is_kept_and_renewed_by_jobs_alone(tmp_path: Path) -> None:
 def test_a_calibration_of_another_model_is_never_used(tmp_path: Path) -> None:
     world = World(tmp_path)
     corpus = Corpus(world.catalog, world.store, world.encoder, world.collection)  # type: ignore[arg-type]
-    kept = Backgrounds()
+    kept = CalibrationCache()
     kept.calibration(corpus, 180)
     world.collection.contract_digest = "another"
     assert kept.calibration(corpus, 180).contract == "another"
