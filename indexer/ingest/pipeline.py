@@ -23,8 +23,8 @@ from indexer.ingest.embedding import embed
 from indexer.ingest.left_alone import LeftAlone
 from indexer.ingest.plan import Decision, Planner
 from indexer.ingest.read import (
-    DocumentStarted,
     DocumentFinished,
+    DocumentStarted,
     Event,
     Failed,
     Group,

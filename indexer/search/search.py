@@ -22,9 +22,9 @@ from indexer.search.lexical import sparse_query
 from indexer.search.ranking import (
     EXACT,
     LEXICAL_EVIDENCE,
-    RankedChunk,
     Options,
     Query,
+    RankedChunk,
     best_passages,
     lexical_share,
     likeness,

@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 from indexer.search.corpus import Corpus
 from indexer.search.evidence import Evidence
 from indexer.search.fairness import AS_THEY_ARE, TOLERANCE, WEIGHT, FairScores, fair_scores
-from indexer.search.ranking import SENTENCE_WEIGHT, RankedChunk, Options, Query, best_passages, likeness
+from indexer.search.ranking import SENTENCE_WEIGHT, Options, Query, RankedChunk, best_passages, likeness
 from indexer.store import open_store
 from indexer.types import Chunk, ChunkInfo, Filters, Origin, Point, SparseVector
 from me5.language_means import LanguageMeans
