@@ -72,7 +72,6 @@ class StaticOptimConfig:
     temperature: float = 0.05
     language_exponent: float = 0.6
     pivot_share: float = 0.2
-    piece_dropout: float = 0.0
     matmul_bf16: bool = True
 
     def __post_init__(self) -> None:
@@ -88,7 +87,6 @@ class StaticOptimConfig:
             "a number in [0, 1]",
         )
         require(0 <= self.pivot_share <= 1, "pivot_share", self.pivot_share, "a number in [0, 1]")
-        require(0 <= self.piece_dropout < 1, "piece_dropout", self.piece_dropout, "a number in [0, 1)")
 
 
 @dataclass(frozen=True)
@@ -112,31 +110,6 @@ class DistillationConfig:
 
 
 @dataclass(frozen=True)
-class LayersConfig:
-    """The last stage: transformer layers on top of the table, trained with it."""
-
-    mixture: Mapping[str, float]  # as in the second stage
-    layers: int = 2
-    heads: int = 4
-    intermediate: int = 1_024
-    positions: int = 128  # later pieces of a text share the last one
-    epsilon: float = 1e-12
-    steps: int = 3_000
-    warmup_steps: int = 200
-    batch_size: int = 4_096
-    batch_sizes: Mapping[str, int] = field(default_factory=dict)  # of kinds with long texts
-    learning_rate: float = 1e-3
-    table_rate: float = 0.02
-    final_share: float = 0.05  # of both rates, at the last step
-
-    def __post_init__(self) -> None:
-        for name in ("layers", "heads", "intermediate", "positions", "steps", "warmup_steps"):
-            require(getattr(self, name) >= 1, name, getattr(self, name), "at least 1")
-        require(self.learning_rate > 0, "learning_rate", self.learning_rate, "a positive number")
-        require(self.table_rate >= 0, "table_rate", self.table_rate, "zero or a positive number")
-
-
-@dataclass(frozen=True)
 class BuiltinConfig:
     """The whole recipe of the built-in model.
 
@@ -154,7 +127,6 @@ class BuiltinConfig:
     note: str = ""  # for the card: how the shipped weights and this recipe differ
     seed: int = 13
     dimension: int = 384
-    ngram_buckets: int = 0
     max_parallel_pieces: int = 96
     max_passage_pieces: int = 192
     held_out_one_in: int = 50
@@ -162,7 +134,6 @@ class BuiltinConfig:
     tokenizer: TokenizerConfig = field(default_factory=TokenizerConfig)
     optim: StaticOptimConfig = field(default_factory=StaticOptimConfig)
     distillation: DistillationConfig | None = None
-    layers: LayersConfig | None = None
 
     def __post_init__(self) -> None:
         require(self.stage == "builtin", "stage", self.stage, "builtin")
@@ -174,12 +145,6 @@ class BuiltinConfig:
         )
         require(bool(self.sources), "sources", self.sources, "at least one source")
         require(self.dimension >= 8, "dimension", self.dimension, "at least 8")
-        require(
-            self.ngram_buckets == 0 or self.ngram_buckets >= 2,
-            "ngram_buckets",
-            self.ngram_buckets,
-            "0 for none, or at least 2",
-        )
         require(self.held_out_one_in >= 2, "held_out_one_in", self.held_out_one_in, "at least 2")
         require(
             bool(self.mixture)

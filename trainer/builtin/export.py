@@ -23,8 +23,6 @@ import torch
 from numpy.typing import NDArray
 from tokenizers import Tokenizer
 
-from trainer.builtin.layered import LayeredState
-from trainer.builtin.layers import Layer
 from trainer.builtin.tokenizer import CLS, MASK, PAD, SEP, UNK
 
 BALANCE_DIMENSIONS = 3
@@ -79,47 +77,6 @@ def export_bert(vectors_VD: NDArray[np.float32], tokenizer: Tokenizer, folder: P
         "embeddings.LayerNorm.bias": torch.zeros(hidden_size, dtype=torch.float16),
     }
     _write(folder, tensors, tokenizer, {"num_hidden_layers": 0})
-
-
-def export_layered_bert(state: LayeredState, tokenizer: Tokenizer, folder: Path) -> None:
-    """The same folder for a table with layers."""
-    stack, hidden_size = state.stack, state.table.shape[1]
-    scale = 2.0 ** math.floor(math.log2(LARGEST / float(state.table.abs().max())))
-    positions_TH = stack.positions.detach()
-    rest_TH = positions_TH[-1:].expand(MAX_TOKENS - len(positions_TH), hidden_size)
-    tensors = {
-        "embeddings.word_embeddings.weight": (state.table * scale).to(TABLE_TYPE),
-        "embeddings.position_embeddings.weight": torch.cat([positions_TH, rest_TH]) * scale,
-        "embeddings.LayerNorm.weight": stack.norm.weight,
-        "embeddings.LayerNorm.bias": stack.norm.bias,
-    }
-    for number, layer in enumerate(stack.layers):
-        assert isinstance(layer, Layer)
-        weights, biases = layer.query_key_value.weight.chunk(3), layer.query_key_value.bias.chunk(3)
-        parts = {
-            f"attention.self.{name}": (weight, bias)
-            for name, weight, bias in zip(("query", "key", "value"), weights, biases, strict=True)
-        }
-        for name, module in (
-            ("attention.output.dense", layer.attention_output),
-            ("attention.output.LayerNorm", layer.attention_norm),
-            ("intermediate.dense", layer.intermediate),
-            ("output.dense", layer.output),
-            ("output.LayerNorm", layer.output_norm),
-        ):
-            parts[name] = (module.weight, module.bias)
-        for name, (weight, bias) in parts.items():
-            tensors[f"encoder.layer.{number}.{name}.weight"] = weight
-            tensors[f"encoder.layer.{number}.{name}.bias"] = bias
-    first = stack.layers[0]
-    assert isinstance(first, Layer)
-    settings = {
-        "num_hidden_layers": len(stack.layers),
-        "num_attention_heads": first.heads,
-        "intermediate_size": first.intermediate.out_features,
-        "layer_norm_eps": stack.norm.eps,
-    }
-    _write(folder, tensors, tokenizer, settings)
 
 
 def balanced_table(

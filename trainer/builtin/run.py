@@ -10,12 +10,11 @@ from pathlib import Path
 from tokenizers import Tokenizer
 
 from trainer.builtin.corpus import Corpus, build_corpus, sample_for_tokenizer
-from trainer.builtin.distill import Targets, teach
+from trainer.builtin.distill import teach
 from trainer.builtin.evaluation import XTREME_36, evaluate_tatoeba
-from trainer.builtin.export import BALANCE_DIMENSIONS, export_bert, export_layered_bert
+from trainer.builtin.export import BALANCE_DIMENSIONS, export_bert
 from trainer.builtin.held_out import dev_sets, evaluate_dev
-from trainer.builtin.spelling import spelling_of
-from trainer.builtin.stages import Prepared, add_layers, distil, new_samplers, train_stage
+from trainer.builtin.stages import Prepared, distil, new_samplers, train_stage
 from trainer.builtin.static import PieceTable, new_state
 from trainer.builtin.tokenising import kept_pieces, with_dropout
 from trainer.builtin.tokenizer import build_tokenizer, load_tokenizer
@@ -54,12 +53,9 @@ def _train_all_stages(config: BuiltinConfig, out: Path) -> Path:
     tokenizer = _tokenizer(corpus, config, out)
     prepared = Prepared(
         tables=_tables(corpus, tokenizer, config, out),
-        spelling=spelling_of(tokenizer, config.ngram_buckets) if config.ngram_buckets else None,
         samplers=new_samplers(corpus, config),
     )
-    state = new_state(
-        tokenizer.get_vocab_size(), config.dimension - BALANCE_DIMENSIONS, config.seed, config.ngram_buckets
-    )
+    state = new_state(tokenizer.get_vocab_size(), config.dimension - BALANCE_DIMENSIONS, config.seed)
     state = train_stage(
         prepared,
         config,
@@ -67,21 +63,14 @@ def _train_all_stages(config: BuiltinConfig, out: Path) -> Path:
         out,
         optim=config.optim,
         mixture=config.mixture,
-        later=("distillation", "layers"),
+        later=("distillation",),
     )
-    targets: Targets | None = None
     if config.distillation is not None:
         targets = teach(corpus, config.distillation, state.embedding.shape[1], out)
         afresh = dataclasses.replace(prepared, samplers=new_samplers(corpus, config))
         state = distil(targets, afresh, config, state, settings=config.distillation, folder=out / "distilled")
     model = out / "model"
-    vectors_VD = state.whole(prepared.spelling).detach().numpy()
-    if config.layers is None:
-        export_bert(vectors_VD, tokenizer, model)
-    else:
-        afresh = dataclasses.replace(prepared, samplers=new_samplers(corpus, config))
-        layered = add_layers(vectors_VD, afresh, tokenizer, config, targets=targets, folder=out / "layered")
-        export_layered_bert(layered, tokenizer, model)
+    export_bert(state.embedding.detach().numpy(), tokenizer, model)
     (out / "used.json").write_text(json.dumps(corpus.rows_used, indent=2) + "\n", encoding="utf8")
     (out / "held_out.json").write_text(json.dumps(dev_sets(corpus), ensure_ascii=False), encoding="utf8")
     return model

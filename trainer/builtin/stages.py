@@ -1,4 +1,4 @@
-"""The stages of the built-in model: static, static with a teacher, and layers on top.
+"""The stages of the static model: alone, and with a teacher.
 
 Each begins where its own checkpoint is, if there is one of the same recipe, and else with what the stage
 before it left.
@@ -14,21 +14,8 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-import numpy as np
-import torch
-from numpy.typing import NDArray
-from tokenizers import Tokenizer
-
 from trainer.builtin.corpus import SENTENCES, TRANSLATED, Corpus
 from trainer.builtin.distill import Targets, TeacherSampler, rotation
-from trainer.builtin.export import BALANCE_DIMENSIONS, balanced_table, export_layered_bert
-from trainer.builtin.layered import (
-    LayeredState,
-    new_layers,
-    restore_layered,
-    save_layered,
-    train_layered,
-)
 from trainer.builtin.metrics import WriteMetrics
 from trainer.builtin.sampling import PairSampler, Translations
 from trainer.builtin.static import (
@@ -43,7 +30,6 @@ from trainer.builtin.static import (
     save_checkpoint,
     train_static,
 )
-from trainer.builtin.tokenizer import CLS
 from trainer.config import BuiltinConfig, DistillationConfig, StaticOptimConfig
 
 log = logging.getLogger(__name__)
@@ -54,17 +40,15 @@ TAUGHT = {"teacher": PARALLEL, "teacher_everyday": "everyday"}
 ROTATION_FROM = 8  # the rotation is learned from one taught text in so many
 ASKED_IN_TRANSLATION = ("section",)  # kinds whose queries are English and may be asked in any language
 SECTION_PIVOT_SHARE = 0.8
-LAYERED_QUANTILE = 0.95  # of the lengths in a table that gets layers: longer rows are shortened to it
 LOG_STEPS, SAVE_STEPS = 50, 500
 NOT_DECISIVE = ("stage", "data", "out", "left_out", "note", "tatoeba", "date")  # of a recipe, for the weights
 
 
 @dataclass(frozen=True)
 class Prepared:
-    """What training needs: pieces of every text (in one or more ways), n-grams of every piece, samplers."""
+    """What training needs: the pieces of every text (in one or more ways), and samplers."""
 
     tables: Sequence[PieceTable]
-    spelling: PieceTable | None
     samplers: dict[str, Sampler]
 
 
@@ -76,7 +60,7 @@ def train_stage(
     *,
     optim: StaticOptimConfig,
     mixture: Mapping[str, float],
-    later: Sequence[str] = ("layers",),
+    later: Sequence[str] = (),
 ) -> StaticState:
     """One stage: from its checkpoint in ``folder`` if there is one, else from ``state``."""
     fingerprint = recipe_fingerprint(config, *later)
@@ -96,7 +80,6 @@ def train_stage(
         optim=optim,
         limits=piece_limits(config),
         seed=config.seed,
-        spelling=prepared.spelling,
         hooks=[*_reports(folder, start.step), Every(SAVE_STEPS, save)],
     )
     save(done, 0.0)
@@ -115,10 +98,8 @@ def distil(
     """The second stage: the space of the first turned towards the teacher's, then both kinds of steps."""
     sample = targets.numbers[::ROTATION_FROM]
     pieces, bags = prepared.tables[0].gather(sample, config.max_parallel_pieces)
-    turn_DD = rotation(embed(pieces, bags, state.whole(prepared.spelling)), targets.of(sample))
-    start = dataclasses.replace(
-        state, embedding=state.embedding @ turn_DD, ngrams=state.ngrams @ turn_DD, step=0
-    )
+    turn_DD = rotation(embed(pieces, bags, state.embedding), targets.of(sample))
+    start = dataclasses.replace(state, embedding=state.embedding @ turn_DD, step=0)
     samplers = {**prepared.samplers, **teacher_samplers(prepared.samplers, targets, settings, config.seed)}
     optim = dataclasses.replace(
         config.optim,
@@ -130,57 +111,9 @@ def distil(
     return train_stage(mixed, config, start, folder, optim=optim, mixture=settings.mixture)
 
 
-def add_layers(
-    vectors_VD: NDArray[np.float32],
-    prepared: Prepared,
-    tokenizer: Tokenizer,
-    config: BuiltinConfig,
-    *,
-    targets: Targets | None,
-    folder: Path,
-) -> LayeredState:
-    """The last stage: layers on top of the table, from its checkpoint in ``folder`` if there is one."""
-    assert config.layers is not None
-    table_VH, _ = balanced_table(vectors_VD, tokenizer, torch.float32, LAYERED_QUANTILE)
-    state = new_layers(
-        table_VH / table_VH.square().mean().sqrt(), BALANCE_DIMENSIONS, config.layers, config.seed
-    )
-    samplers = dict(prepared.samplers)
-    if targets is not None and config.distillation is not None:
-        wide = Targets(targets.numbers, np.pad(targets.vectors, [(0, 0), (0, BALANCE_DIMENSIONS)]))
-        samplers |= teacher_samplers(samplers, wide, config.distillation, config.seed)
-    fingerprint = recipe_fingerprint(config)
-    if restore_layered(folder, state, samplers, fingerprint):
-        log.info("%s: resuming from step %d", folder, state.step)
-
-    def save(current: LayeredState, _: float) -> None:
-        save_layered(folder, current, samplers, fingerprint)
-        export_layered_bert(current, tokenizer, folder / "model")
-
-    done = train_layered(
-        prepared.tables,
-        samplers,
-        state,
-        config=config.layers,
-        temperature=config.optim.temperature,
-        limits=piece_limits(config),
-        first=_number_of(CLS, tokenizer),
-        seed=config.seed,
-        hooks=[*_reports(folder, state.step), Every(SAVE_STEPS, save)],
-    )
-    save(done, 0.0)
-    return done
-
-
 def _reports(folder: Path, step: int) -> list[Callable[[Stepping, float], None]]:
     """The hooks of every stage: the log, and the curve in its folder."""
     return [Every(LOG_STEPS, LogLoss()), WriteMetrics(folder, step=step, every=LOG_STEPS)]
-
-
-def _number_of(piece: str, tokenizer: Tokenizer) -> int:
-    number = tokenizer.token_to_id(piece)
-    assert number is not None
-    return number
 
 
 def recipe_fingerprint(config: BuiltinConfig, *later: str) -> str:

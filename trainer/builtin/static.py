@@ -49,9 +49,7 @@ class Sampler(Protocol):
 
 
 ADAGRAD_EPSILON = 1e-10
-OWN_SHARE = 0.5  # of the first length of a vector that has n-grams beside it
-TENSORS = ("embedding", "squares", "ngrams", "ngram_squares")  # of a checkpoint
-MAX_NGRAMS = 64  # of one piece
+TENSORS = ("embedding", "squares")  # of a checkpoint
 
 
 @dataclass(frozen=True)
@@ -73,33 +71,18 @@ class PieceTable:
 
 @dataclass
 class StaticState:
-    """A run at one step: the vectors [V, D], those of the n-grams [N, D], the Adagrad sums, the step."""
+    """A run at one step: the vectors [V, D], their Adagrad sums [V], the step."""
 
     embedding: Tensor
     squares: Tensor
-    ngrams: Tensor
-    ngram_squares: Tensor
     step: int = 0
 
-    def whole(self, spelling: PieceTable | None) -> Tensor:
-        """The table [V, D] that training has come to: each piece with its n-grams."""
-        if spelling is None:
-            return self.embedding
-        pieces_V = torch.arange(len(self.embedding))
-        return self.embedding + _mean_ngrams(spelling, pieces_V, self.ngrams)[0]
 
-
-def new_state(vocab_size: int, dimension: int, seed: int, ngrams: int = 0) -> StaticState:
-    """Random vectors of small length, smaller where n-grams are to carry a part; those begin at zero."""
+def new_state(vocab_size: int, dimension: int, seed: int) -> StaticState:
+    """Random vectors of small length."""
     generator = torch.Generator().manual_seed(seed)
-    length = OWN_SHARE if ngrams else 1.0
-    embedding_VD = torch.randn(vocab_size, dimension, generator=generator) * length / dimension**0.5
-    return StaticState(
-        embedding=embedding_VD,
-        squares=torch.zeros(vocab_size),
-        ngrams=torch.zeros(ngrams, dimension),
-        ngram_squares=torch.zeros(ngrams),
-    )
+    embedding_VD = torch.randn(vocab_size, dimension, generator=generator) / dimension**0.5
+    return StaticState(embedding_VD, torch.zeros(vocab_size))
 
 
 def embed(pieces: Tensor, bags: Tensor, embedding_VD: Tensor) -> Tensor:
@@ -128,7 +111,6 @@ def train_static(
     optim: StaticOptimConfig,
     limits: Mapping[str, int],
     seed: int,
-    spelling: PieceTable | None = None,
     hooks: Sequence[Callable[[StaticState, float], None]] = (),
 ) -> StaticState:
     """Go from ``state`` to ``optim.steps`` steps; every step draws from one kind.
@@ -140,8 +122,7 @@ def train_static(
         state: changed in place.
         optim: sizes and rates.
         limits: most pieces of a text, by kind.
-        seed: of the choice of kinds and the dropout.
-        spelling: the n-grams of each piece, as ``trainer.builtin.spelling`` finds them; None for none.
+        seed: of the choice of kinds.
         hooks: called after each step with the state and the loss.
     """
     dtype = torch.bfloat16 if optim.matmul_bf16 else None
@@ -149,12 +130,10 @@ def train_static(
         kind, generator = kind_of_step(mixture, seed, state.step)
         batch = samplers[kind].draw(optim.batch_size)
         pieces, bags = tables[int(generator.integers(len(tables)))].gather(batch.texts, limits[kind])
-        if optim.piece_dropout:
-            pieces[torch.from_numpy(generator.random(len(pieces)) < optim.piece_dropout)] = 0
         # Only the rows of this batch take part: a gradient for the whole table would cost more than the loss.
         used_U, pieces = torch.unique(pieces, return_inverse=True)
-        rows = _Rows(state, used_U, spelling)
-        texts_BD = embed(pieces, bags, rows.vectors_UD)
+        rows_UD = state.embedding[used_U].requires_grad_()
+        texts_BD = embed(pieces, bags, rows_UD)
         loss, gradient_BD = batch.loss(texts_BD.detach(), temperature=optim.temperature, matmul_dtype=dtype)
         if not np.isfinite(loss):
             raise TrainingError(
@@ -162,7 +141,8 @@ def train_static(
                 "Lower optim.learning_rate."
             )
         texts_BD.backward(gradient_BD)
-        rows.step(_learning_rate(optim, state.step))
+        assert rows_UD.grad is not None
+        adagrad(state.embedding, state.squares, used_U, rows_UD.grad, _learning_rate(optim, state.step))
         state.step += 1
         for hook in hooks:
             hook(state, loss)
@@ -174,39 +154,6 @@ def _learning_rate(optim: StaticOptimConfig, step: int) -> float:
     return optim.learning_rate * (1.0 - (1.0 - optim.final_learning_rate) * done)
 
 
-class _Rows:
-    """The vectors of the pieces of one batch, as leaves of its graph, and the step on them."""
-
-    def __init__(self, state: StaticState, used_U: Tensor, spelling: PieceTable | None) -> None:
-        self._state, self._used_U = state, used_U
-        self._own_UD = state.embedding[used_U].requires_grad_()
-        self.vectors_UD = self._own_UD
-        self._grams_GD: Tensor | None = None
-        if spelling is not None:
-            mean_UD, self._grams_G, self._grams_GD = _mean_ngrams(spelling, used_U, state.ngrams, learn=True)
-            self.vectors_UD = self._own_UD + mean_UD
-
-    def step(self, learning_rate: float) -> None:
-        """Row-wise Adagrad on all that took part."""
-        state = self._state
-        assert self._own_UD.grad is not None
-        adagrad(state.embedding, state.squares, self._used_U, self._own_UD.grad, learning_rate)
-        if self._grams_GD is not None:
-            assert self._grams_GD.grad is not None
-            adagrad(state.ngrams, state.ngram_squares, self._grams_G, self._grams_GD.grad, learning_rate)
-
-
-def _mean_ngrams(
-    spelling: PieceTable, pieces_U: Tensor, ngrams_ND: Tensor, *, learn: bool = False
-) -> tuple[Tensor, Tensor, Tensor]:
-    """The mean n-gram vector [U, D] of each piece, zero without; the n-grams [G]; their vectors [G, D]."""
-    result, bags = spelling.gather(pieces_U.numpy().astype(np.int32), MAX_NGRAMS)
-    grams_G, result = torch.unique(result, return_inverse=True)
-    vectors_GD = ngrams_ND[grams_G].requires_grad_(learn)
-    mean_UD = torch.nn.functional.embedding_bag(result, vectors_GD, bags, mode="mean")
-    return mean_UD, grams_G, vectors_GD
-
-
 def adagrad(
     table_VD: Tensor, squares_V: Tensor, used_U: Tensor, gradient_UD: Tensor, learning_rate: float
 ) -> None:
@@ -214,7 +161,7 @@ def adagrad(
     squares_U = squares_V[used_U] + gradient_UD.square().mean(dim=1)
     squares_V[used_U] = squares_U
     rate_U = learning_rate / (squares_U.sqrt() + ADAGRAD_EPSILON)
-    rate_U[used_U == 0] = 0.0  # padding, and pieces that dropout hid
+    rate_U[used_U == 0] = 0.0  # padding
     table_VD.index_add_(0, used_U, gradient_UD * -rate_U[:, None])
 
 

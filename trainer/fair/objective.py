@@ -17,11 +17,11 @@ from tokenizers import Tokenizer
 from torch import Tensor
 
 from trainer.builtin.corpus import ENGLISH, Corpus
-from trainer.builtin.layers import Workers
 from trainer.builtin.losses import distillation, equal_pairs
 from trainer.builtin.sampling import Batch, PairSampler, Translations
 from trainer.builtin.static import PieceTable
 from trainer.fair.recipe import ASKED_IN_TRANSLATION, TAUGHT, FairConfig
+from trainer.fair.stack import Workers
 from trainer.fair.student import Part, Student
 
 QUERY, PASSAGE = "query: ", "passage: "

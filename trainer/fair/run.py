@@ -17,8 +17,6 @@ from me5 import atomic
 from me5.memory import give_back_memory
 from me5.packed import tokenizer_file
 from trainer.builtin.corpus import build_corpus
-from trainer.builtin.layered import BETAS, MAX_GRADIENT_NORM, WEIGHT_DECAY
-from trainer.builtin.layers import Stack, Workers
 from trainer.builtin.metrics import WriteMetrics
 from trainer.builtin.static import Every, LogLoss, adagrad, kind_of_step, position_of
 from trainer.builtin.tokenising import kept_pieces
@@ -26,11 +24,15 @@ from trainer.config import BuiltinConfig, require
 from trainer.errors import ConfigError, TrainingError
 from trainer.fair.objective import Objective
 from trainer.fair.recipe import FairConfig
+from trainer.fair.stack import Stack, Workers
 from trainer.fair.student import Student, as_4_bits, open_student
 from trainer.models.vocabulary import open_tokenizer
 
 log = logging.getLogger(__name__)
 
+WEIGHT_DECAY = 0.01
+MAX_GRADIENT_NORM = 1.0
+BETAS = (0.9, 0.98)
 LOG_STEPS, SAVE_STEPS = 10, 50
 NOT_DECISIVE = ("data", "out", "left_out")  # of a recipe, for the weights
 

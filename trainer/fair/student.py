@@ -21,9 +21,9 @@ from me5.loading import model_folder
 from me5.neutral_map import NeutralMap
 from me5.packed import BLOCK, BertWeights, plain_config, tokenizer_file
 from me5.weights import WORDS
-from trainer.builtin.layers import Chunk, Layer, Stack, Workers, iter_chunks
 from trainer.builtin.static import PieceTable
 from trainer.errors import ConfigError
+from trainer.fair.stack import Chunk, Layer, Stack, Workers, iter_chunks
 
 EMBEDDINGS = "embeddings."
 POSITIONS, TYPES = "embeddings.position_embeddings.weight", "embeddings.token_type_embeddings.weight"

@@ -16,7 +16,6 @@ from me5.neutral_map import NeutralMap
 from me5.packed import pack_blocks, unpack_blocks
 from me5.registry import spec_from_folder
 from tests.conftest import write_model_dir
-from trainer.builtin.layers import Workers
 from trainer.builtin.tokenising import tokenise
 from trainer.config import SourceConfig, build_config, read_recipe
 from trainer.errors import ConfigError
@@ -24,6 +23,7 @@ from trainer.fair import run as fair_run
 from trainer.fair.objective import PASSAGE, QUERY, Objective, _around
 from trainer.fair.recipe import FairConfig
 from trainer.fair.run import run_fair
+from trainer.fair.stack import Workers
 from trainer.fair.student import Part, Student, as_4_bits, open_student
 from trainer.models.vocabulary import open_tokenizer
 

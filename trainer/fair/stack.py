@@ -1,9 +1,8 @@
-"""Transformer layers over a static table: the arithmetic of ``BertModel``, arranged for training on a CPU.
+"""The layers of a ``BertModel``, arranged for training on a CPU.
 
-A stack starts as the static model: what its layers add is zero at first (the last product of each branch
-is), and LayerNorm is a scaling for a balanced table (``trainer.builtin.export``). Texts of like length share
-a chunk whose states stay in the cache of one core; each core works on chunks of its own, on a copy of the
-stack, and the gradients of the copies are added. Products run in bfloat16, sums and weights in float32.
+Texts of like length share a chunk whose states stay in the cache of one core. Each core works on chunks of
+its own, on a copy of the stack, and the gradients of the copies are added. Products run in bfloat16, sums and
+weights in float32.
 """
 
 from __future__ import annotations
@@ -20,7 +19,6 @@ from torch import Tensor, nn
 from trainer.builtin import cores
 
 CHUNK_TOKENS = 4_096
-INITIAL_DEVIATION = 0.02
 MASKED = -1e4
 HAS_FUSED_BIAS = hasattr(torch.ops.mkldnn, "_linear_pointwise")
 
@@ -37,11 +35,6 @@ class Layer(nn.Module):
         self.intermediate = nn.Linear(hidden, intermediate)
         self.output = nn.Linear(intermediate, hidden)
         self.output_norm = nn.LayerNorm(hidden, eps=epsilon)
-        for linear in (self.query_key_value, self.attention_output, self.intermediate, self.output):
-            nn.init.normal_(linear.weight, std=INITIAL_DEVIATION)
-            nn.init.zeros_(linear.bias)
-        for last in (self.attention_output, self.output):
-            nn.init.zeros_(last.weight)
 
     def forward(self, states_BTH: Tensor, mask_B11T: Tensor | None) -> Tensor:
         states_BTH = self.attention_norm(states_BTH + self._attend(states_BTH, mask_B11T))
