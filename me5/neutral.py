@@ -88,6 +88,22 @@ def estimate(
     return replace(result, languages=LanguageMeans.of(result(both[1]), languages))
 
 
+def with_languages(
+    encoder: Encoder, neutral: NeutralMap, *, sample: Sequence[tuple[str, str]] | None = None
+) -> NeutralMap:
+    """The map as it is, with what it leaves of each language in the vectors of this model.
+
+    Args:
+        encoder: gives vectors as published.
+        neutral: a map that the model was trained with.
+        sample: (language, sentence) rows instead of the bundled ones.
+    """
+    sample = bundled_sample() if sample is None else sample
+    vectors_ND = l2_normalize(encoder.encode([sentence for _, sentence in sample], Role.PASSAGE))
+    means = LanguageMeans.of(neutral(vectors_ND), [language for language, _ in sample])
+    return replace(neutral, languages=means)
+
+
 def map_of(encoder: Encoder, *, on_progress: Callable[[int, int], None] | None = None) -> NeutralMap:
     """The map of a model: its own, the one in the cache folder, or a new one.
 

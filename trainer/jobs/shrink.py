@@ -19,9 +19,11 @@ import numpy as np
 from numpy.typing import NDArray
 
 from me5 import atomic
+from me5.encoder import Encoder
 from me5.loading import load_encoder, model_folder
-from me5.neutral import bundled_sample, estimate, read_sample
+from me5.neutral import bundled_sample, estimate, read_sample, with_languages
 from me5.neutral_map import FILE_NAME as NEUTRAL_FILE
+from me5.neutral_map import NeutralMap
 from me5.packed import TOKENIZER_FILE, BertWeights, ProductCodes, plain_config, tokenizer_file, write_packed
 from me5.weights import WORDS
 from trainer.config import require
@@ -73,6 +75,7 @@ class ShrinkConfig(TextSample):
     frequent: int = 60_000
     codes: int = 96
     training_rows: int = 100_000  # of the table, from which the codebook is learned
+    neutral: str | None = None  # file of the map that the model was trained with; None: estimated
     neutral_sample: str | None = None  # file of language <TAB> sentence; None: the bundled one
     query_prefix: str = "query: "
     passage_prefix: str = "passage: "
@@ -137,12 +140,19 @@ def run_shrink(config: ShrinkConfig, *, resume: bool) -> Path:
             write_packed(aside, shape, tensors, frequent=np.flatnonzero(is_frequent), rare=rare)
             _write_texts(aside, source, config)
             encoder = load_encoder(str(aside), device="cpu")
-            estimate(encoder, sample=_neutral_sample(config)).save(aside / NEUTRAL_FILE)
+            _neutral_map(config, encoder).save(aside / NEUTRAL_FILE)
     except OSError as error:
         raise TrainingError(
             f"The model cannot be written to {out} ({error}). Expected free space. Make room and run again."
         ) from error
     return out
+
+
+def _neutral_map(config: ShrinkConfig, encoder: Encoder) -> NeutralMap:
+    sample = _neutral_sample(config)
+    if config.neutral is None:
+        return estimate(encoder, sample=sample)
+    return with_languages(encoder, NeutralMap.load(Path(config.neutral).expanduser()), sample=sample)
 
 
 def _neutral_sample(config: ShrinkConfig) -> list[tuple[str, str]] | None:

@@ -11,7 +11,7 @@ import pytest
 import trainer
 from me5 import Role, atomic, load_encoder
 from me5.neutral_map import FILE_NAME as NEUTRAL_FILE
-from me5.neutral_map import languages_beside
+from me5.neutral_map import NeutralMap, languages_beside
 from me5.packed import TOKENIZER_FILE, BertWeights
 from me5.registry import spec_from_folder
 from me5.weights import WORDS
@@ -55,6 +55,19 @@ def lost(found: np.ndarray, exact: np.ndarray) -> np.ndarray:
 
 def cosines(first: np.ndarray, second: np.ndarray) -> np.ndarray:
     return (first * second).sum(axis=1)
+
+
+def test_the_map_that_a_model_was_trained_with_stays(
+    config: ShrinkConfig, source: Path, tmp_path: Path
+) -> None:
+    directions = np.linalg.qr(np.random.default_rng(1).normal(size=(64, 3)))[0].T.astype(np.float32)
+    trained = NeutralMap(directions, np.full(64, 0.01, np.float32), 1.0)
+    trained.save(tmp_path / "map.safetensors")
+    out = run_shrink(replace(config, neutral=str(tmp_path / "map.safetensors")), resume=False)
+    kept = NeutralMap.load(out / NEUTRAL_FILE)
+    assert kept == trained and kept.languages is not None
+    assert set(kept.languages.languages) == {language for language, _ in SAMPLE}
+    assert load_encoder(str(out), engine="torch", device="cpu").neutral == trained
 
 
 def test_the_folder_opens_and_its_vectors_are_near(config: ShrinkConfig, source: Path) -> None:
