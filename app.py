@@ -16,9 +16,9 @@ from indexer.cli import documents as cli_documents
 from indexer.cli import models as cli_models
 from indexer.cli import remove as cli_remove
 from indexer.errors import IndexerError
-from trainer import command as training
+from trainer import cli as training
 from trainer.data.text_files import find_codecs_with
-from trainer.tasks import verb as evaluation
+from trainer.evaluation import cli as evaluation
 from ui import jobs_verb
 
 if TYPE_CHECKING:

@@ -45,7 +45,7 @@ from trainer.builtin.measuring.same_language import measure_rankings
 from trainer.builtin.measuring.sentences import measure_similarity, measure_tatoeba
 from trainer.builtin.measuring.sets import Sets, load_sets, save_sets
 from trainer.config import BuiltinConfig, load_recipe
-from trainer.tasks.bm25 import model_pieces, word_pieces
+from trainer.evaluation.bm25 import model_pieces, word_pieces
 
 ROOT = Path(__file__).resolve().parent.parent
 RECIPE = ROOT / "trainer" / "recipes" / "builtin.yaml"

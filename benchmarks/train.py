@@ -36,17 +36,16 @@ import torch
 sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
 
 from me5.memory import configure_allocator
-from trainer.contrastive import ContrastiveConfig, ContrastiveOptim
 from trainer.data.sources import PairSource
 from trainer.models.backbone import TextModel, build_model
 from trainer.models.layers import use_cpu_kernels
 from trainer.models.start import StartConfig
-from trainer.pretraining import PairObjective
-from trainer.runs.embedding import embedding_gradients
-from trainer.runs.loop import Training, train
-from trainer.runs.optimiser import build_optimiser
-from trainer.runs.processes import Processes
-from trainer.runs.settings import RuntimeConfig, StepPlan
+from trainer.run.embedding import embedding_gradients
+from trainer.run.loop import Training, train
+from trainer.run.optimiser import build_optimiser
+from trainer.run.processes import Processes
+from trainer.run.settings import RuntimeConfig, StepPlan
+from trainer.stages.pretrain import ContrastiveConfig, ContrastiveOptim, PairObjective
 
 ROOT = Path(__file__).resolve().parent.parent
 TOKENIZER = ROOT / "me5" / "fast" / "tokenizer.json"

@@ -13,7 +13,7 @@ from typing import Any
 import psutil
 
 from indexer.errors import Cancelled
-from trainer.runs.records import read_json, write_json
+from trainer.run.records import read_json, write_json
 from ui.services import child_runs
 from ui.services.evaluation import ROOT, Request, to_request
 

@@ -4,7 +4,7 @@ import re
 import signal
 from dataclasses import dataclass
 
-from trainer.runs.records import Run
+from trainer.run.records import Run
 
 MEMORY = re.compile(r"out ?of ?memory|memory ran out|cannot allocate|MemoryError|bad_alloc", re.IGNORECASE)
 NOT_FINITE = re.compile(r"\b(nan|inf)\b.*finite|has loss", re.IGNORECASE)

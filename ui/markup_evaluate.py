@@ -6,7 +6,7 @@ from datetime import UTC, datetime
 from pathlib import PurePath
 from typing import Any
 
-from trainer.tasks.published import TOLERANCE, Verdict, compare_with_published
+from trainer.evaluation.published import TOLERANCE, Verdict, compare_with_published
 from ui import formatting as fmt
 from ui.services.evaluation import Entry, Evaluation
 

@@ -4,7 +4,7 @@ from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime
 from typing import Any
 
-from trainer.runs.records import Run
+from trainer.run.records import Run
 from ui import formatting as fmt
 from ui.charts import Series, chart, last_value
 from ui.markup_recipe import flat

@@ -4,7 +4,7 @@ from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 
-from trainer.tasks.published import MAIN_SCORE, ME5, MEAN, NOT_ZERO_SHOT, benchmark_of, published
+from trainer.evaluation.published import MAIN_SCORE, ME5, MEAN, NOT_ZERO_SHOT, benchmark_of, published
 from ui import formatting as fmt
 from ui.language_codes import task_language
 from ui.markup_evaluate import (
@@ -21,7 +21,7 @@ from ui.markup_evaluate import (
 from ui.services.evaluation import Entry
 
 if TYPE_CHECKING:
-    from trainer.tasks.statistics import Comparison
+    from trainer.evaluation.statistics import Comparison
 
     Tests = Mapping[str, Comparison] | str | None
 

@@ -1,7 +1,7 @@
 """What stands below the form of the tab Train, as HTML: pairs that were checked, and the estimate."""
 
-from trainer.data.intake import Intake
-from trainer.runs.estimate import Estimate
+from trainer.data.import_pairs import Intake
+from trainer.run.estimate import Estimate
 from ui import formatting as fmt
 
 

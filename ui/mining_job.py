@@ -23,7 +23,7 @@ from indexer.bitext.sources import read_sentences
 from indexer.bitext.values import Estimate, MiningResult, MiningSettings, Sentence
 from indexer.errors import Cancelled, IndexerError, MiningError
 from me5.errors import Me5Error
-from trainer.runs.records import read_json, write_json
+from trainer.run.records import read_json, write_json
 from ui.services import child_runs
 from ui.services.parallel import Request, read_pairs_file, to_request, write_pairs_file
 

@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from trainer.runs.records import Evaluation
+from trainer.run.records import Evaluation
 from ui.charts import Point
 from ui.language_codes import pair_name
 

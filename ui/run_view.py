@@ -5,7 +5,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from me5.states import State
-from trainer.runs.records import Evaluation, Run
+from trainer.run.records import Evaluation, Run
 from ui.charts import Point
 from ui.run_scores import before_after, percent
 

@@ -33,7 +33,7 @@ train() {
     "$PYTHON" app.py train "examples/chain/$recipe.yaml" --resume "$@"
 }
 
-"$PYTHON" -m trainer.tasks.making "$DATA/questions.jsonl" --out "$WORK/task" --train "$WORK/qa-train.jsonl" \
+"$PYTHON" -m trainer.evaluation.make_retrieval_task "$DATA/questions.jsonl" --out "$WORK/task" --train "$WORK/qa-train.jsonl" \
     --max-queries "$HELD_OUT"
 train tokenizer out="$WORK/tokenizer" vocab_size="$VOCAB" \
     sources.0.path="$DATA/parallel.tsv" sources.1.path="$DATA/titles.jsonl"

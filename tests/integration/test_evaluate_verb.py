@@ -128,7 +128,7 @@ def test_errors_are_one_line_on_stderr(data, capsys, words, message):
 
 
 def test_values_per_item_are_kept_and_progress_is_told(data, static_model_dir, capsys, tmp_path):
-    from trainer.tasks.kept import read_samples
+    from trainer.evaluation.samples_file import read_samples
 
     kept, told = tmp_path / "samples", tmp_path / "progress.json"
     words = ("--model", static_model_dir, "--json", "--samples", kept, "--progress", told)

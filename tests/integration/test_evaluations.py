@@ -8,8 +8,8 @@ import yaml
 
 from me5 import load_encoder
 from tests.support.runs import WORDS, at_step, losses, rows_of, train, write_pairs
-from trainer.tasks.models import EncoderModel
-from trainer.tasks.running import Options, find_tasks, run_task
+from trainer.evaluation.models import EncoderModel
+from trainer.evaluation.running import Options, find_tasks, run_task
 
 LANGUAGES = ("de", "fr")
 

@@ -16,7 +16,7 @@ from tests.support.runs import (
     train_in_two_processes,
     write_groups,
 )
-from trainer.runs.checkpoint import Checkpoints
+from trainer.run.checkpoint import Checkpoints
 
 
 @pytest.fixture
@@ -140,7 +140,7 @@ def test_a_file_that_holds_no_groups_is_told(
 def test_a_loss_that_is_not_finite_leaves_the_last_checkpoint(
     recipe: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    from trainer import finetuning
+    from trainer.stages import finetune as finetuning
 
     group_loss = finetuning.group_loss
     calls = iter(range(100))

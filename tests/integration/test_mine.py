@@ -15,7 +15,7 @@ import pytest
 import app
 from indexer.bitext.formats import read_pairs
 from indexer.bitext.values import Pair
-from trainer.runs.records import read_json, write_json
+from trainer.run.records import read_json, write_json
 from ui.mining_job import main as page_job
 from ui.services.parallel import Request, read_pairs_file
 

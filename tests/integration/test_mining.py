@@ -25,7 +25,7 @@ import os, signal, sys
 from pathlib import Path
 from trainer.negatives import vector_cache
 from trainer.negatives.candidates import Blocks
-from trainer.command import run_train
+from trainer.cli import run_train
 vector_cache.BLOCK_TEXTS = 16
 Blocks.within = classmethod(lambda cls, memory_mb: cls(16, 1024))
 append, left = vector_cache.RowFile.append, [int(sys.argv[2])]

@@ -14,7 +14,7 @@ import yaml
 from me5 import load_encoder
 from tests.support.runs import killed_at, losses, rows_of, state, train
 from trainer.models.vocabulary import open_tokenizer
-from trainer.runs.folder import RunFolder
+from trainer.run.folder import RunFolder
 
 SYLLABLES = ("qua", "zho", "xim", "vup", "wej", "kry", "fod", "gub")
 WORDS = ("harbour", "library", "river", "bread", "winter", "school", "stone", "letter")

@@ -26,7 +26,7 @@ from tests.support.runs import (
     train_in_two_processes,
 )
 from trainer.data.groups import read_groups, write_groups
-from trainer.reranker.model import open_reranker
+from trainer.stages.reranker.model import open_reranker
 
 
 @pytest.fixture
@@ -126,7 +126,7 @@ def test_a_signal_stops_the_run_after_its_step(recipe: Path, monkeypatch: pytest
 def test_a_disk_that_is_full_at_the_end_costs_no_step(
     recipe: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    from trainer.reranker.model import CrossEncoder
+    from trainer.stages.reranker.model import CrossEncoder
 
     def fail(self: CrossEncoder, folder: Path) -> None:
         raise OSError(errno.ENOSPC, "No space left on device")
@@ -183,7 +183,7 @@ def test_groups_without_negatives_are_told(recipe: Path, capsys: pytest.CaptureF
 def test_a_loss_that_is_not_finite_stops_the_run(
     recipe: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    from trainer.reranker.model import CrossEncoder
+    from trainer.stages.reranker.model import CrossEncoder
 
     score = CrossEncoder.score
     calls = iter(range(10_000))
@@ -228,11 +228,11 @@ def test_groups_get_the_scores_of_the_cross_encoder(
 
 
 def test_a_killed_teacher_goes_on_where_it_was(scoring: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    from trainer.reranker import teacher
+    from trainer.stages.reranker import teacher
 
     code = (
         "import os, signal, app\n"
-        "from trainer.reranker import score_cache, teacher\n"
+        "from trainer.stages.reranker import score_cache, teacher\n"
         "teacher.WINDOW_GROUPS = 20\n"
         "add, calls = score_cache.ScoreCache.add, iter(range(99))\n"
         "def die(cache, scores):\n"

@@ -26,7 +26,7 @@ from tests.support.runs import (
     train_in_two_processes,
     write_pairs,
 )
-from trainer.runs.checkpoint import Checkpoints
+from trainer.run.checkpoint import Checkpoints
 
 
 @pytest.fixture

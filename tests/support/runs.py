@@ -65,7 +65,7 @@ def signalled(number: signal.Signals) -> None:
 
 def at_step(step: int, action: Callable[[], object], patch: pytest.MonkeyPatch | None = None) -> None:
     """Do something when a run begins the step after ``step``."""
-    from trainer.runs import loop
+    from trainer.run import loop
 
     set_rate = loop.set_learning_rate
 

@@ -168,7 +168,7 @@ def test_what_is_no_ring_passes() -> None:
     ("name", "source"),
     [
         ("me5/x.py", "from indexer.types import Block"),
-        ("indexer/x.py", "def f():\n    import trainer.runs.loop"),
+        ("indexer/x.py", "def f():\n    import trainer.run.loop"),
         ("trainer/x.py", "import ui"),
         ("ui/x.py", "def f():\n    from qdrant_client import QdrantClient"),
         ("ui/x.py", "def f():\n    import torch"),

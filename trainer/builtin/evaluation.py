@@ -11,7 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from trainer.errors import DataError
-from trainer.tasks.metrics import accuracy, mrr, ndcg, ranks_of_positives
+from trainer.evaluation.metrics import accuracy, mrr, ndcg, ranks_of_positives
 
 Encode = Callable[[Sequence[str]], NDArray[np.float32]]
 

@@ -8,7 +8,7 @@ import numpy as np
 
 from trainer.builtin.corpus import TRANSLATED, Corpus
 from trainer.builtin.evaluation import BitextScore, Encode, RetrievalScore, evaluate_retrieval
-from trainer.tasks.metrics import accuracy, ranks_of_positives
+from trainer.evaluation.metrics import accuracy, ranks_of_positives
 
 DevSets = Mapping[str, Mapping[str, Sequence[tuple[str, str]]]]
 DevScores = dict[str, dict[str, BitextScore | RetrievalScore]]

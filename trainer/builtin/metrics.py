@@ -6,7 +6,7 @@ import time
 from pathlib import Path
 
 from trainer.builtin.static import Stepping
-from trainer.runs.folder import JsonLines
+from trainer.run.folder import JsonLines
 
 
 class WriteMetrics:

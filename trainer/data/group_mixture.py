@@ -16,8 +16,8 @@ from numpy.typing import NDArray
 from trainer.data.group_file import GroupFile
 from trainer.data.groups import Passage, QueryGroup
 from trainer.data.pairs import text_key
+from trainer.data.sources import GroupSource
 from trainer.errors import DataError
-from trainer.supervised import GroupSource
 
 
 @dataclass(frozen=True)

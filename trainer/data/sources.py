@@ -95,3 +95,31 @@ class PairSource:
             self.only,
             "a list of values per column",
         )
+
+
+@dataclass(frozen=True)
+class GroupSource:
+    """A file of query groups (``trainer.data.groups``).
+
+    ``volume`` is how many of its groups an epoch takes, drawn anew in each; none given, or more than there
+    are, takes all. ``passage_role: query`` makes a source symmetric. ``instruction`` goes before the queries
+    whose group has none of its own, for models that take one.
+    """
+
+    name: str
+    path: str
+    volume: float | None = None
+    passage_role: Literal["query", "passage"] = "passage"
+    instruction: str = ""
+    construction: str = ""  # what query and passages are, for people
+    note: str = ""
+
+    def __post_init__(self) -> None:
+        where = f"source {self.name!r}: "
+        require(self.volume is None or self.volume >= 1, f"{where}volume", self.volume, "at least 1 group")
+        require(
+            self.passage_role in ("query", "passage"),
+            f"{where}passage_role",
+            self.passage_role,
+            "query or passage",
+        )

@@ -29,7 +29,7 @@ from me5.weights import WORDS
 from trainer.config import require
 from trainer.data.sources import PairSource
 from trainer.errors import ConfigError, TrainingError
-from trainer.models.tokenizing import TextSample, sample_texts
+from trainer.jobs.tokenizer import TextSample, sample_texts
 from trainer.models.vocabulary import open_tokenizer
 
 logger = logging.getLogger(__name__)

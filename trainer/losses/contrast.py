@@ -14,7 +14,7 @@ from dataclasses import dataclass, field
 import torch
 from torch import Tensor
 
-from trainer.runs.processes import Processes
+from trainer.run.processes import Processes
 
 BLOCK_SCORES = 4_194_304  # that exist at the same time: 16 MB in float32
 

@@ -18,7 +18,7 @@ from torch import Tensor
 
 from trainer.data.group_mixture import GroupSample
 from trainer.losses.contrast import BLOCK_SCORES
-from trainer.runs.processes import Processes
+from trainer.run.processes import Processes
 
 
 @dataclass(frozen=True)

@@ -13,9 +13,9 @@ from me5.loading import model_folder
 from me5.packed import tokenizer_file
 from trainer.data.sources import PairSource
 from trainer.errors import ConfigError
+from trainer.jobs.tokenizer import TokenizerRecipe, run_tokenizer, sample_texts
 from trainer.models.pieces import EXTENDABLE
 from trainer.models.start import StartConfig
-from trainer.models.tokenizing import TokenizerRecipe, run_tokenizer, sample_texts
 from trainer.models.vocabulary import open_tokenizer
 
 MEASURED_TEXTS = 2_000

@@ -46,7 +46,7 @@ from trainer.negatives.texts import (
 from trainer.negatives.vector_cache import cached_vectors, content_name, locked, open_encoder, write_json
 
 if TYPE_CHECKING:
-    from trainer.reranker.model import Reranker
+    from trainer.stages.reranker.model import Reranker
 
 logger = logging.getLogger(__name__)
 

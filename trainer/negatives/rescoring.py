@@ -16,7 +16,7 @@ from trainer.negatives.texts import Corpus
 from trainer.negatives.vector_cache import Progress, RowFile, content_name
 
 if TYPE_CHECKING:
-    from trainer.reranker.model import Reranker
+    from trainer.stages.reranker.model import Reranker
 
 BLOCK_QUERIES = 64
 """Queries whose passages are scored and written together."""
@@ -96,7 +96,7 @@ def load_reranker(name: str) -> Reranker:
     Raises:
         ConfigError: it cannot be found or opened.
     """
-    from trainer.reranker.model import open_reranker
+    from trainer.stages.reranker.model import open_reranker
 
     try:
         return open_reranker(name)

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Literal, get_args
 
 from indexer.library.encoders import ModelFolder
 from indexer.types import SearchMode
-from trainer.runs import records
+from trainer.run import records
 from ui.errors import UiError
 
 if TYPE_CHECKING:

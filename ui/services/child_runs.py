@@ -17,8 +17,8 @@ from typing import Any, Generic, Protocol, TypeVar
 
 from indexer.errors import Cancelled
 from me5.states import State, as_state
-from trainer.runs import launch
-from trainer.runs.records import is_alive, read_json, write_json
+from trainer.run import launch
+from trainer.run.records import is_alive, read_json, write_json
 
 STARTING_S = 20.0
 """How long a process that was just started may need before its number must be in ``result.json``."""

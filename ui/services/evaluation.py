@@ -15,7 +15,7 @@ from pathlib import Path
 from typing import Any
 
 from me5.states import State
-from trainer.runs.records import log_tail, read_json, write_json
+from trainer.run.records import log_tail, read_json, write_json
 from ui.errors import UiError
 from ui.services import child_runs
 from ui.services.access import EXAMPLES, Access
@@ -96,7 +96,7 @@ class Entry:
     @property
     def settings(self) -> str:
         """Prefix, pooling and precision in words; empty for what has none and for old reports."""
-        from trainer.tasks.settings import settings_words
+        from trainer.evaluation.settings import settings_words
 
         return settings_words(self.report.get("settings")).replace("`", '"')
 
@@ -321,8 +321,8 @@ def compare_entries(first: Entry, second: Entry) -> dict[str, Any]:
 @lru_cache(maxsize=256)
 def _compare_files(first: Path, second: Path, metric: str) -> dict[str, Any]:
     """Files of ended measurements do not change, so the second look costs nothing."""
-    from trainer.tasks.kept import read_samples
-    from trainer.tasks.statistics import compare
+    from trainer.evaluation.samples_file import read_samples
+    from trainer.evaluation.statistics import compare
 
     left, right = (read_samples(path)[metric] for path in (first, second))
     results: dict[str, Any] = {

@@ -9,7 +9,7 @@ from indexer.errors import JobError
 from indexer.library.children import ChildRun
 from indexer.types import JobInfo
 from me5.states import ACTIVE, State
-from trainer.runs import launch, records
+from trainer.run import launch, records
 from ui.services import child_runs
 from ui.services.access import Access
 from ui.services.evaluation import Evaluations

@@ -24,7 +24,7 @@ from indexer.bitext.segmenters import Segmenter, SegmenterName, segmenter
 from indexer.bitext.values import UNKNOWN_LANGUAGE, Pair
 from me5 import atomic
 from me5.states import RESUMABLE, State
-from trainer.runs.records import read_json, write_json
+from trainer.run.records import read_json, write_json
 from ui.errors import UiError
 from ui.services import child_runs
 from ui.services.access import Access

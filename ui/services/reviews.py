@@ -25,7 +25,7 @@ from indexer.bitext.formats.left_out import LeftOut
 from indexer.bitext.reviews import Bitext, Precision, reviewed_precision
 from indexer.bitext.values import Pair
 from indexer.errors import ReadError
-from trainer.runs.records import read_json
+from trainer.run.records import read_json
 from ui.services import child_runs
 from ui.services.access import Access
 from ui.services.parallel import (

@@ -12,10 +12,10 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from indexer.types import JobInfo
-from trainer.data.intake import Split, hold_out
+from trainer.data.import_pairs import Split, hold_out
 from trainer.errors import DataError, TrainingError
-from trainer.runs import estimate as estimates
-from trainer.runs import launch, records
+from trainer.run import estimate as estimates
+from trainer.run import launch, records
 from ui.services.access import Access
 from ui.services.training_pairs import Drafts, languages_of, safe_name
 from ui.services.training_plan import PURPOSES

@@ -12,10 +12,10 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from indexer.text.language import detect_many
-from trainer.data.intake import Columns, Intake, take_in
+from trainer.data.import_pairs import Columns, Intake, take_in
 from trainer.data.pairs import Pair
 from trainer.errors import DataError
-from trainer.runs import records
+from trainer.run import records
 from ui.services.access import Access
 
 if TYPE_CHECKING:

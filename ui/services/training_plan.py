@@ -6,7 +6,7 @@ from pathlib import Path
 from types import MappingProxyType
 from typing import Any, Literal
 
-from trainer.runs.estimate import Body
+from trainer.run.estimate import Body
 
 PASSES = 3
 MIN_STEPS, MAX_STEPS = 40, 2_000

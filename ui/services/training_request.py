@@ -8,10 +8,10 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from me5.registry import MODELS, SHIPPED, resolve_spec
-from trainer.data.intake import Split, iter_pairs
+from trainer.data.import_pairs import Split, iter_pairs
 from trainer.errors import TrainingError
-from trainer.runs import estimate as estimates
-from trainer.runs import records
+from trainer.run import estimate as estimates
+from trainer.run import records
 from ui.services.access import Access
 from ui.services.training_pairs import DRAFTS, Draft
 from ui.services.training_plan import PURPOSES, Settings, preset

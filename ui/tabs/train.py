@@ -7,7 +7,7 @@ from typing import Any
 
 import gradio as gr
 
-from trainer.runs import records
+from trainer.run import records
 from ui.errors import UiError
 from ui.guard import guarded
 from ui.markup_runs import comparison, run_list

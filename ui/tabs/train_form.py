@@ -5,7 +5,7 @@ from typing import Any
 
 import gradio as gr
 
-from trainer.data.intake import SUFFIXES
+from trainer.data.import_pairs import SUFFIXES
 from ui.errors import UiError
 from ui.markup_train_form import checked
 from ui.services.training_pairs import Draft

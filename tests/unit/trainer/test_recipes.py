@@ -8,8 +8,8 @@ import pytest
 
 import trainer
 from trainer.config import build_config, read_recipe
-from trainer.contrastive import ContrastiveConfig
 from trainer.errors import ConfigError
+from trainer.stages.pretrain import ContrastiveConfig
 
 RECIPES = Path(trainer.__file__).parent / "recipes"
 

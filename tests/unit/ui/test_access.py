@@ -69,7 +69,7 @@ def test_models_of_the_registry_are_offered_once_they_are_here(
 
 
 def test_models_of_runs_and_registered_folders(visited: Access) -> None:
-    from trainer.runs import records
+    from trainer.run import records
 
     (run,) = records.list_runs(visited.data_dir / "runs")
     assert run.model is not None and visited.allows("model", str(run.model))

@@ -9,7 +9,7 @@ from pathlib import Path
 import psutil
 import pytest
 
-from trainer.runs.records import read_json, write_json
+from trainer.run.records import read_json, write_json
 from ui.services import child_runs
 
 PROGRAM = """

@@ -13,9 +13,9 @@ import numpy as np
 import psutil
 import pytest
 
-from trainer.tasks.kept import write_samples
-from trainer.tasks.statistics import Sample
-from trainer.tasks.values import Measured
+from trainer.evaluation.samples_file import write_samples
+from trainer.evaluation.statistics import Sample
+from trainer.evaluation.values import Measured
 from ui import evaluating_job
 from ui.services import evaluation as evaluating
 from ui.services.access import Access, NotOfferedError

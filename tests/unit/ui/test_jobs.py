@@ -16,7 +16,7 @@ from indexer.errors import JobError
 from indexer.library import jobs as library_jobs
 from indexer.library.jobs import JobRunner
 from indexer.types import JobInfo
-from trainer.runs.records import read_json, write_json
+from trainer.run.records import read_json, write_json
 from ui.services import child_runs
 from ui.services import evaluation as evaluating
 from ui.services import parallel as mining

@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from trainer.tasks.statistics import Comparison
+from trainer.evaluation.statistics import Comparison
 from ui import markup_evaluate as markup
 from ui import markup_scores as scores
 from ui.evaluation_exports import COLUMNS, rows_to_export

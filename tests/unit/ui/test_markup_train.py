@@ -6,10 +6,10 @@ from typing import Any
 
 import pytest
 
-from trainer.data.intake import Columns, Intake
+from trainer.data.import_pairs import Columns, Intake
 from trainer.data.pairs import Pair
-from trainer.runs.estimate import Estimate
-from trainer.runs.records import Evaluation, Run
+from trainer.run.estimate import Estimate
+from trainer.run.records import Evaluation, Run
 from ui.failure_advice import advice
 from ui.markup_recipe import card
 from ui.markup_runs import comparison, run_list

@@ -23,7 +23,7 @@ from indexer.bitext.segmenters import SegmenterName, icu_spans, segmenter
 from indexer.bitext.values import Pair, Sentence
 from indexer.catalog import Catalog
 from indexer.errors import MiningError, ReadError
-from trainer.runs.records import read_json, write_json
+from trainer.run.records import read_json, write_json
 from ui.bitext_exports import export, pairs_of, write_training_pairs
 from ui.mining_job import _read_side, main
 from ui.services import parallel as mining

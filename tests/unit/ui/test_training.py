@@ -11,11 +11,11 @@ import yaml
 from indexer.library.encoders import KnownModel
 from me5.errors import Me5Error
 from trainer.config import build_config
-from trainer.contrastive import ContrastiveConfig
 from trainer.errors import DataError, TrainingError
-from trainer.runs import estimate as estimates
-from trainer.runs import launch
-from trainer.runs.records import Run, read_run
+from trainer.run import estimate as estimates
+from trainer.run import launch
+from trainer.run.records import Run, read_run
+from trainer.stages.pretrain import ContrastiveConfig
 from ui.services.access import Access
 from ui.services.training import Training
 from ui.services.training_plan import PURPOSES, Settings, preset

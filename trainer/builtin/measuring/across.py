@@ -20,7 +20,7 @@ from numpy.typing import NDArray
 
 from trainer.builtin.measuring.figures import Model, Values, grouped_figure
 from trainer.builtin.measuring.sets import Asked, Multiway
-from trainer.tasks.bm25 import Bm25, word_pieces
+from trainer.evaluation.bm25 import Bm25, word_pieces
 
 CUT_OFF = 10
 ENGLISH, BM25_QUERIES = "en", 300

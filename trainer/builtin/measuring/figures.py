@@ -8,7 +8,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from trainer.tasks.statistics import LEVEL, Sample, interval
+from trainer.evaluation.statistics import LEVEL, Sample, interval
 
 Values = NDArray[np.float64]
 Encode = Callable[[Sequence[str]], NDArray[np.float32]]

@@ -10,9 +10,9 @@ from numpy.typing import NDArray
 
 from trainer.builtin.measuring.figures import Model, figure
 from trainer.builtin.measuring.sets import Ranking
-from trainer.tasks.bm25 import Bm25, Pieces
-from trainer.tasks.metrics import graded_ndcg, reciprocal_rank
-from trainer.tasks.statistics import Sample, compare
+from trainer.evaluation.bm25 import Bm25, Pieces
+from trainer.evaluation.metrics import graded_ndcg, reciprocal_rank
+from trainer.evaluation.statistics import Sample, compare
 
 CUT_OFF = 10
 

@@ -11,8 +11,8 @@ from numpy.typing import NDArray
 
 from trainer.builtin.evaluation import XTREME_36, iter_tatoeba
 from trainer.builtin.measuring.figures import Encode, Figure, figure
-from trainer.tasks.metrics import f1_of_labels, ranks_of_positives, spearman
-from trainer.tasks.statistics import Sample
+from trainer.evaluation.metrics import f1_of_labels, ranks_of_positives, spearman
+from trainer.evaluation.statistics import Sample
 
 DIRECTIONS = ("to_english", "from_english")
 METRICS = ("accuracy", "f1")

@@ -9,8 +9,8 @@ from tests.support.runs import write_groups
 from trainer.data.group_mixture import GroupMixture, groups_per_epoch, sample_group
 from trainer.data.groups import Passage, QueryGroup
 from trainer.data.pairs import text_key
+from trainer.data.sources import GroupSource
 from trainer.errors import DataError
-from trainer.supervised import GroupSource
 
 SOURCE = GroupSource("one", "one.jsonl", instruction="Find it.")
 

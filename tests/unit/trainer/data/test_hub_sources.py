@@ -13,11 +13,11 @@ import pytest
 
 import trainer
 from trainer.config import build_config, read_recipe
-from trainer.contrastive import ContrastiveConfig
 from trainer.data.pairs import Pair, PairStream
 from trainer.data.rows import read_rows
 from trainer.data.sources import PairSource
 from trainer.errors import ConfigError, DataError
+from trainer.stages.pretrain import ContrastiveConfig
 
 RECIPE = Path(trainer.__file__).parent / "recipes" / "stage1-small.yaml"
 SOURCES = {source.name: source for source in build_config(ContrastiveConfig, read_recipe(RECIPE)).sources}

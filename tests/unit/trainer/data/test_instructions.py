@@ -19,9 +19,9 @@ from trainer.data.instructions import (
     to_group,
 )
 from trainer.errors import ConfigError, DataError
+from trainer.evaluation.models import EncoderModel
 from trainer.models.backbone import TextModel, build_model
 from trainer.models.start import INSTRUCT_TEMPLATE, StartConfig
-from trainer.tasks.models import EncoderModel
 
 ROW = {
     "instruction": "Given a symptom, find its cause",

@@ -7,7 +7,7 @@ import pytest
 
 import app
 from trainer.data import text_files
-from trainer.data.intake import take_in
+from trainer.data.import_pairs import take_in
 from trainer.data.rows import read_rows
 from trainer.data.sources import PairSource
 from trainer.data.text_files import codec_of, find_codecs_with, in_utf8

@@ -19,7 +19,7 @@ from trainer.losses.contrast import (
     nested_contrast,
     one_direction,
 )
-from trainer.runs.processes import Processes
+from trainer.run.processes import Processes
 
 TEMPERATURE = 0.05
 

@@ -9,7 +9,7 @@ from torch.testing import assert_close
 
 from trainer.losses.contrast import joint_info_nce
 from trainer.losses.gradcache import RandomState, cached_backward
-from trainer.runs.processes import Processes
+from trainer.run.processes import Processes
 
 PAIRS = 8
 

@@ -13,7 +13,7 @@ from torch.testing import assert_close
 
 from trainer.losses.gradcache import cached_backward
 from trainer.losses.group_loss import GroupLoss, GroupTable, group_loss
-from trainer.runs.processes import Processes
+from trainer.run.processes import Processes
 
 GROUPS, SIZE, DIMENSION = 6, 4, 5
 TEMPERATURE, WEIGHT = 0.05, 0.2

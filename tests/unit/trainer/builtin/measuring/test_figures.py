@@ -2,7 +2,7 @@ import numpy as np
 import pytest
 
 from trainer.builtin.measuring.figures import figure, grouped_figure
-from trainer.tasks.statistics import Sample
+from trainer.evaluation.statistics import Sample
 
 RNG = np.random.default_rng(3)
 

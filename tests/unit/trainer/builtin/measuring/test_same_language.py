@@ -3,7 +3,7 @@ import numpy as np
 from trainer.builtin.measuring.figures import Model
 from trainer.builtin.measuring.same_language import measure_rankings
 from trainer.builtin.measuring.sets import Ranking
-from trainer.tasks.bm25 import word_pieces
+from trainer.evaluation.bm25 import word_pieces
 
 COUNT = 30
 

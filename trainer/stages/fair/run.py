@@ -1,0 +1,186 @@
+"""``stage: fair``: from the data folder to a folder that ``stage: shrink`` takes."""
+
+from __future__ import annotations
+
+import dataclasses
+import hashlib
+import json
+import logging
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+import torch
+
+from me5 import atomic
+from me5.memory import give_back_memory
+from me5.packed import tokenizer_file
+from trainer.builtin.corpus import build_corpus
+from trainer.builtin.metrics import WriteMetrics
+from trainer.builtin.static import Every, LogLoss, adagrad, kind_of_step, position_of
+from trainer.builtin.tokenising import kept_pieces
+from trainer.config import BuiltinConfig, require
+from trainer.errors import ConfigError, TrainingError
+from trainer.models.vocabulary import open_tokenizer
+from trainer.stages.fair.objective import Objective
+from trainer.stages.fair.recipe import FairConfig
+from trainer.stages.fair.stack import Stack, Workers
+from trainer.stages.fair.student import Student, as_4_bits, open_student
+
+log = logging.getLogger(__name__)
+
+WEIGHT_DECAY = 0.01
+MAX_GRADIENT_NORM = 1.0
+BETAS = (0.9, 0.98)
+LOG_STEPS, SAVE_STEPS = 10, 50
+NOT_DECISIVE = ("data", "out", "left_out")  # of a recipe, for the weights
+
+
+@dataclass
+class FairState:
+    """A run at one step: the student, the Adagrad sums of its rows [V], the optimiser of its layers."""
+
+    student: Student
+    squares: torch.Tensor
+    optimiser: torch.optim.AdamW
+    step: int = 0
+
+
+def run_fair(config: FairConfig, *, resume: bool) -> Path:
+    """Train as the recipe says and return the folder of the model.
+
+    Args:
+        config: the recipe.
+        resume: go on from where the run in the folder ``config.out`` was saved last.
+
+    Raises:
+        TrainerError, Me5Error: the run cannot start.
+    """
+    require(bool(config.out), "out", config.out, "a folder")
+    out = Path(config.out).expanduser()
+    if out.is_dir() and any(out.iterdir()) and not resume:
+        raise ConfigError(
+            f"out: {out} is not empty. Add --resume to continue the run there, or choose another folder with "
+            "out=FOLDER."
+        )
+    out.mkdir(parents=True, exist_ok=True)
+    student = open_student(config.start, config.neutral)
+    tokenizer = open_tokenizer(tokenizer_file(student.folder))
+    corpus = build_corpus(_as_corpus(config))
+    pieces = kept_pieces(corpus.texts, tokenizer, config.max_passage_pieces, out / "pieces.npz")
+    objective = Objective(corpus, pieces, tokenizer, config)
+    used = dict(corpus.rows_used)
+    del corpus  # its texts are a gigabyte or two
+    state = FairState(student, torch.zeros(len(student.table)), _optimiser(student.stack, config))
+    teacher = student.teacher()
+    _restore(out, state, objective, config)
+    train(state, teacher, objective, config, out)
+    student.save(out / "model")
+    (out / "used.json").write_text(json.dumps(used, indent=2) + "\n", encoding="utf-8")
+    return out / "model"
+
+
+def train(state: FairState, teacher: Student, objective: Objective, config: FairConfig, folder: Path) -> None:
+    """Go from where the state is to the last step."""
+    student = state.student
+    workers = Workers(student.stack, as_4_bits if config.heal else dict)
+    taught_by = Workers(teacher.stack)
+
+    def save(current: FairState, _: float) -> None:
+        _save(folder, current, objective, config)
+
+    hooks: list[Callable[[FairState, float], None]] = [
+        Every(LOG_STEPS, LogLoss()),
+        WriteMetrics(folder, step=state.step, every=LOG_STEPS),
+        Every(SAVE_STEPS, save),
+    ]
+    while state.step < config.steps:
+        kind, generator = kind_of_step(config.mixture, config.seed, state.step)
+        give_back_memory()  # every batch has other shapes: what the one before left free may not fit
+        drawn = objective.draw(kind, generator)
+        passed = student.forward(workers, drawn.parts, learn=True)
+        means_BH = passed.means.requires_grad_()
+        vectors_BD = student.vectors(means_BH)
+        loss, gradient_BD = objective.loss(vectors_BD.detach(), drawn, teacher, taught_by)
+        if not np.isfinite(loss):
+            raise TrainingError(f"The loss is {loss} at step {state.step}. Lower learning_rate, and resume.")
+        vectors_BD.backward(gradient_BD)
+        assert means_BH.grad is not None
+        used_U, gradient_UH = passed.backward(means_BH.grad)
+        _update(state, used_U, gradient_UH, config)
+        for hook in hooks:
+            hook(state, loss)
+    _save(folder, state, objective, config)
+
+
+def _update(state: FairState, used_U: torch.Tensor, gradient_UH: torch.Tensor, config: FairConfig) -> None:
+    share = rate_share(state.step, config)
+    for group in state.optimiser.param_groups:
+        group["lr"] = config.learning_rate * share
+    torch.nn.utils.clip_grad_norm_(state.student.stack.parameters(), MAX_GRADIENT_NORM)
+    state.optimiser.step()
+    state.optimiser.zero_grad(set_to_none=True)
+    if config.table_rate:
+        adagrad(state.student.table, state.squares, used_U, gradient_UH, config.table_rate * share)
+    state.step += 1
+
+
+def rate_share(step: int, config: FairConfig) -> float:
+    """Share of the highest rates at a step: a linear rise over ``warmup_steps``, then a linear fall."""
+    if step < config.warmup_steps:
+        return (step + 1) / config.warmup_steps
+    done = (step - config.warmup_steps) / max(1, config.steps - config.warmup_steps)
+    return 1.0 - (1.0 - config.final_share) * done
+
+
+def _optimiser(stack: Stack, config: FairConfig) -> torch.optim.AdamW:
+    decayed = [parameter for parameter in stack.parameters() if parameter.dim() == 2]
+    others = [parameter for parameter in stack.parameters() if parameter.dim() != 2]
+    groups = [{"params": decayed, "weight_decay": WEIGHT_DECAY}, {"params": others, "weight_decay": 0.0}]
+    return torch.optim.AdamW(groups, lr=config.learning_rate, betas=BETAS, fused=True)
+
+
+def _as_corpus(config: FairConfig) -> BuiltinConfig:
+    return BuiltinConfig(
+        data=config.data,
+        out=config.out,
+        sources=config.sources,
+        held_out_one_in=config.held_out_one_in,
+        mixture=config.mixture,
+    )
+
+
+def _fingerprint(config: FairConfig) -> str:
+    values = {name: item for name, item in dataclasses.asdict(config).items() if name not in NOT_DECISIVE}
+    return hashlib.sha256(json.dumps(values, sort_keys=True).encode()).hexdigest()[:16]
+
+
+def _save(folder: Path, state: FairState, objective: Objective, config: FairConfig) -> None:
+    saved = {
+        "position": position_of(state, objective.samplers, _fingerprint(config)),
+        "table": state.student.table,
+        "squares": state.squares,
+        "stack": state.student.stack.state_dict(),
+        "optimiser": state.optimiser.state_dict(),
+    }
+    with atomic.replacing(folder / "checkpoint.pt") as aside:
+        torch.save(saved, aside)
+
+
+def _restore(folder: Path, state: FairState, objective: Objective, config: FairConfig) -> None:
+    path = folder / "checkpoint.pt"
+    if not path.is_file():
+        return
+    saved = torch.load(path, weights_only=True)
+    position = json.loads(saved["position"])
+    if position["fingerprint"] != _fingerprint(config):
+        raise ConfigError(f"{path} is of another recipe. Choose another folder with out=FOLDER.")
+    state.student.table.copy_(saved["table"])
+    state.squares.copy_(saved["squares"])
+    state.student.stack.load_state_dict(saved["stack"])
+    state.optimiser.load_state_dict(saved["optimiser"])
+    state.step = position["step"]
+    for kind, sampler in objective.samplers.items():
+        sampler.restore(position["samplers"][kind])
+    log.info("resumed at step %d", state.step)
