@@ -14,6 +14,7 @@ from indexer.bitext import cli as mining
 from indexer.cli import common as cli
 from indexer.cli import documents as cli_documents
 from indexer.cli import models as cli_models
+from indexer.cli import move as cli_move
 from indexer.cli import remove as cli_remove
 from indexer.errors import IndexerError
 from trainer import cli as training
@@ -29,6 +30,7 @@ VERBS = (
     "serve",
     "add",
     "remove",
+    "move",
     "search",
     "encode",
     "mine",
@@ -71,6 +73,7 @@ def build_parser() -> argparse.ArgumentParser:
     serve.set_defaults(run=run_serve)
     cli_documents.add_verbs(verbs)
     cli_remove.add_verb(verbs)
+    cli_move.add_verb(verbs)
     mining.add_verb(verbs)
     cli_models.add_verbs(verbs)
     training.add_verb(verbs)

@@ -11,10 +11,11 @@ import sys
 import time
 from collections.abc import Callable
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, get_args
 
-from indexer.errors import IndexerError
+from indexer.errors import IndexerError, StoreError
 from indexer.progress import LONG_S, SETTLED_S, TimeLeft, duration
+from indexer.store.settings import Quantization, ServerSettings
 from me5.api.naming import BASE_VARIABLE as API_BASE
 from me5.errors import Me5Error
 
@@ -88,6 +89,75 @@ def add_store_options(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--database-url", metavar="URL", help="PostgreSQL instead of SQLite, postgresql+psycopg://…"
     )
+    server = parser.add_argument_group("a Qdrant server", "for new collections; each also as ME5_QDRANT_…")
+    server.add_argument("--qdrant-shards", type=_positive, metavar="N", help="pieces (default: one a node)")
+    server.add_argument(
+        "--qdrant-replicas",
+        type=_positive,
+        metavar="N",
+        help="copies of each piece (default: 2 where there are two nodes or more)",
+    )
+    server.add_argument(
+        "--qdrant-quantization",
+        choices=get_args(Quantization),
+        help="smaller copies in memory, ranked again by the originals (default: none)",
+    )
+    server.add_argument(
+        "--qdrant-on-disk", action="store_true", default=None, help="keep the originals on disk"
+    )
+    server.add_argument("--qdrant-grpc", action="store_true", default=None, help="speak gRPC on port 6334")
+    server.add_argument(
+        "--qdrant-patience",
+        type=float,
+        metavar="S",
+        help="how long work waits for a server that does not answer (default: 120 seconds)",
+    )
+
+
+def server_settings(args: argparse.Namespace) -> ServerSettings:
+    """What the options say of a Qdrant server, and where they do not, the environment."""
+    usual = ServerSettings()
+    return ServerSettings(
+        shard_number=_chosen(args, "shards", _positive, usual.shard_number),
+        replication_factor=_chosen(args, "replicas", _positive, usual.replication_factor),
+        quantization=_chosen(args, "quantization", _quantization, usual.quantization),
+        on_disk=_chosen(args, "on_disk", _switch, usual.on_disk),
+        grpc=_chosen(args, "grpc", _switch, usual.grpc),
+        patience_s=_chosen(args, "patience", float, usual.patience_s),
+    )
+
+
+def _chosen(args: argparse.Namespace, name: str, read: Callable[[str], Any], usual: Any) -> Any:
+    value = getattr(args, f"qdrant_{name}", None)
+    variable = f"ME5_QDRANT_{name.upper()}"
+    if value is not None or not os.environ.get(variable):
+        return usual if value is None else value
+    try:
+        return read(os.environ[variable])
+    except (ValueError, argparse.ArgumentTypeError):
+        option = f"--qdrant-{name.replace('_', '-')}"
+        raise StoreError(
+            f"{variable} is {os.environ[variable]!r}, which {option} does not take. Change it, or unset it."
+        ) from None
+
+
+def _positive(text: str) -> int:
+    number = int(text)
+    if number < 1:
+        raise argparse.ArgumentTypeError(f"{text} is not 1 or more")
+    return number
+
+
+def _quantization(text: str) -> str:
+    if text not in get_args(Quantization):
+        raise ValueError(text)
+    return text
+
+
+def _switch(text: str) -> bool:
+    if text.lower() not in ("1", "true", "yes", "on", "0", "false", "no", "off"):
+        raise ValueError(text)
+    return text.lower() in ("1", "true", "yes", "on")
 
 
 def run_safely(args: argparse.Namespace) -> int:
@@ -118,6 +188,7 @@ def open_library(args: argparse.Namespace, *, resume_jobs: bool = False) -> "Lib
         model=args.model or "builtin",
         qdrant_url=args.qdrant_url,
         database_url=args.database_url,
+        server=server_settings(args),
         neutral=getattr(args, "neutral", "on") == "on",
         resume_jobs=resume_jobs,
     )

@@ -63,7 +63,7 @@ def listening(library: "Library", stores: tuple[str | None, str | None]) -> Iter
         "pid": os.getpid(),
         "port": server.server_address[1],
         "token": token,
-        "stores": _mark(token, stores),
+        "stores": [_mark(token, stores), _mark(token, (None, stores[1]))],  # a library knows its vectors
     }
     atomic.write(note, json.dumps(message), mode=0o600, durable=False)
     thread = threading.Thread(target=server.serve_forever, args=(0.05,), name="terminal", daemon=True)
@@ -366,7 +366,8 @@ def open_or_ask(
     except StoreLockedError as locked:
         try:
             message = json.loads((data_dir / FILE).read_text(encoding="utf-8"))
-            if not hmac.compare_digest(message["stores"], _mark(message["token"], stores)):
+            asked = _mark(message["token"], stores)
+            if not any(hmac.compare_digest(known, asked) for known in message["stores"]):
                 raise locked
             running = RunningLibrary(int(message["port"]), message["token"], model, neutral=neutral)
             running.collections()

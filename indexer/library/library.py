@@ -5,7 +5,6 @@ owned by the vector store), ``files/`` (copies of uploads and unpacked archives)
 models).
 """
 
-import os
 from collections import defaultdict
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import ExitStack, contextmanager
@@ -31,19 +30,20 @@ from indexer.library.encoders import Encoders, KnownModel, ModelFolder, NeutralM
 from indexer.library.host import host_id, is_shared
 from indexer.library.job_handlers import job_kinds
 from indexer.library.jobs import JobRunner
-from indexer.library.leftovers import tidy
 from indexer.library.model_jobs import submit_switch, submit_undo
 from indexer.library.model_switch import SwitchReport
 from indexer.library.offers import ModelOffer
+from indexer.library.opening import open_stores
 from indexer.library.recovery import reconcile, rename_former_models, resume
 from indexer.library.removing import choose_documents, lost_documents
 from indexer.library.repair import restore
 from indexer.library.searching import passage, warm_up, with_codes
 from indexer.library.write_lock import LongWork, WriteLock
 from indexer.progress import CancelToken, Progress
-from indexer.store import DEFAULT_RESERVE_BYTES, open_store
+from indexer.store import DEFAULT_RESERVE_BYTES
 from indexer.store.lock import OwnerLock
 from indexer.store.protocol import VectorStore
+from indexer.store.settings import ServerSettings
 from indexer.text.chunking import ChunkSettings
 from indexer.types import (
     ChunkInfo,
@@ -91,6 +91,7 @@ class Library:
         maps = NeutralMaps(data_dir / "neutral")
         self.encoders = Encoders(self.model_folder, maps, model, encoder, neutral=neutral)
         self.writing = WriteLock()
+        self.lock: OwnerLock | None = None  # of the folder, for a second store in it
         self._closing = ExitStack()
         self.host = host_id(data_dir)
         self.is_shared = is_shared(catalog, self.host)
@@ -113,6 +114,7 @@ class Library:
         encoder: Encoder | None = None,
         neutral: bool = True,
         store: VectorStore | None = None,
+        server: ServerSettings | None = None,
         settings: ChunkSettings | None = None,
         reserve_bytes: int = DEFAULT_RESERVE_BYTES,
         resume_jobs: bool = True,
@@ -123,33 +125,32 @@ class Library:
             data_dir: where everything lives.
             model: for new collections: registered name, registry name, folder or hub id; opened when first
                 needed. Collections keep the model they were made with.
-            qdrant_url: a Qdrant server instead of the embedded store; its key is in ``QDRANT_API_KEY``.
+            qdrant_url: a Qdrant server for a new library, instead of the embedded store; its key is in
+                ``QDRANT_API_KEY``. A library knows where its vectors are: None opens them there.
             database_url: PostgreSQL instead of SQLite.
             encoder: an open model instead of ``model``.
             neutral: new collections of ``model`` get vectors without their language; off: as published.
             store: an open store instead of one of ``data_dir``; closed with the library.
+            server: how collections are laid out on a server, and how long it is waited for.
             settings: sizes of chunks.
             reserve_bytes: free disk below which nothing is added.
             resume_jobs: resume interrupted jobs in the background.
 
         Raises:
             StoreLockedError: another process owns the folder.
-            StoreError, CatalogError: store or database cannot be used.
+            StoreError, CatalogError: store or database cannot be used, or the vectors are elsewhere.
         """
         data_dir = Path(data_dir).absolute()
         with ExitStack() as opened:
-            if store is None:
-                data_dir.mkdir(parents=True, exist_ok=True)
-                if qdrant_url is not None and database_url is None:  # the embedded store locks by itself
-                    opened.callback(OwnerLock(data_dir).release)
-                api_key = os.environ.get("QDRANT_API_KEY")
-                store = open_store(
-                    data_dir, qdrant_url=qdrant_url, api_key=api_key, reserve_bytes=reserve_bytes
-                )
-            opened.callback(store.close)
-            tidy(data_dir)
-            catalog = Catalog.open(database_url or data_dir / "catalog.sqlite3")
-            opened.callback(catalog.close)
+            catalog, store, lock = open_stores(
+                data_dir,
+                opened,
+                qdrant_url=qdrant_url,
+                database_url=database_url,
+                store=store,
+                server=server,
+                reserve_bytes=reserve_bytes,
+            )
             library = cls(
                 data_dir,
                 catalog=catalog,
@@ -160,6 +161,7 @@ class Library:
                 settings=settings or ChunkSettings(),
                 reserve_bytes=reserve_bytes,
             )
+            library.lock = lock
             rename_former_models(catalog)
             host = library.host if library.is_shared else None
             reconcile(catalog, store, library.jobs, library._opened, host=host)

@@ -117,10 +117,15 @@ def rename_models(
     return True
 
 
+def with_kept(catalog: Catalog, collection: CollectionRecord) -> list[CollectionRecord]:
+    """The collection, and as it was and will be with other models, where vectors of these are kept."""
+    known = remembered(catalog, collection)
+    return [item for item in (collection, known.previous, known.coming) if item is not None]
+
+
 def drop_unknown(catalog: Catalog, store: VectorStore, collection: CollectionRecord) -> None:
     """Drop vectors of the collection that neither count nor are kept: a crash left them."""
-    known = remembered(catalog, collection)
-    kept = {item.store_name for item in (collection, known.previous, known.coming) if item is not None}
+    kept = {item.store_name for item in with_kept(catalog, collection)}
     for name in store.names():
         if name.startswith(f"{collection.id}-") and name not in kept:
             store.drop(name)

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 from indexer.store.disk import DEFAULT_RESERVE_BYTES
 
 if TYPE_CHECKING:
+    from indexer.store.lock import OwnerLock
     from indexer.store.protocol import VectorStore
     from indexer.store.settings import ServerSettings
 
@@ -23,6 +24,7 @@ def open_store(
     api_key: str | None = None,
     reserve_bytes: int = DEFAULT_RESERVE_BYTES,
     server: "ServerSettings | None" = None,
+    lock: "OwnerLock | None" = None,
 ) -> "VectorStore":
     """Open the vector store of a data folder.
 
@@ -33,6 +35,7 @@ def open_store(
         api_key: key for that server.
         reserve_bytes: free disk below which the embedded store refuses to write.
         server: layout of new collections on a server: shards, replicas, quantisation.
+        lock: of the data folder, where the caller holds it.
 
     Raises:
         StoreLockedError: another process owns the data folder (embedded store only).
@@ -41,7 +44,7 @@ def open_store(
     if qdrant_url is None:
         from indexer.store.edge.store import EdgeStore
 
-        return EdgeStore(data_dir, reserve_bytes=reserve_bytes)
+        return EdgeStore(data_dir, reserve_bytes=reserve_bytes, lock=lock)
     from indexer.store.qdrant import QdrantStore
 
     return QdrantStore(qdrant_url, api_key=api_key, settings=server)

@@ -4,38 +4,56 @@ The server indexes, replicates and moves shards by itself; this module keeps the
 the words of errors the same as at home.
 """
 
+import json
+import logging
+import re
 import threading
-from collections.abc import Callable, Iterator, Sequence
+import time
+from collections.abc import Iterator, Sequence
 from contextlib import AbstractContextManager, nullcontext
-from functools import partial
-from typing import Any, TypeVar, cast
+from typing import Any, cast
 
 import numpy as np
+from grpc import Call, RpcError, StatusCode
 from numpy.typing import NDArray
 from qdrant_client import QdrantClient, models
 from qdrant_client.http.exceptions import ApiException, ResponseHandlingException, UnexpectedResponse
 
 from indexer.addresses import hide_password, hide_passwords
 from indexer.errors import StoreError
+from indexer.store.address import MEMORY, ServerAddress
 from indexer.store.filters import AnyOf, to_conditions
 from indexer.store.naming import decode_name, encode_name
 from indexer.store.protocol import DENSE, FLOAT_FIELDS, KEYWORD_FIELDS, LEXICAL, RRF_K, WRITE_BATCH
-from indexer.store.settings import ServerSettings
+from indexer.store.settings import Quantization, ServerSettings
 from indexer.store.validation import check_dimension, check_id, check_points, check_query
 from indexer.types import Filters, Fusion, Point, ScoredPoint, SparseVector
 
 PAGE = 1000
 PREFIX = "me5-"
-MEMORY = ":memory:"
+SEARCH = models.SearchParams(
+    hnsw_ef=256, quantization=models.QuantizationSearchParams(rescore=True, oversampling=3.0)
+)
+"""The usual effort finds .94 of the nearest hundred; quantised copies only choose what the originals rank."""
+FIRST_PAUSE_S, LAST_PAUSE_S = 0.2, 10.0
+ASKED_FOR_S = 3.0
+PASSING = frozenset({429, 500, 502, 503, 504})
+"""Status codes of a server that is busy, starting or has lost a node for a moment."""
+PASSING_CODES = (StatusCode.UNAVAILABLE, StatusCode.DEADLINE_EXCEEDED, StatusCode.RESOURCE_EXHAUSTED)
+NO_REPLICA = re.compile(
+    r"no (?:active|alive|living) replica|replica.{0,80}(?:not available|unavailable|dead)", re.IGNORECASE
+)
+METADATA = re.compile(r"[,:]?\s*(?:(?:metadata|details): )?(?:MetadataMap )?\{.*", re.DOTALL)
+"""What gRPC inside the server adds to its words."""
 
-_Answer = TypeVar("_Answer")
+logger = logging.getLogger(__name__)
 
 
 class QdrantStore:
     """The ``VectorStore`` of a Qdrant server.
 
     Args:
-        url: ``http://host:6333``, or ``":memory:"`` for a store that ends with the process.
+        url: as ``ServerAddress.parse`` takes it, or ``":memory:"`` for a store that ends with the process.
         api_key: sent with each request.
         settings: layout of new collections.
 
@@ -46,32 +64,25 @@ class QdrantStore:
     def __init__(
         self, url: str, *, api_key: str | None = None, settings: ServerSettings | None = None
     ) -> None:
-        self._shown_url = hide_password(url)
+        address = ServerAddress.parse(url)
+        self._shown_url = address.shown
         settings = settings or ServerSettings()
         self._settings = settings
-        self._is_memory = url == MEMORY
+        self._is_memory = address.is_memory
         # qdrant-client's memory mode is plain Python dictionaries and not safe between threads.
         self._guard: AbstractContextManager[object] = threading.RLock() if self._is_memory else nullcontext()
         self._dimensions: dict[str, int] = {}
-        self._closed = False
-        if self._is_memory:
-            self._client = QdrantClient(MEMORY)
-            return
-        try:
-            self._client = QdrantClient(
-                url=url, api_key=api_key, timeout=settings.timeout_s, check_compatibility=False
-            )
-        except (ValueError, TypeError):
-            raise StoreError(
-                f"The Qdrant address {self._shown_url!r} cannot be used; expected http://host:6333."
-            ) from None  # its words quote the address
-        self._ask(self._client.get_collections)
+        self._closing = threading.Event()
+        self._clients = [_connect(one, api_key, settings) for one in address.urls]
+        self._turn = 0  # which of them is asked
+        if not self._is_memory:
+            self._ask("get_collections", is_asked_for=True)
 
     def ensure(self, name: str, dimension: int) -> None:
         """See ``VectorStore``."""
         check_dimension(dimension)
         collection = self._collection(name)
-        if self._ask(lambda: self._client.collection_exists(collection)):
+        if self._ask("collection_exists", collection):
             result = self._dimension(name)
             if result != dimension:
                 raise StoreError(
@@ -79,22 +90,22 @@ class QdrantStore:
                     "Use the model they were made with, or re-embed into a new collection."
                 )
             return
-        self._ask(lambda: self._create(collection, dimension))
+        self._create(collection, dimension)
         self._dimensions[name] = dimension
 
     def exists(self, name: str) -> bool:
         """See ``VectorStore``."""
-        return bool(self._ask(lambda: self._client.collection_exists(self._collection(name))))
+        return bool(self._ask("collection_exists", self._collection(name)))
 
     def drop(self, name: str) -> None:
         """See ``VectorStore``."""
         self._dimensions.pop(name, None)
         if self.exists(name):
-            self._ask(lambda: self._client.delete_collection(self._collection(name)))
+            self._ask("delete_collection", self._collection(name))
 
     def names(self) -> list[str]:
         """See ``VectorStore``. Collections of others on the same server are left out."""
-        collections = self._ask(self._client.get_collections).collections
+        collections = self._ask("get_collections").collections
         decoded = [decode_name(c.name.removeprefix(PREFIX)) for c in collections if c.name.startswith(PREFIX)]
         return sorted(name for name in decoded if name is not None)
 
@@ -107,7 +118,7 @@ class QdrantStore:
         for start in range(0, len(points), WRITE_BATCH):
             rows = range(start, min(start + WRITE_BATCH, len(points)))
             part = [_to_struct(points[row], dense_ND[row]) for row in rows]
-            self._ask(partial(self._client.upsert, collection, part, wait=True))
+            self._ask("upsert", collection, part, wait=True)
 
     def delete(self, name: str, ids: Sequence[str]) -> None:
         """See ``VectorStore``."""
@@ -116,12 +127,12 @@ class QdrantStore:
         self._dimension(name)
         if ids:
             selector = models.PointIdsList(points=list(ids))
-            self._ask(lambda: self._client.delete(self._collection(name), selector, wait=True))
+            self._ask("delete", self._collection(name), selector, wait=True)
 
     def count(self, name: str) -> int:
         """See ``VectorStore``."""
         self._dimension(name)
-        return int(self._ask(lambda: self._client.count(self._collection(name), exact=True)).count)
+        return int(self._ask("count", self._collection(name), exact=True).count)
 
     def iter_ids(self, name: str) -> Iterator[str]:
         """See ``VectorStore``."""
@@ -129,14 +140,12 @@ class QdrantStore:
         offset: Any = None
         while True:
             records, offset = self._ask(
-                partial(
-                    self._client.scroll,
-                    self._collection(name),
-                    limit=PAGE,
-                    offset=offset,
-                    with_payload=False,
-                    with_vectors=False,
-                )
+                "scroll",
+                self._collection(name),
+                limit=PAGE,
+                offset=offset,
+                with_payload=False,
+                with_vectors=False,
             )
             yield from (str(record.id) for record in records)
             if offset is None:
@@ -167,12 +176,16 @@ class QdrantStore:
         condition_filter = to_filter(where)
         arguments: dict[str, Any] = {"limit": limit, "with_payload": False}
         arguments["with_vectors"] = [DENSE] if with_dense else False
+        effort = None if self._is_memory else SEARCH
+        arguments["search_params"] = effort
         if dense is None or sparse is None:
             arguments |= {"query": legs[0][0], "using": legs[0][1], "query_filter": condition_filter}
         else:
             limits = {DENSE: max(prefetch, limit), LEXICAL: lexical_prefetch or max(prefetch, limit)}
             arguments["prefetch"] = [
-                models.Prefetch(query=vector, using=using, filter=condition_filter, limit=limits[using])
+                models.Prefetch(
+                    query=vector, using=using, filter=condition_filter, limit=limits[using], params=effort
+                )
                 for vector, using in legs
             ]
             arguments["query"] = (
@@ -180,7 +193,7 @@ class QdrantStore:
                 if fusion == "rrf"
                 else models.FusionQuery(fusion=models.Fusion.DBSF)
             )
-        response = self._ask(lambda: self._client.query_points(self._collection(name), **arguments))
+        response = self._ask("query_points", self._collection(name), is_asked_for=True, **arguments)
         return [
             ScoredPoint(str(hit.id), float(hit.score), _dense(hit.vector) if with_dense else None)
             for hit in response.points
@@ -217,8 +230,9 @@ class QdrantStore:
 
     def close(self) -> None:
         """See ``VectorStore``."""
-        self._closed = True
-        self._client.close()
+        self._closing.set()
+        for client in self._clients:
+            client.close()
 
     def _collection(self, name: str) -> str:
         return PREFIX + encode_name(name)
@@ -226,12 +240,12 @@ class QdrantStore:
     def _dimension(self, name: str) -> int:
         if name not in self._dimensions:
             collection = self._collection(name)
-            if not self._ask(lambda: self._client.collection_exists(collection)):
+            if not self._ask("collection_exists", collection):
                 raise StoreError(
                     f"There are no vectors named {name!r}. Known: {', '.join(self.names()) or 'none'}. "
                     "Add documents first, or run `python app.py doctor --repair`."
                 )
-            vectors = self._ask(lambda: self._client.get_collection(collection)).config.params.vectors
+            vectors = self._ask("get_collection", collection).config.params.vectors
             if not isinstance(vectors, dict) or DENSE not in vectors:
                 raise StoreError(
                     f"{collection!r} at {self._shown_url} has no vector {DENSE!r}; it is not one of ours. "
@@ -242,14 +256,8 @@ class QdrantStore:
 
     def _create(self, collection: str, dimension: int) -> None:
         settings = self._settings
-        quantization = (
-            models.ScalarQuantization(
-                scalar=models.ScalarQuantizationConfig(type=models.ScalarType.INT8, always_ram=True)
-            )
-            if settings.quantization == "int8"
-            else None
-        )
-        self._client.create_collection(
+        self._ask(
+            "create_collection",
             collection,
             vectors_config={
                 DENSE: models.VectorParams(
@@ -258,16 +266,27 @@ class QdrantStore:
             },
             sparse_vectors_config={LEXICAL: models.SparseVectorParams(modifier=models.Modifier.IDF)},
             shard_number=settings.shard_number,
-            replication_factor=settings.replication_factor,
+            replication_factor=settings.replication_factor or self._usual_replicas(),
             write_consistency_factor=settings.write_consistency_factor,
-            quantization_config=quantization,
+            quantization_config=_quantization(settings.quantization),
         )
         if self._is_memory:  # which searches payloads without an index, and warns about one
             return
         for field in KEYWORD_FIELDS:
-            self._client.create_payload_index(collection, field, models.PayloadSchemaType.KEYWORD, wait=True)
+            self._ask("create_payload_index", collection, field, models.PayloadSchemaType.KEYWORD, wait=True)
         for field in FLOAT_FIELDS:
-            self._client.create_payload_index(collection, field, models.PayloadSchemaType.FLOAT, wait=True)
+            self._ask("create_payload_index", collection, field, models.PayloadSchemaType.FLOAT, wait=True)
+
+    def _usual_replicas(self) -> int:
+        """Two copies where there are two nodes for them: with one, the loss of a node stops every search."""
+        if self._is_memory:
+            return 1
+        try:
+            status = self._ask("cluster_status")
+        except StoreError as error:  # a key may allow collections and not this
+            logger.info("the nodes of the Qdrant server are not known: %s", error)
+            return 1
+        return min(2, max(1, len(getattr(status, "peers", None) or ())))
 
     def _retrieve(self, name: str, ids: Sequence[str], vectors: list[str], *, payload: bool) -> list[Any]:
         for point_id in ids:
@@ -277,37 +296,107 @@ class QdrantStore:
         for start in range(0, len(ids), PAGE):
             part = list(ids[start : start + PAGE])
             records += self._ask(
-                partial(
-                    self._client.retrieve,
-                    self._collection(name),
-                    part,
-                    with_payload=payload,
-                    with_vectors=vectors,
-                )
+                "retrieve", self._collection(name), part, with_payload=payload, with_vectors=vectors
             )
         return records
 
-    def _ask(self, request: Callable[[], _Answer]) -> _Answer:
-        """Run a request and say in our words what went wrong."""
-        if self._closed:
-            raise StoreError("The vector store is closed. Open it again to use it.")
-        try:
-            with self._guard:
-                return request()
-        except ResponseHandlingException as error:
-            raise StoreError(
-                f"The Qdrant server at {self._shown_url} does not answer ({hide_passwords(str(error))}). "
-                "Start it, check --qdrant-url, or leave that option out to keep the vectors on this computer."
-            ) from error
-        except UnexpectedResponse as error:
-            hint = "Check the API key." if error.status_code in {401, 403} else "See the log of the server."
-            text = error.content.decode("utf-8", "replace")[:500]
-            raise StoreError(
-                f"The Qdrant server at {self._shown_url} refused with status {error.status_code}: {text}. "
-                f"{hint}"
-            ) from error
-        except (ApiException, ValueError) as error:
-            raise StoreError(f"Qdrant at {self._shown_url} refused: {hide_passwords(str(error))}.") from error
+    def _ask(self, request: str, *values: Any, is_asked_for: bool = False, **options: Any) -> Any:
+        """Make a request, again where the server may be back soon, and say in our words what went wrong.
+
+        Args:
+            request: method of the client.
+            values: for it.
+            is_asked_for: somebody waits for the answer, so it is given up after ``ASKED_FOR_S``.
+            options: for it.
+        """
+        patience = min(self._settings.patience_s, ASKED_FOR_S) if is_asked_for else self._settings.patience_s
+        deadline = time.monotonic() + patience
+        pause = FIRST_PAUSE_S
+        while True:
+            if self._closing.is_set():
+                raise StoreError("The vector store is closed. Open it again to use it.")
+            turn = self._turn
+            try:
+                with self._guard:
+                    return getattr(self._clients[turn], request)(*values, **options)
+            except (ApiException, RpcError, ValueError) as error:
+                if not _may_pass(error) or time.monotonic() + pause > deadline:
+                    raise self._refusal(error) from error
+                logger.info("waiting for the Qdrant server at %s: %s", self._shown_url, _short(error))
+            self._turn = (turn + 1) % len(self._clients)  # another node may answer
+            self._closing.wait(pause)
+            pause = min(2 * pause, LAST_PAUSE_S)
+
+    def _refusal(self, error: Exception) -> StoreError:
+        if isinstance(error, ResponseHandlingException | RpcError) and _may_pass(error):
+            return StoreError(
+                f"The Qdrant server at {self._shown_url} does not answer ({_short(error)}). Start it, or "
+                "check --qdrant-url."
+            )
+        if not isinstance(error, UnexpectedResponse):
+            return StoreError(f"Qdrant at {self._shown_url} refused: {_short(error)}.")
+        text = error.content.decode("utf-8", "replace")
+        if NO_REPLICA.search(text):
+            return StoreError(
+                f"Part of this collection is on a node of {self._shown_url} that does not answer. Start that "
+                "node, or keep two copies of what is new (--qdrant-replicas 2)."
+            )
+        hint = "Check the API key." if error.status_code in {401, 403} else "See the log of the server."
+        return StoreError(
+            f"The Qdrant server at {self._shown_url} refused with status {error.status_code}: "
+            f"{_reason(text)}. {hint}"
+        )
+
+
+def _quantization(kind: Quantization) -> Any:
+    if kind == "int8":
+        return models.ScalarQuantization(
+            scalar=models.ScalarQuantizationConfig(type=models.ScalarType.INT8, always_ram=True)
+        )
+    if kind == "binary":
+        return models.BinaryQuantization(binary=models.BinaryQuantizationConfig(always_ram=True))
+    return None
+
+
+def _connect(url: str, api_key: str | None, settings: ServerSettings) -> QdrantClient:
+    if url == MEMORY:
+        return QdrantClient(MEMORY)
+    try:
+        return QdrantClient(
+            url=url,
+            api_key=api_key,
+            timeout=settings.timeout_s,
+            check_compatibility=False,
+            prefer_grpc=settings.grpc,
+        )
+    except (ValueError, TypeError):
+        raise StoreError(
+            f"The Qdrant address {hide_password(url)!r} cannot be used; expected http://host:6333."
+        ) from None  # its words quote the address
+
+
+def _may_pass(error: Exception) -> bool:
+    """Whether the same request may well be answered a little later."""
+    if isinstance(error, UnexpectedResponse):
+        return error.status_code in PASSING
+    if isinstance(error, RpcError):
+        return isinstance(error, Call) and error.code() in PASSING_CODES
+    return isinstance(error, ResponseHandlingException)
+
+
+def _short(error: Exception) -> str:
+    return hide_passwords(" ".join(str(error).split()))[:200] or type(error).__name__
+
+
+def _reason(text: str) -> str:
+    """What a server says, without the form it says it in."""
+    try:
+        answer = json.loads(text)
+        status = answer["status"]
+        reason = str(status["error"] if isinstance(status, dict) else status)
+    except (ValueError, KeyError, TypeError):
+        reason = text
+    return METADATA.sub("", " ".join(reason.split()))[:300].rstrip(". ")
 
 
 def to_filter(where: Filters) -> models.Filter | None:

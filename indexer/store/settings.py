@@ -3,6 +3,8 @@
 from dataclasses import dataclass
 from typing import Literal
 
+Quantization = Literal["none", "int8", "binary"]
+
 
 @dataclass(frozen=True)
 class ServerSettings:
@@ -10,16 +12,22 @@ class ServerSettings:
 
     Attributes:
         shard_number: pieces of a collection; None leaves it to the server (one per node).
-        replication_factor: copies of each piece; 2 on three nodes survives the loss of one.
+        replication_factor: copies of each piece; 2 on three nodes survives the loss of one. None: 2 where the
+            server has two nodes or more, else 1.
         write_consistency_factor: copies that must confirm a write.
-        quantization: ``int8`` keeps a quarter-size copy in memory and rescores with the originals.
+        quantization: ``int8`` keeps a copy of a quarter of the size in memory, ``binary`` one of a 32nd part;
+            what they find is ranked again by the originals.
         on_disk: keep the original vectors on disk, cached by the system.
         timeout_s: how long one request may take.
+        patience_s: how long work goes on asking a server that does not answer; a search gives up sooner.
+        grpc: speak gRPC for points, which answers large requests sooner.
     """
 
     shard_number: int | None = None
-    replication_factor: int = 1
+    replication_factor: int | None = None
     write_consistency_factor: int = 1
-    quantization: Literal["none", "int8"] = "none"
+    quantization: Quantization = "none"
     on_disk: bool = False
     timeout_s: int = 60
+    patience_s: float = 120.0
+    grpc: bool = False

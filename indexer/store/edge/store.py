@@ -56,20 +56,27 @@ class EdgeStore:
     Args:
         data_dir: the data folder; made when missing.
         reserve_bytes: free disk below which nothing is written.
+        lock: of the folder, where the caller holds it, and releases it.
 
     Raises:
         StoreLockedError: another process owns the folder.
     """
 
-    def __init__(self, data_dir: Path, *, reserve_bytes: int = DEFAULT_RESERVE_BYTES) -> None:
+    def __init__(
+        self,
+        data_dir: Path,
+        *,
+        reserve_bytes: int = DEFAULT_RESERVE_BYTES,
+        lock: OwnerLock | None = None,
+    ) -> None:
         self._root = data_dir / "vectors"
         self._reserve_bytes = reserve_bytes
-        self._lock = OwnerLock(data_dir)
+        self._own_lock = OwnerLock(data_dir) if lock is None else None
         self._root.mkdir(parents=True, exist_ok=True)
         try:
             self._processes = ShardProcesses(self._root, data_dir / "logs")
         except StoreError:
-            self._lock.release()
+            self._release()
             raise
         self._opened: dict[str, int | None] = {}
         self._manifests: dict[str, Manifest] = {}
@@ -79,6 +86,10 @@ class EdgeStore:
         self._build: subprocess.Popen[bytes] | None = None
         self.set_aside: list[Path] = []
         sweep(self._root)
+
+    def _release(self) -> None:
+        if self._own_lock is not None:
+            self._own_lock.release()
 
     # Names
 
@@ -285,7 +296,7 @@ class EdgeStore:
         if self._build is not None and self._build.poll() is None:
             self._build.terminate()
         self._processes.close()
-        self._lock.release()
+        self._release()
 
     # Inside
 

@@ -2,13 +2,14 @@
 
 import threading
 from collections.abc import Iterator
+from contextlib import contextmanager
 from http.server import BaseHTTPRequestHandler, HTTPServer
 from pathlib import Path
 
 import pytest
 
 from indexer.errors import StoreError
-from indexer.store import open_store
+from indexer.store import open_store, qdrant
 from indexer.store.qdrant import QdrantStore
 from indexer.store.settings import ServerSettings
 
@@ -35,11 +36,77 @@ def refusing_url() -> Iterator[str]:
         thread.join()
 
 
+@contextmanager
+def serving(answers: list[int], asked: list[str] | None = None) -> Iterator[str]:
+    """A server that answers with these status codes in turn, and then as Qdrant does; 0 hangs up."""
+    left = list(answers)
+
+    class Busy(BaseHTTPRequestHandler):
+        def do_GET(self) -> None:
+            if asked is not None:
+                asked.append(self.path)
+            code = left.pop(0) if left else 200
+            if code == 0:
+                self.close_connection = True
+                return
+            body = b'{"result": {"collections": []}, "status": "ok", "time": 0.0}'
+            if code != 200:
+                body = (
+                    b'{"status": {"error": "Service internal error: MetadataMap { headers: {\\"x\\": 1} }"}}'
+                )
+            self.send_response(code)
+            self.send_header("Content-Type", "application/json")
+            self.send_header("Content-Length", str(len(body)))
+            self.end_headers()
+            self.wfile.write(body)
+
+        def log_message(self, *_: object) -> None:
+            pass
+
+    with HTTPServer(("127.0.0.1", 0), Busy) as server:
+        thread = threading.Thread(target=server.serve_forever, args=(0.01,))
+        thread.start()
+        yield f"http://127.0.0.1:{server.server_port}"
+        server.shutdown()
+        thread.join()
+
+
+@pytest.mark.parametrize("answers", [[503, 503], [0, 500], [429, 502, 504], [200]])
+def test_a_server_that_is_busy_for_a_moment_is_asked_again(
+    answers: list[int], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(qdrant, "FIRST_PAUSE_S", 0.01)
+    asked: list[str] = []
+    with serving(answers, asked) as url:
+        store = QdrantStore(url)
+        assert len(asked) == max(len(answers) + 1, 1) - (answers == [200])
+        assert store.names() == []
+        store.close()
+
+
+def test_patience_ends_and_the_words_are_for_people(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(qdrant, "FIRST_PAUSE_S", 0.01)
+    with serving([503] * 1000) as url, pytest.raises(StoreError) as caught:
+        QdrantStore(url, settings=ServerSettings(patience_s=0.1))
+    assert "status 503: Service internal error" in str(caught.value)
+    assert "MetadataMap" not in str(caught.value) and "headers" not in str(caught.value)
+
+
+def test_another_node_is_asked_when_one_does_not_answer(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(qdrant, "FIRST_PAUSE_S", 0.01)
+    with HTTPServer(("127.0.0.1", 0), Refusing) as gone:
+        away = f"http://127.0.0.1:{gone.server_port}"
+    with serving([]) as url:
+        store = QdrantStore(f"{away},{url}")
+        assert store.names() == [] and away in store.describe() and url in store.describe()
+        store.close()
+
+
 def test_no_server_is_reported_with_its_address() -> None:
     with HTTPServer(("127.0.0.1", 0), Refusing) as server:
         url = f"http://127.0.0.1:{server.server_port}"
     with pytest.raises(StoreError, match=rf"{url} does not answer.*--qdrant-url"):
-        open_store(Path(), qdrant_url=url)
+        open_store(Path(), qdrant_url=url, server=ServerSettings(patience_s=0.1))
 
 
 def test_a_missing_key_is_reported(refusing_url: str) -> None:
@@ -48,5 +115,5 @@ def test_a_missing_key_is_reported(refusing_url: str) -> None:
 
 
 def test_an_address_that_is_none_is_reported() -> None:
-    with pytest.raises(StoreError, match=r"expected http://host:6333|does not answer"):
+    with pytest.raises(StoreError, match=r"expected http://host:6333"):
         QdrantStore("http://127.0.0.1:notaport", settings=ServerSettings(timeout_s=2))

@@ -33,7 +33,7 @@ def test_settings_reach_the_server(monkeypatch: pytest.MonkeyPatch) -> None:
     settings = ServerSettings(shard_number=6, replication_factor=2, quantization="int8", timeout_s=7)
     store = qdrant.QdrantStore("http://example.invalid:6333", api_key="secret", settings=settings)
     store.ensure("Library", 384)
-    client: Any = store._client
+    client: Any = store._clients[0]
     assert client.made["timeout"] == 7
     assert client.made["api_key"] == "secret"
     assert client.created["name"] == "me5-_4cibrary"

@@ -1,0 +1,77 @@
+"""Where the vectors of a library live: recorded, so that they are never looked for elsewhere.
+
+The catalog remembers it (setting ``home``), so machines that share one know it too. An API key is not part of
+it, and a password in an address is not kept.
+"""
+
+from typing import Any
+
+from indexer.catalog import Catalog
+from indexer.errors import StoreError
+from indexer.store.address import ServerAddress
+
+EMBEDDED = "embedded"
+_SETTING, _FORMER = "home", "former_home"
+
+
+def recorded_home(catalog: Catalog) -> str | None:
+    """``embedded``, an address without its password, or None for a library of before and a new one."""
+    value: Any = catalog.settings.get(_SETTING)
+    return value if isinstance(value, str) else None
+
+
+def choose_home(catalog: Catalog, asked: str | None) -> str | None:
+    """The address to open, or None for the embedded store.
+
+    Args:
+        catalog: of the library.
+        asked: the address that was given, if any.
+
+    Raises:
+        StoreError: the vectors are elsewhere.
+    """
+    recorded = recorded_home(catalog)
+    if recorded is None:
+        return asked
+    if asked is None:
+        return None if recorded == EMBEDDED else recorded
+    if recorded != EMBEDDED and ServerAddress.parse(asked).is_same(ServerAddress.parse(recorded)):
+        return asked  # perhaps with the password that is not kept
+    here = "in the data folder" if recorded == EMBEDDED else f"at {recorded}"
+    raise StoreError(
+        f"The vectors of this library are {here}, not at {ServerAddress.parse(asked).shown}. Leave "
+        "--qdrant-url out to use them where they are, or bring them there: python app.py move --to ADDRESS."
+    )
+
+
+def record_home(catalog: Catalog, address: str | None) -> None:
+    """Remember where the vectors are; None: embedded. The store of tests is not remembered."""
+    home = EMBEDDED if address is None else ServerAddress.parse(address)
+    if isinstance(home, ServerAddress):
+        if home.is_memory:
+            return
+        home = ",".join(_without_user(url) for url in home.urls)
+    if recorded_home(catalog) != home:
+        catalog.settings.set(_SETTING, home)
+
+
+def former_home(catalog: Catalog) -> str | None:
+    """Where the vectors were before they were moved, as long as that copy is kept."""
+    value: Any = catalog.settings.get(_FORMER)
+    return value if isinstance(value, str) else None
+
+
+def record_move(catalog: Catalog, address: str | None, former: str) -> None:
+    """Remember the new home, and the one whose copy is kept."""
+    record_home(catalog, address)
+    catalog.settings.set(_FORMER, former)
+
+
+def forget_former(catalog: Catalog) -> None:
+    """The copy in the former home is gone."""
+    catalog.settings.set(_FORMER, None)
+
+
+def _without_user(url: str) -> str:
+    scheme, _, rest = url.partition("://")
+    return f"{scheme}://{rest.rpartition('@')[2]}"
