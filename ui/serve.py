@@ -173,6 +173,7 @@ def launch_options(data_dir: Path, address: Address, users: dict[str, str]) -> d
         "prevent_thread_lock": True,
         "quiet": True,
         "share": False,
+        "_frontend": False,  # gradio would ask itself for the page, and give up where that takes 3 seconds
         "inbrowser": False,
         "footer_links": [],
         "run_history": False,

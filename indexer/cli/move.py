@@ -7,13 +7,6 @@ from typing import TYPE_CHECKING
 
 from indexer.cli import common as cli
 from indexer.errors import StoreError
-from indexer.library.home import (
-    EMBEDDED,
-    forget_former,
-    former_home,
-    record_move,
-    recorded_home,
-)
 
 if TYPE_CHECKING:
     from indexer.library.library import Library
@@ -35,6 +28,8 @@ def add_verb(verbs: "argparse._SubParsersAction[argparse.ArgumentParser]") -> No
 
 def run_move(args: argparse.Namespace) -> int:
     """Move, or delete what a move has left."""
+    from indexer.library.home import EMBEDDED, recorded_home
+
     with cli.open_library(args) as library:
         if args.discard_old:
             return _discard(library, args)
@@ -51,6 +46,7 @@ def run_move(args: argparse.Namespace) -> int:
 def _move(
     library: "Library", target: "VectorStore", source: str, address: str | None, args: argparse.Namespace
 ) -> int:
+    from indexer.library.home import record_move, recorded_home
     from indexer.library.moving import move_vectors
 
     def show(collection: str, done: int, total: int) -> None:
@@ -72,6 +68,7 @@ def _move(
 
 
 def _discard(library: "Library", args: argparse.Namespace) -> int:
+    from indexer.library.home import EMBEDDED, forget_former, former_home
     from indexer.library.moving import discard_vectors
 
     former = former_home(library.catalog)
@@ -107,6 +104,7 @@ def _open(library: "Library", address: str | None, args: argparse.Namespace) -> 
 
 
 def _require_other(source: str, address: str | None) -> None:
+    from indexer.library.home import EMBEDDED
     from indexer.store.address import ServerAddress
 
     is_same = (

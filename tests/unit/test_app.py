@@ -24,6 +24,7 @@ def test_every_verb_has_a_handler_and_a_data_option() -> None:
         "encode": ["f", "--role", "query", "--out", "o.npy"],
         "evaluate": ["t"],
         "mine": ["s", "t", "--out", "p.tmx"],
+        "move": ["--to", "embedded"],
         "remove": ["p"],
         "pairs": ["--out", "p.jsonl"],
         "train": ["r"],
