@@ -34,7 +34,7 @@ PREFIX = "me5-"
 SEARCH = models.SearchParams(
     hnsw_ef=256, quantization=models.QuantizationSearchParams(rescore=True, oversampling=3.0)
 )
-"""The usual effort finds .94 of the nearest hundred; quantised copies only choose what the originals rank."""
+"""More effort than usual; quantised copies only choose what the originals rank. Not tried on a server."""
 FIRST_PAUSE_S, LAST_PAUSE_S = 0.2, 10.0
 ASKED_FOR_S = 3.0
 PASSING = frozenset({429, 500, 502, 503, 504})
