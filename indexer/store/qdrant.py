@@ -165,7 +165,7 @@ class QdrantStore:
         lexical_prefetch: int | None = None,
     ) -> list[ScoredPoint]:
         """See ``VectorStore``."""
-        check_query(dense, sparse, self._dimension(name), limit, prefetch)
+        check_query(dense, sparse, self._dimension(name, is_asked_for=True), limit, prefetch)
         legs: list[tuple[Any, str]] = []
         if dense is not None:
             legs.append((np.asarray(dense, dtype=np.float32).tolist(), DENSE))
@@ -237,15 +237,15 @@ class QdrantStore:
     def _collection(self, name: str) -> str:
         return PREFIX + encode_name(name)
 
-    def _dimension(self, name: str) -> int:
+    def _dimension(self, name: str, *, is_asked_for: bool = False) -> int:
         if name not in self._dimensions:
             collection = self._collection(name)
-            if not self._ask("collection_exists", collection):
+            if not self._ask("collection_exists", collection, is_asked_for=is_asked_for):
                 raise StoreError(
                     f"There are no vectors named {name!r}. Known: {', '.join(self.names()) or 'none'}. "
                     "Add documents first, or run `python app.py doctor --repair`."
                 )
-            vectors = self._ask("get_collection", collection).config.params.vectors
+            vectors = self._ask("get_collection", collection, is_asked_for=is_asked_for).config.params.vectors
             if not isinstance(vectors, dict) or DENSE not in vectors:
                 raise StoreError(
                     f"{collection!r} at {self._shown_url} has no vector {DENSE!r}; it is not one of ours. "

@@ -6,6 +6,7 @@ from contextlib import contextmanager
 from http.server import BaseHTTPRequestHandler, HTTPServer
 from pathlib import Path
 
+import numpy as np
 import pytest
 
 from indexer.errors import StoreError
@@ -90,6 +91,21 @@ def test_patience_ends_and_the_words_are_for_people(monkeypatch: pytest.MonkeyPa
         QdrantStore(url, settings=ServerSettings(patience_s=0.1))
     assert "status 503: Service internal error" in str(caught.value)
     assert "MetadataMap" not in str(caught.value) and "headers" not in str(caught.value)
+
+
+def test_a_search_gives_up_sooner_than_work_from_its_first_look(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(qdrant, "FIRST_PAUSE_S", 0.01)
+    monkeypatch.setattr(qdrant, "ASKED_FOR_S", 0.0)
+    asked: list[str] = []
+    with serving([200, *[503] * 1000], asked) as url:
+        store = QdrantStore(url, settings=ServerSettings(patience_s=0.2))
+        with pytest.raises(StoreError, match="status 503"):
+            store.query("library", dense=np.ones(4, np.float32))
+        assert len(asked) == 2
+        with pytest.raises(StoreError, match="status 503"):
+            store.count("library")
+        assert len(asked) > 4
+        store.close()
 
 
 def test_another_node_is_asked_when_one_does_not_answer(monkeypatch: pytest.MonkeyPatch) -> None:
