@@ -28,14 +28,15 @@ def add_verb(verbs: "argparse._SubParsersAction[argparse.ArgumentParser]") -> No
 
 def run_move(args: argparse.Namespace) -> int:
     """Move, or delete what a move has left."""
-    from indexer.library.home import EMBEDDED, recorded_home
+    from indexer.library.home import EMBEDDED, is_home, recorded_home
 
     with cli.open_library(args) as library:
         if args.discard_old:
             return _discard(library, args)
         source = recorded_home(library.catalog) or EMBEDDED
         address = None if args.to == EMBEDDED else args.to
-        _require_other(source, address)
+        if is_home(source, address):
+            raise StoreError(f"The vectors are at {source} already. Name another home with --to.")
         target = _open(library, address, args)
         try:
             return _move(library, target, source, address, args)
@@ -101,16 +102,3 @@ def _open(library: "Library", address: str | None, args: argparse.Namespace) -> 
         server=cli.server_settings(args),
         lock=library.lock,
     )
-
-
-def _require_other(source: str, address: str | None) -> None:
-    from indexer.library.home import EMBEDDED
-    from indexer.store.address import ServerAddress
-
-    is_same = (
-        source == EMBEDDED
-        if address is None
-        else source != EMBEDDED and ServerAddress.parse(source).is_same(ServerAddress.parse(address))
-    )
-    if is_same:
-        raise StoreError(f"The vectors are at {source} already. Name another home with --to.")

@@ -20,6 +20,13 @@ def recorded_home(catalog: Catalog) -> str | None:
     return value if isinstance(value, str) else None
 
 
+def is_home(recorded: str, address: str | None) -> bool:
+    """Whether a recorded home is the one at an address; None: embedded."""
+    if address is None or recorded == EMBEDDED:
+        return address is None and recorded == EMBEDDED
+    return ServerAddress.parse(address).is_same(ServerAddress.parse(recorded))
+
+
 def choose_home(catalog: Catalog, asked: str | None) -> str | None:
     """The address to open, or None for the embedded store.
 
@@ -35,7 +42,7 @@ def choose_home(catalog: Catalog, asked: str | None) -> str | None:
         return asked
     if asked is None:
         return None if recorded == EMBEDDED else recorded
-    if recorded != EMBEDDED and ServerAddress.parse(asked).is_same(ServerAddress.parse(recorded)):
+    if is_home(recorded, asked):
         return asked  # perhaps with the password that is not kept
     here = "in the data folder" if recorded == EMBEDDED else f"at {recorded}"
     raise StoreError(

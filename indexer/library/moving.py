@@ -6,8 +6,10 @@ from dataclasses import dataclass
 import numpy as np
 
 from indexer.catalog import Catalog, CollectionRecord
+from indexer.catalog.records import ChunkState
 from indexer.errors import StoreError
 from indexer.library.model_switch import with_kept
+from indexer.library.repair import side_by_side
 from indexer.store.migrate import copy_vectors
 from indexer.store.protocol import VectorStore
 
@@ -77,22 +79,13 @@ def _move(
             on_progress(record.name, done, total)
 
     if target.exists(name):  # of a move that was interrupted: documents may have gone since
-        others = list(_others(source.iter_ids(name), target.iter_ids(name)))
-        target.delete(name, others)
+        known: Iterator[tuple[str, ChunkState]] = ((point, "indexed") for point in source.iter_ids(name))
+        sides = side_by_side(known, target.iter_ids(name))
+        target.delete(name, [point for kind, point in list(sides) if kind == "orphan"])
     copied = copy_vectors(source, target, name, record.dimension, on_progress=report)
     target.optimize(name)
     _compare_searches(source, target, name, total)
     return copied
-
-
-def _others(known: Iterator[str], found: Iterator[str]) -> Iterator[str]:
-    """What is in the second of two ascending streams only."""
-    last = next(known, None)
-    for item in found:
-        while last is not None and last < item:
-            last = next(known, None)
-        if last != item:
-            yield item
 
 
 def _compare_searches(source: VectorStore, target: VectorStore, name: str, total: int) -> None:

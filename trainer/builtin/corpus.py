@@ -11,9 +11,10 @@ from __future__ import annotations
 
 import logging
 from collections import defaultdict
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Protocol
 
 import numpy as np
 from numpy.typing import NDArray
@@ -27,7 +28,7 @@ from trainer.builtin.data import (
     iter_titled,
     keep_widely_translated,
 )
-from trainer.config import BuiltinConfig, SourceConfig, SourceKind
+from trainer.config import SourceConfig, SourceKind
 
 log = logging.getLogger(__name__)
 
@@ -39,6 +40,17 @@ ANCHOR_CHARACTERS = 20  # a block is looked up in passages by its first characte
 MIN_BLOCK_CHARACTERS = 24
 MIN_PASSAGE_CHARACTERS = 80
 MIN_QUERY_WORDS = 4  # of the English side, for a held-out section query to say something
+
+
+class CorpusConfig(Protocol):
+    """What of a recipe decides its texts and pairs."""
+
+    @property
+    def data(self) -> str: ...
+    @property
+    def sources(self) -> Sequence[SourceConfig]: ...
+    @property
+    def held_out_one_in(self) -> int: ...
 
 
 @dataclass
@@ -101,7 +113,7 @@ class Corpus:
         return known
 
 
-def build_corpus(config: BuiltinConfig) -> Corpus:
+def build_corpus(config: CorpusConfig) -> Corpus:
     """Read every source of the recipe, without the rows that it leaves out, and with held-out rows apart."""
     corpus = Corpus()
     blocks = _Blocks()
@@ -151,7 +163,7 @@ def _parallel_rows(path: Path, source: SourceConfig) -> list[Parallel]:
     ]
 
 
-def _add_translation(corpus: Corpus, row: Parallel, kind: SourceKind, config: BuiltinConfig) -> None:
+def _add_translation(corpus: Corpus, row: Parallel, kind: SourceKind, config: CorpusConfig) -> None:
     held_out = is_held_out(row.left, config.held_out_one_in) or is_held_out(row.right, config.held_out_one_in)
     if held_out and row.left_language != ENGLISH:
         return  # the translation of a held-out sentence, or one beside it: neither trained on nor measured
@@ -161,7 +173,7 @@ def _add_translation(corpus: Corpus, row: Parallel, kind: SourceKind, config: Bu
     target[kind].add(left, corpus.number(row.right, row.right_language), group)
 
 
-def _add_question(corpus: Corpus, row: Titled, config: BuiltinConfig) -> None:
+def _add_question(corpus: Corpus, row: Titled, config: CorpusConfig) -> None:
     group = "-".join((row.language, row.passage_language))
     text = f"{row.title}\n{row.passage}" if row.title else row.passage
     held_out = is_held_out(row.passage, config.held_out_one_in)
@@ -172,7 +184,7 @@ def _add_question(corpus: Corpus, row: Titled, config: BuiltinConfig) -> None:
     target["question"].add(corpus.number(row.question, row.language), passage, group)
 
 
-def _add_passage(corpus: Corpus, row: Titled, blocks: _Blocks, config: BuiltinConfig) -> None:
+def _add_passage(corpus: Corpus, row: Titled, blocks: _Blocks, config: CorpusConfig) -> None:
     if len(row.passage) < MIN_PASSAGE_CHARACTERS and len(row.passage) < 3 * len(row.title):
         return
     held = {english: is_held_out(english, config.held_out_one_in) for english in blocks.find(row)}

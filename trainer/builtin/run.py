@@ -18,8 +18,9 @@ from trainer.builtin.stages import Prepared, distil, new_samplers, train_stage
 from trainer.builtin.static import PieceTable, new_state
 from trainer.builtin.tokenising import kept_pieces, with_dropout
 from trainer.builtin.tokenizer import build_tokenizer, load_tokenizer
-from trainer.config import BuiltinConfig, require
-from trainer.errors import ConfigError, DataError
+from trainer.config import BuiltinConfig
+from trainer.errors import DataError
+from trainer.run.folder import folder_of_its_own
 
 log = logging.getLogger(__name__)
 
@@ -34,14 +35,7 @@ def run_builtin(config: BuiltinConfig, *, resume: bool) -> Path:
     Raises:
         TrainerError: the run cannot start.
     """
-    require(bool(config.out), "out", config.out, "a folder")
-    out = Path(config.out).expanduser()
-    if out.is_dir() and any(out.iterdir()) and not resume:
-        raise ConfigError(
-            f"out: {out} is not empty. Expected a new folder. Add --resume to continue the run there, or "
-            "choose another folder with out=FOLDER."
-        )
-    out.mkdir(parents=True, exist_ok=True)
+    out = folder_of_its_own(config.out, resume=resume)
     model = _train_all_stages(config, out)
     if config.tatoeba:
         (model / "README.md").write_text(_measured_card(config, out, model), encoding="utf8")

@@ -17,6 +17,7 @@ from pathlib import Path
 from typing import Any, Protocol
 
 from me5 import atomic
+from trainer.config import require
 from trainer.errors import ConfigError, TrainingError
 from trainer.run.checkpoint import Checkpoints
 from trainer.run.interruption import RunStopped, StopRequest
@@ -25,6 +26,23 @@ from trainer.run.settings import RuntimeConfig
 logger = logging.getLogger(__name__)
 
 MAY_CHANGE = ("out", "runtime", "evaluate", "optim.learning_rate")  # of a recipe, when a run is resumed
+
+
+def folder_of_its_own(out: str, *, resume: bool) -> Path:
+    """The folder of a run that keeps no ``RunFolder``; made where it is missing.
+
+    Raises:
+        ConfigError: none is named, or it holds something and the run is not resumed.
+    """
+    require(bool(out), "out", out, "a folder")
+    folder = Path(out).expanduser()
+    if folder.is_dir() and any(folder.iterdir()) and not resume:
+        raise ConfigError(
+            f"out: {folder} is not empty. Add --resume to continue the run there, or choose another folder "
+            "with out=FOLDER."
+        )
+    folder.mkdir(parents=True, exist_ok=True)
+    return folder
 
 
 class RunConfig(Protocol):

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 
-def linear_schedule(step: int, *, warmup_steps: int, steps: int) -> float:
+def linear_schedule(step: int, *, warmup_steps: int, steps: int, final_share: float = 0.0) -> float:
     """Share of the full learning rate at ``step`` (the first is 0), in (0, 1].
 
-    Rises over ``warmup_steps``, reaches 1, and falls so that the step after the last one would have 0.
+    Rises over ``warmup_steps``, reaches 1, and falls so that the step after the last one would have
+    ``final_share``.
     """
     if step < warmup_steps:
         return (step + 1) / warmup_steps
-    return max(steps - step, 0) / max(steps - warmup_steps, 1)
+    left = max(steps - step, 0) / max(steps - warmup_steps, 1)
+    return final_share + (1.0 - final_share) * left

@@ -20,9 +20,10 @@ from trainer.builtin.corpus import build_corpus
 from trainer.builtin.metrics import WriteMetrics
 from trainer.builtin.static import Every, LogLoss, adagrad, kind_of_step, position_of
 from trainer.builtin.tokenising import kept_pieces
-from trainer.config import BuiltinConfig, require
 from trainer.errors import ConfigError, TrainingError
 from trainer.models.vocabulary import open_tokenizer
+from trainer.run.folder import folder_of_its_own
+from trainer.run.schedule import linear_schedule
 from trainer.stages.fair.objective import Objective
 from trainer.stages.fair.recipe import FairConfig
 from trainer.stages.fair.stack import Stack, Workers
@@ -57,17 +58,10 @@ def run_fair(config: FairConfig, *, resume: bool) -> Path:
     Raises:
         TrainerError, Me5Error: the run cannot start.
     """
-    require(bool(config.out), "out", config.out, "a folder")
-    out = Path(config.out).expanduser()
-    if out.is_dir() and any(out.iterdir()) and not resume:
-        raise ConfigError(
-            f"out: {out} is not empty. Add --resume to continue the run there, or choose another folder with "
-            "out=FOLDER."
-        )
-    out.mkdir(parents=True, exist_ok=True)
+    out = folder_of_its_own(config.out, resume=resume)
     student = open_student(config.start, config.neutral)
     tokenizer = open_tokenizer(tokenizer_file(student.folder))
-    corpus = build_corpus(_as_corpus(config))
+    corpus = build_corpus(config)
     pieces = kept_pieces(corpus.texts, tokenizer, config.max_passage_pieces, out / "pieces.npz")
     objective = Objective(corpus, pieces, tokenizer, config)
     used = dict(corpus.rows_used)
@@ -115,7 +109,9 @@ def train(state: FairState, teacher: Student, objective: Objective, config: Fair
 
 
 def _update(state: FairState, used_U: torch.Tensor, gradient_UH: torch.Tensor, config: FairConfig) -> None:
-    share = rate_share(state.step, config)
+    share = linear_schedule(
+        state.step, warmup_steps=config.warmup_steps, steps=config.steps, final_share=config.final_share
+    )
     for group in state.optimiser.param_groups:
         group["lr"] = config.learning_rate * share
     torch.nn.utils.clip_grad_norm_(state.student.stack.parameters(), MAX_GRADIENT_NORM)
@@ -126,29 +122,11 @@ def _update(state: FairState, used_U: torch.Tensor, gradient_UH: torch.Tensor, c
     state.step += 1
 
 
-def rate_share(step: int, config: FairConfig) -> float:
-    """Share of the highest rates at a step: a linear rise over ``warmup_steps``, then a linear fall."""
-    if step < config.warmup_steps:
-        return (step + 1) / config.warmup_steps
-    done = (step - config.warmup_steps) / max(1, config.steps - config.warmup_steps)
-    return 1.0 - (1.0 - config.final_share) * done
-
-
 def _optimiser(stack: Stack, config: FairConfig) -> torch.optim.AdamW:
     decayed = [parameter for parameter in stack.parameters() if parameter.dim() == 2]
     others = [parameter for parameter in stack.parameters() if parameter.dim() != 2]
     groups = [{"params": decayed, "weight_decay": WEIGHT_DECAY}, {"params": others, "weight_decay": 0.0}]
     return torch.optim.AdamW(groups, lr=config.learning_rate, betas=BETAS, fused=True)
-
-
-def _as_corpus(config: FairConfig) -> BuiltinConfig:
-    return BuiltinConfig(
-        data=config.data,
-        out=config.out,
-        sources=config.sources,
-        held_out_one_in=config.held_out_one_in,
-        mixture=config.mixture,
-    )
 
 
 def _fingerprint(config: FairConfig) -> str:

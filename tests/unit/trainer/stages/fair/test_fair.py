@@ -185,7 +185,7 @@ def test_a_stopped_run_goes_on_as_if_it_had_not_stopped(
 
 def test_one_english_sentence_is_no_negative_of_itself(config: FairConfig, data: Path, start: Path) -> None:
     """Two translations of one sentence in a batch have the same target."""
-    corpus = fair_run.build_corpus(fair_run._as_corpus(config))
+    corpus = fair_run.build_corpus(config)
     tokenizer = open_tokenizer(start / "tokenizer.json")
     objective = Objective(
         corpus, tokenise(corpus.texts, tokenizer, 100), tokenizer, replace(config, batch_size=600)
