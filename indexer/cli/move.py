@@ -28,7 +28,7 @@ def add_verb(verbs: "argparse._SubParsersAction[argparse.ArgumentParser]") -> No
 
 def run_move(args: argparse.Namespace) -> int:
     """Move, or delete what a move has left."""
-    from indexer.library.home import EMBEDDED, is_home, recorded_home
+    from indexer.library.home import EMBEDDED, in_words, is_home, recorded_home
 
     with cli.open_library(args) as library:
         if args.discard_old:
@@ -36,7 +36,7 @@ def run_move(args: argparse.Namespace) -> int:
         source = recorded_home(library.catalog) or EMBEDDED
         address = None if args.to == EMBEDDED else args.to
         if is_home(source, address):
-            raise StoreError(f"The vectors are at {source} already. Name another home with --to.")
+            raise StoreError(f"The vectors are {in_words(source)} already. Name another home with --to.")
         target = _open(library, address, args)
         try:
             return _move(library, target, source, address, args)
@@ -47,7 +47,7 @@ def run_move(args: argparse.Namespace) -> int:
 def _move(
     library: "Library", target: "VectorStore", source: str, address: str | None, args: argparse.Namespace
 ) -> int:
-    from indexer.library.home import record_move, recorded_home
+    from indexer.library.home import EMBEDDED, in_words, record_move, recorded_home
     from indexer.library.moving import move_vectors
 
     def show(collection: str, done: int, total: int) -> None:
@@ -57,19 +57,19 @@ def _move(
         moved = move_vectors(library.catalog, library.store, target, on_progress=show)
         record_move(library.catalog, address, source)
     cli.end_progress()
-    home = recorded_home(library.catalog)
+    home = recorded_home(library.catalog) or EMBEDDED
     if args.json:
         cli.print_json({"from": source, "to": home, "sets": moved.names, "points": moved.points})
     else:
         print(
-            f"{moved.points} points in {moved.names} sets of vectors are at {home} now. The copy at {source} "
-            "is kept; delete it with: python app.py move --discard-old"
+            f"{moved.points} points in {moved.names} sets of vectors are {in_words(home)} now. The copy "
+            f"{in_words(source)} is kept; delete it with: python app.py move --discard-old"
         )
     return 0
 
 
 def _discard(library: "Library", args: argparse.Namespace) -> int:
-    from indexer.library.home import EMBEDDED, forget_former, former_home
+    from indexer.library.home import EMBEDDED, forget_former, former_home, in_words
     from indexer.library.moving import discard_vectors
 
     former = former_home(library.catalog)
@@ -85,7 +85,7 @@ def _discard(library: "Library", args: argparse.Namespace) -> int:
     if args.json:
         cli.print_json({"discarded": dropped, "home": former})
     else:
-        print(f"{dropped} sets of vectors at {former} are deleted")
+        print(f"{dropped} sets of vectors {in_words(former)} are deleted")
     return 0
 
 

@@ -20,6 +20,11 @@ def recorded_home(catalog: Catalog) -> str | None:
     return value if isinstance(value, str) else None
 
 
+def in_words(home: str) -> str:
+    """A recorded home, as it stands in a sentence."""
+    return "in the data folder" if home == EMBEDDED else f"at {home}"
+
+
 def is_home(recorded: str, address: str | None) -> bool:
     """Whether a recorded home is the one at an address; None: embedded."""
     if address is None or recorded == EMBEDDED:
@@ -44,10 +49,10 @@ def choose_home(catalog: Catalog, asked: str | None) -> str | None:
         return None if recorded == EMBEDDED else recorded
     if is_home(recorded, asked):
         return asked  # perhaps with the password that is not kept
-    here = "in the data folder" if recorded == EMBEDDED else f"at {recorded}"
     raise StoreError(
-        f"The vectors of this library are {here}, not at {ServerAddress.parse(asked).shown}. Leave "
-        "--qdrant-url out to use them where they are, or bring them there: python app.py move --to ADDRESS."
+        f"The vectors of this library are {in_words(recorded)}, not at {ServerAddress.parse(asked).shown}. "
+        "Leave --qdrant-url out to use them where they are, or bring them there: "
+        "python app.py move --to ADDRESS."
     )
 
 
