@@ -16,10 +16,14 @@ from trainer.errors import TrainingError
 
 @dataclass(frozen=True)
 class Batch:
-    """Text numbers of one training step; ``left[i]`` belongs with ``right[i]``."""
+    """Text numbers of one training step; ``left[i]`` belongs with ``right[i]``.
+
+    ``paired``: rows (i, j), [K, 2], where ``left[i]`` is known to belong with ``right[j]`` as well.
+    """
 
     left: NDArray[np.int32]
     right: NDArray[np.int32]
+    paired: Tensor | None = None
 
     @property
     def texts(self) -> NDArray[np.int32]:
@@ -43,7 +47,8 @@ class Batch:
     def ignored(self) -> Tensor:
         """Pairs (i, j), [K, 2], where two texts are the same or share a partner: no negatives."""
         same = ((self.right, self.right), (self.left, self.left), (self.left, self.right))
-        return torch.cat([equal_pairs(item, other) for item, other in same])
+        known = [] if self.paired is None else [self.paired]
+        return torch.cat([*known, *(equal_pairs(item, other) for item, other in same)])
 
 
 class Translations:
@@ -74,6 +79,7 @@ class PairSampler:
     Args:
         table: the pairs.
         exponent: a group with n pairs is drawn in proportion to n ** exponent (0: all groups alike).
+        weights: times this, for each group.
         seed: of the draws.
         translations: where given, ``pivot_share`` of the left texts are replaced by a translation, so that
             two translations of one English sentence meet, or a question meets a passage in another language.
@@ -86,6 +92,7 @@ class PairSampler:
         *,
         exponent: float,
         seed: int,
+        weights: NDArray[np.float64] | None = None,
         translations: Translations | None = None,
         pivot_share: float = 0.0,
     ) -> None:
@@ -97,17 +104,25 @@ class PairSampler:
         self._translations = translations
         self._pivot_share = pivot_share
         self._generator = np.random.default_rng(seed)
-        sizes = np.bincount(table.group).astype(np.float64)
-        self._cumulative = np.cumsum((sizes ** (exponent - 1.0))[table.group])
+        sizes = np.bincount(table.group, minlength=len(table.group_names)).astype(np.float64)
+        chance = np.where(sizes > 0, sizes, 1.0) ** (exponent - 1.0) * (1.0 if weights is None else weights)
+        self._cumulative = np.cumsum(chance[table.group])
 
     def draw(self, size: int) -> Batch:
         """``size`` pairs."""
+        return self.batch(self.rows(size))
+
+    def rows(self, size: int) -> NDArray[np.int64]:
+        """``size`` rows of the table."""
         points = self._generator.random(size) * self._cumulative[-1]
-        rows = np.minimum(np.searchsorted(self._cumulative, points, side="right"), len(self._table) - 1)
+        return np.minimum(np.searchsorted(self._cumulative, points, side="right"), len(self._table) - 1)
+
+    def batch(self, rows: NDArray[np.int64], paired: Tensor | None = None) -> Batch:
+        """The pairs of these rows, some of the left texts in translation."""
         left, right = self._table.left[rows], self._table.right[rows]
         if self._translations is not None:
             left = self._translations.replace(left, right, self._pivot_share, self._generator)
-        return Batch(left=left, right=right)
+        return Batch(left, right, paired)
 
     def state(self) -> dict[str, object]:
         """The position in the stream of draws, to go on from there."""

@@ -1,8 +1,10 @@
 """What a step asks of the student, by the kind of its pairs.
 
 Taught kinds: the text, in whatever language, gets the vector that the teacher gives its English
-(arXiv:2004.09813), told from those of the other texts of the batch. The others: query and passage find each
-other among the queries and passages of the batch, which are in many languages (arXiv:1807.03748).
+(arXiv:2004.09813), told from those of the other texts of the batch and of the steps before: the teacher
+stays, so its vectors do not age. The others: query and passage find each other among the queries and
+passages of the batch, which are in many languages (arXiv:1807.03748); those of sections are about a few
+topics each, for the negatives to be hard.
 """
 
 from __future__ import annotations
@@ -13,23 +15,21 @@ from dataclasses import dataclass
 import numpy as np
 import torch
 from numpy.typing import NDArray
-from tokenizers import Tokenizer
 from torch import Tensor
 
-from trainer.builtin.corpus import ENGLISH, Corpus
-from trainer.builtin.losses import distillation, equal_pairs
-from trainer.builtin.sampling import Batch, PairSampler, Translations
-from trainer.builtin.static import PieceTable
-from trainer.stages.fair.recipe import ASKED_IN_TRANSLATION, TAUGHT, FairConfig
-from trainer.stages.fair.stack import Workers
-from trainer.stages.fair.student import Part, Student
-
-QUERY, PASSAGE = "query: ", "passage: "
+from trainer.builtin.losses import equal_pairs
+from trainer.builtin.sampling import Batch, PairSampler
+from trainer.stages.fair.recipe import TAUGHT, FairConfig
+from trainer.stages.fair.samplers import PASSAGE, QUERY
+from trainer.stages.fair.student import Part, Teacher, Texts
 
 
 @dataclass(frozen=True)
 class Drawn:
-    """The texts of a step; ``english``, the parts of the taught ones for the teacher, is None for others."""
+    """The texts of a step; ``english``, the parts of the taught ones for the teacher, is None for others.
+
+    ``batch`` of a taught kind: the English of each text, twice.
+    """
 
     parts: list[Part]
     english: Part | None
@@ -37,21 +37,35 @@ class Drawn:
     batch: Batch
 
 
+class Targets:
+    """Vectors of the teacher that are kept, the latest ``size`` of them."""
+
+    def __init__(self, size: int, dimension: int) -> None:
+        self.size = size
+        self.vectors_MD = torch.zeros(0, dimension)
+        self.texts_M = np.zeros(0, np.int32)
+
+    def add(self, vectors_KD: Tensor, texts_K: NDArray[np.int32]) -> None:
+        kept = slice(max(len(texts_K) + len(self.texts_M) - self.size, 0), None)
+        self.vectors_MD = torch.cat([self.vectors_MD, vectors_KD])[kept]
+        self.texts_M = np.concatenate([self.texts_M, texts_K])[kept]
+
+
 class Objective:
     """Draws steps and judges their vectors.
 
     Args:
-        corpus: texts and pairs.
-        pieces: of every text.
-        tokenizer: for what stands before and after.
+        texts: their pieces.
+        samplers: of the pairs, by kind.
         config: the recipe.
+        teacher: the model whose vectors are the targets.
     """
 
-    def __init__(self, corpus: Corpus, pieces: PieceTable, tokenizer: Tokenizer, config: FairConfig) -> None:
-        self._pieces, self._config = pieces, config
-        self._is_english = np.array([language == ENGLISH for language in corpus.languages])
-        self.samplers = _samplers(corpus, config)
-        self._around = {p: _around(tokenizer, p) for p in {QUERY, PASSAGE, *config.prefixes}}
+    def __init__(
+        self, texts: Texts, samplers: Mapping[str, PairSampler], config: FairConfig, teacher: Teacher
+    ) -> None:
+        self.samplers, self.targets = samplers, Targets(config.remembered, teacher.dimension)
+        self._texts, self._config, self._teacher = texts, config, teacher
 
     def draw(self, kind: str, generator: np.random.Generator) -> Drawn:
         """The texts of a step."""
@@ -60,14 +74,11 @@ class Objective:
         if kind in TAUGHT:
             return self._taught(batch, generator)
         limit = self._config.max_passage_pieces
-        parts = [self._part(batch.left, QUERY, limit), self._part(batch.right, PASSAGE, limit)]
+        parts = [self._texts.part(batch.left, QUERY, limit), self._texts.part(batch.right, PASSAGE, limit)]
         return Drawn(parts, None, np.zeros(0, np.int64), batch)
 
     def _taught(self, batch: Batch, generator: np.random.Generator) -> Drawn:
-        left_is = self._is_english[batch.left]
-        known = left_is | self._is_english[batch.right]
-        english = np.where(left_is, batch.left, batch.right)[known]
-        other = np.where(left_is, batch.right, batch.left)[known]
+        english, other = batch.left, batch.right
         itself = generator.random(len(english)) < self._config.english_share
         shares = self._config.prefixes
         weights = np.array(list(shares.values()))
@@ -75,57 +86,55 @@ class Objective:
         asked, which = np.unique(english, return_inverse=True)
         limit = self._config.max_sentence_pieces
         return Drawn(
-            [self._part(np.where(itself, english, other), prefix, limit)],
-            self._part(asked, prefix, limit),
+            [self._texts.part(np.where(itself, english, other), prefix, limit)],
+            self._texts.part(asked, prefix, limit),
             which,
             Batch(english, english),
         )
 
-    def _part(self, texts: NDArray[np.int32], prefix: str, limit: int) -> Part:
-        return Part.of(self._pieces, texts, limit, *self._around[prefix])
-
-    def loss(
-        self, vectors_BD: Tensor, drawn: Drawn, teacher: Student, workers: Workers
-    ) -> tuple[float, Tensor]:
+    def loss(self, vectors_BD: Tensor, drawn: Drawn) -> tuple[float, Tensor]:
         """The loss of the student's vectors, and its gradient for them."""
         temperature = self._config.temperature
         if drawn.english is None:
             return drawn.batch.loss(vectors_BD, temperature=temperature, matmul_dtype=torch.bfloat16)
-        with torch.no_grad():
-            means = teacher.forward(workers, [drawn.english], learn=False).means
-            targets_BD = teacher.vectors(means)[torch.from_numpy(drawn.which)]
-        same = drawn.batch.left
-        return distillation(
-            vectors_BD,
-            targets_BD,
+        targets_KD, english = self._teacher.vectors(drawn.english), np.unique(drawn.batch.left)
+        leaf_BD = vectors_BD.clone().requires_grad_()
+        loss = to_targets(
+            leaf_BD,
+            torch.cat([targets_KD, self.targets.vectors_MD]),
+            torch.from_numpy(drawn.which),
+            equal_pairs(drawn.batch.left, np.concatenate([english, self.targets.texts_M])),
             temperature=temperature,
             cosine_weight=self._config.cosine_weight,
-            ignored_K2=equal_pairs(same, same),
-            matmul_dtype=torch.bfloat16,
         )
+        (gradient_BD,) = torch.autograd.grad(loss, leaf_BD)
+        self.targets.add(targets_KD, english)
+        return float(loss.detach()), gradient_BD
 
 
-def _samplers(corpus: Corpus, config: FairConfig) -> Mapping[str, PairSampler]:
-    tables = {kind: pairs.arrays() for kind, pairs in corpus.train.items()}
-    translations = Translations(tables["parallel"]) if "parallel" in tables else None
-    return {
-        kind: PairSampler(
-            tables[kind],
-            exponent=config.language_exponent,
-            seed=config.seed * 100 + number,
-            translations=translations if kind in ASKED_IN_TRANSLATION else None,
-            pivot_share=config.section_pivot_share,
-        )
-        for number, kind in enumerate(sorted(tables))
-        if config.mixture.get(kind, 0) > 0
-    }
+def to_targets(
+    student_BD: Tensor,
+    known_MD: Tensor,
+    which_B: Tensor,
+    ignored_K2: Tensor,
+    *,
+    temperature: float,
+    cosine_weight: float,
+) -> Tensor:
+    """Mean cross-entropy of each student vector for its target among all known ones, and its distance.
 
-
-def _around(tokenizer: Tokenizer, prefix: str) -> tuple[list[int], list[int]]:
-    """The pieces before and after a text: begin and prefix, as it is cut before a word, and end."""
-    alone = tokenizer.encode("x", add_special_tokens=False).ids
-    prefixed = tokenizer.encode(f"{prefix}x", add_special_tokens=False).ids
-    whole = tokenizer.encode(f"{prefix}x").ids
-    begins = next(at for at in range(len(whole)) if whole[at : at + len(prefixed)] == prefixed)
-    ends = begins + len(prefixed)
-    return whole[: ends - len(alone)], whole[ends:]
+    Args:
+        student_BD: unit rows.
+        known_MD: unit rows of the teacher.
+        which_B: the row of ``known_MD`` that is the target.
+        ignored_K2: (i, m) where known m is no negative of student i, being the same text.
+        temperature: divides the cosines.
+        cosine_weight: of the mean of 1 - cosine.
+    """
+    cosines_BM = student_BD @ known_MD.T
+    own_B = cosines_BM.gather(1, which_B[:, None])[:, 0]
+    others_BM = (cosines_BM / temperature).index_put(
+        (ignored_K2[:, 0], ignored_K2[:, 1]), torch.tensor(-torch.inf)
+    )
+    logits_BM = torch.cat([own_B[:, None] / temperature, others_BM], dim=1)
+    return -logits_BM.log_softmax(dim=1)[:, 0].mean() + cosine_weight * (1.0 - own_B).mean()

@@ -20,7 +20,7 @@ class FairConfig:
 
     ``start`` is a BertModel, by registry name or folder, and ``neutral`` the map that belongs to it: a file,
     or null for the map of the built-in model. Start and map together are the teacher, and the student at its
-    first step; the map stays as it is.
+    first step; the map stays as it is. ``begin`` is the folder of an earlier run, to go on from its student.
     """
 
     data: str
@@ -30,11 +30,13 @@ class FairConfig:
     stage: Literal["fair"] = "fair"
     start: str = "small"
     neutral: str | None = None
+    begin: str | None = None
     seed: int = 13
     steps: int = 2_000
     warmup_steps: int = 50
     batch_sizes: Mapping[str, int] = field(default_factory=dict)
-    batch_size: int = 1_024
+    batch_size: int = 256
+    remembered: int = 4_096  # targets of earlier steps that a taught text is told from as well
     learning_rate: float = 2e-4  # of the layers
     table_rate: float = 2e-3  # of the rows of pieces, by row-wise Adagrad
     final_share: float = 0.05  # of both rates, at the last step
@@ -46,7 +48,10 @@ class FairConfig:
     )  # before taught texts, and how often
     heal: bool = True  # train the matrices as 4 bits will hold them
     language_exponent: float = 0.5
+    need_exponent: float = 1.0  # how much more a language is drawn that the start model knows less well
     section_pivot_share: float = 0.8
+    topic_size: int = 256  # passages of sections that are about one thing; 0: batches of any sections
+    topic_pairs: int = 32  # of one topic in a batch of sections
     max_sentence_pieces: int = 64
     max_passage_pieces: int = 128
     held_out_one_in: int = 50
@@ -55,8 +60,16 @@ class FairConfig:
     def __post_init__(self) -> None:
         require(self.stage == "fair", "stage", self.stage, "fair")
         require(bool(self.sources), "sources", self.sources, "at least one source")
-        for name in ("steps", "warmup_steps", "batch_size", "max_sentence_pieces", "max_passage_pieces"):
+        for name in (
+            "steps",
+            "warmup_steps",
+            "batch_size",
+            "max_sentence_pieces",
+            "max_passage_pieces",
+            "topic_pairs",
+        ):
             require(getattr(self, name) >= 1, name, getattr(self, name), "at least 1")
+        require(self.remembered >= 0, "remembered", self.remembered, "at least 0")
         require(0.025 <= self.temperature <= 1, "temperature", self.temperature, "a number in [0.025, 1]")
         require(0 <= self.english_share <= 1, "english_share", self.english_share, "a number in [0, 1]")
         require(self.held_out_one_in >= 2, "held_out_one_in", self.held_out_one_in, "at least 2")

@@ -8,7 +8,9 @@ import json
 import logging
 from collections.abc import Callable
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import torch
@@ -26,8 +28,9 @@ from trainer.run.folder import folder_of_its_own
 from trainer.run.schedule import linear_schedule
 from trainer.stages.fair.objective import Objective
 from trainer.stages.fair.recipe import FairConfig
+from trainer.stages.fair.samplers import make_samplers
 from trainer.stages.fair.stack import Stack, Workers
-from trainer.stages.fair.student import Student, as_4_bits, open_student
+from trainer.stages.fair.student import Student, Teacher, Texts, as_4_bits, open_student
 
 log = logging.getLogger(__name__)
 
@@ -35,6 +38,7 @@ WEIGHT_DECAY = 0.01
 MAX_GRADIENT_NORM = 1.0
 BETAS = (0.9, 0.98)
 LOG_STEPS, SAVE_STEPS = 10, 50
+CHECKPOINT = "checkpoint.pt"
 NOT_DECISIVE = ("data", "out", "left_out")  # of a recipe, for the weights
 
 
@@ -63,23 +67,26 @@ def run_fair(config: FairConfig, *, resume: bool) -> Path:
     tokenizer = open_tokenizer(tokenizer_file(student.folder))
     corpus = build_corpus(config)
     pieces = kept_pieces(corpus.texts, tokenizer, config.max_passage_pieces, out / "pieces.npz")
-    objective = Objective(corpus, pieces, tokenizer, config)
+    texts, teacher = Texts(pieces, tokenizer), Teacher(student)
+    samplers = make_samplers(corpus, config, partial(teacher.encode, texts), out / "measured.npz")
+    objective = Objective(texts, samplers, config, teacher)
     used = dict(corpus.rows_used)
     del corpus  # its texts are a gigabyte or two
     state = FairState(student, torch.zeros(len(student.table)), _optimiser(student.stack, config))
-    teacher = student.teacher()
-    _restore(out, state, objective, config)
-    train(state, teacher, objective, config, out)
+    if (out / CHECKPOINT).is_file():
+        _resume(out / CHECKPOINT, state, objective, config)
+    elif config.begin:
+        _take_weights(Path(config.begin).expanduser() / CHECKPOINT, state)
+    train(state, objective, config, out)
     student.save(out / "model")
     (out / "used.json").write_text(json.dumps(used, indent=2) + "\n", encoding="utf-8")
     return out / "model"
 
 
-def train(state: FairState, teacher: Student, objective: Objective, config: FairConfig, folder: Path) -> None:
+def train(state: FairState, objective: Objective, config: FairConfig, folder: Path) -> None:
     """Go from where the state is to the last step."""
     student = state.student
     workers = Workers(student.stack, as_4_bits if config.heal else dict)
-    taught_by = Workers(teacher.stack)
 
     def save(current: FairState, _: float) -> None:
         _save(folder, current, objective, config)
@@ -96,7 +103,7 @@ def train(state: FairState, teacher: Student, objective: Objective, config: Fair
         passed = student.forward(workers, drawn.parts, learn=True)
         means_BH = passed.means.requires_grad_()
         vectors_BD = student.vectors(means_BH)
-        loss, gradient_BD = objective.loss(vectors_BD.detach(), drawn, teacher, taught_by)
+        loss, gradient_BD = objective.loss(vectors_BD.detach(), drawn)
         if not np.isfinite(loss):
             raise TrainingError(f"The loss is {loss} at step {state.step}. Lower learning_rate, and resume.")
         vectors_BD.backward(gradient_BD)
@@ -141,24 +148,33 @@ def _save(folder: Path, state: FairState, objective: Objective, config: FairConf
         "squares": state.squares,
         "stack": state.student.stack.state_dict(),
         "optimiser": state.optimiser.state_dict(),
+        "targets": objective.targets.vectors_MD,
+        "target_texts": torch.from_numpy(objective.targets.texts_M),
     }
-    with atomic.replacing(folder / "checkpoint.pt") as aside:
+    with atomic.replacing(folder / CHECKPOINT) as aside:
         torch.save(saved, aside)
 
 
-def _restore(folder: Path, state: FairState, objective: Objective, config: FairConfig) -> None:
-    path = folder / "checkpoint.pt"
-    if not path.is_file():
-        return
-    saved = torch.load(path, weights_only=True)
+def _resume(path: Path, state: FairState, objective: Objective, config: FairConfig) -> None:
+    """Go on with the run that wrote the checkpoint."""
+    saved = _take_weights(path, state)
     position = json.loads(saved["position"])
     if position["fingerprint"] != _fingerprint(config):
         raise ConfigError(f"{path} is of another recipe. Choose another folder with out=FOLDER.")
-    state.student.table.copy_(saved["table"])
-    state.squares.copy_(saved["squares"])
-    state.student.stack.load_state_dict(saved["stack"])
-    state.optimiser.load_state_dict(saved["optimiser"])
+    objective.targets.add(saved["targets"], saved["target_texts"].numpy())
     state.step = position["step"]
     for kind, sampler in objective.samplers.items():
         sampler.restore(position["samplers"][kind])
     log.info("resumed at step %d", state.step)
+
+
+def _take_weights(path: Path, state: FairState) -> dict[str, Any]:
+    """The checkpoint; its weights and what the optimisers remember are in ``state``."""
+    if not path.is_file():
+        raise ConfigError(f"begin: {path} is missing. Name the folder of an earlier run of this stage.")
+    saved: dict[str, Any] = torch.load(path, weights_only=True)
+    state.student.table.copy_(saved["table"])
+    state.squares.copy_(saved["squares"])
+    state.student.stack.load_state_dict(saved["stack"])
+    state.optimiser.load_state_dict(saved["optimiser"])
+    return saved

@@ -6,6 +6,7 @@ Vectors are those of ``me5``: prefix, pieces, end, mean of the last states, leng
 from __future__ import annotations
 
 import copy
+import functools
 import json
 import shutil
 from collections.abc import Callable, Iterator, Mapping, Sequence
@@ -15,6 +16,8 @@ from typing import Any
 
 import numpy as np
 import torch
+from numpy.typing import NDArray
+from tokenizers import Tokenizer
 from torch import Tensor
 
 from me5.loading import model_folder
@@ -25,6 +28,7 @@ from trainer.builtin.static import PieceTable
 from trainer.errors import ConfigError
 from trainer.stages.fair.stack import Chunk, Layer, Stack, Workers, iter_chunks
 
+ENCODED_AT_ONCE = 2_048
 EMBEDDINGS = "embeddings."
 POSITIONS, TYPES = "embeddings.position_embeddings.weight", "embeddings.token_type_embeddings.weight"
 PARTS = {
@@ -57,6 +61,33 @@ class Part:
     def chunks(self) -> Iterator[Chunk]:
         lengths = torch.diff(self.starts, append=torch.tensor([len(self.pieces)]))
         return iter_chunks(self.pieces, self.starts, lengths, self.head, self.tail)
+
+
+class Texts:
+    """The pieces of every text, and what stands around a text with a prefix.
+
+    Args:
+        pieces: of every text, without special ones.
+        tokenizer: for what stands around.
+    """
+
+    def __init__(self, pieces: PieceTable, tokenizer: Tokenizer) -> None:
+        self._pieces = pieces
+        self._around = functools.cache(functools.partial(pieces_around, tokenizer))
+
+    def part(self, texts: NDArray[np.int32], prefix: str, limit: int) -> Part:
+        """Some texts with this prefix, each cut to ``limit`` pieces."""
+        return Part.of(self._pieces, texts, limit, *self._around(prefix))
+
+
+def pieces_around(tokenizer: Tokenizer, prefix: str) -> tuple[list[int], list[int]]:
+    """The pieces before and after a text: begin and prefix, as it is cut before a word, and end."""
+    alone = tokenizer.encode("x", add_special_tokens=False).ids
+    prefixed = tokenizer.encode(f"{prefix}x", add_special_tokens=False).ids
+    whole = tokenizer.encode(f"{prefix}x").ids
+    begins = next(at for at in range(len(whole)) if whole[at : at + len(prefixed)] == prefixed)
+    ends = begins + len(prefixed)
+    return whole[: ends - len(alone)], whole[ends:]
 
 
 class Passed:
@@ -106,12 +137,7 @@ class Student:
         self.stack = _stack_of(self.config, weights)
         weight_DD, bias_D = neutral.as_dense()
         self._map = torch.from_numpy(weight_DD), torch.from_numpy(bias_D)
-
-    def teacher(self) -> Student:
-        """A copy that stays as it is now."""
-        twin = copy.copy(self)
-        twin.table, twin.stack = self.table.to(torch.bfloat16), copy.deepcopy(self.stack)
-        return twin
+        self.dimension = len(bias_D)
 
     def forward(self, workers: Workers, parts: Sequence[Part], *, learn: bool) -> Passed:
         """The means of all texts, part after part; ``learn`` keeps the way back."""
@@ -146,6 +172,27 @@ class Student:
         if prompts.is_file():
             shutil.copyfile(prompts, folder / prompts.name)
         self.neutral.save(folder / "neutral.safetensors")
+
+
+class Teacher:
+    """A model as it is now; what its student learns later does not change it."""
+
+    def __init__(self, model: Student) -> None:
+        self._model = copy.copy(model)
+        self._model.table, self._model.stack = model.table.to(torch.bfloat16), copy.deepcopy(model.stack)
+        self._workers = Workers(self._model.stack)
+        self.dimension = model.dimension
+
+    def vectors(self, part: Part) -> Tensor:
+        """Unit vectors of the texts [B, D]."""
+        with torch.no_grad():
+            return self._model.vectors(self._model.forward(self._workers, [part], learn=False).means)
+
+    def encode(self, texts: Texts, chosen: NDArray[np.int32], prefix: str, limit: int) -> Tensor:
+        """Unit vectors of texts by number, of any count."""
+        blocks = range(0, len(chosen), ENCODED_AT_ONCE)
+        parts = (texts.part(chosen[start : start + ENCODED_AT_ONCE], prefix, limit) for start in blocks)
+        return torch.cat([self.vectors(part) for part in parts])
 
 
 def open_student(start: str, neutral: str | None) -> Student:

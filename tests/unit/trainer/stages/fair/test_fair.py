@@ -2,7 +2,9 @@
 
 import json
 import logging
+import math
 from dataclasses import replace
+from functools import partial
 from pathlib import Path
 
 import numpy as np
@@ -16,16 +18,20 @@ from me5.neutral_map import NeutralMap
 from me5.packed import pack_blocks, unpack_blocks
 from me5.registry import spec_from_folder
 from tests.conftest import write_model_dir
+from trainer.builtin.corpus import Pairs
+from trainer.builtin.sampling import PairSampler
 from trainer.builtin.tokenising import tokenise
 from trainer.config import SourceConfig, build_config, read_recipe
 from trainer.errors import ConfigError
 from trainer.models.vocabulary import open_tokenizer
 from trainer.stages.fair import run as fair_run
-from trainer.stages.fair.objective import PASSAGE, QUERY, Objective, _around
+from trainer.stages.fair.need import beside_english, need_of_groups
+from trainer.stages.fair.objective import Objective, Targets, to_targets
 from trainer.stages.fair.recipe import FairConfig
 from trainer.stages.fair.run import run_fair
+from trainer.stages.fair.samplers import PASSAGE, QUERY, make_samplers
 from trainer.stages.fair.stack import Workers
-from trainer.stages.fair.student import Part, Student, as_4_bits, open_student
+from trainer.stages.fair.student import Student, Teacher, Texts, as_4_bits, open_student
 
 WORDS = ("river", "city", "bread", "house", "library", "winter", "garden", "mountain", "school", "engine")
 COLOURS = ("red", "blue", "green", "black", "white", "golden", "silver", "broken", "ancient", "quiet")
@@ -90,12 +96,8 @@ def config(data: Path, start: Path, neutral: Path, tmp_path: Path) -> FairConfig
 def test_vectors_are_those_of_me5(start: Path, neutral: Path, prefix: str, role: Role) -> None:
     student = open_student(str(start), str(neutral))
     tokenizer = open_tokenizer(start / "tokenizer.json")
-    part = Part.of(
-        tokenise(TEXTS, tokenizer, 100),
-        np.arange(len(TEXTS), dtype=np.int32),
-        100,
-        *_around(tokenizer, prefix),
-    )
+    texts = Texts(tokenise(TEXTS, tokenizer, 100), tokenizer)
+    part = texts.part(np.arange(len(TEXTS), dtype=np.int32), prefix, 100)
     means = student.forward(Workers(student.stack), [part], learn=False).means
     exact = load_encoder(str(start), engine="torch", device="cpu", precision="fp32")
     expected = student.neutral(exact.encode(TEXTS, role))
@@ -183,18 +185,82 @@ def test_a_stopped_run_goes_on_as_if_it_had_not_stopped(
         run_fair(parts, resume=False)
 
 
-def test_one_english_sentence_is_no_negative_of_itself(config: FairConfig, data: Path, start: Path) -> None:
+def test_one_english_sentence_is_no_negative_of_itself(
+    config: FairConfig, start: Path, neutral: Path, tmp_path: Path
+) -> None:
     """Two translations of one sentence in a batch have the same target."""
     corpus = fair_run.build_corpus(config)
     tokenizer = open_tokenizer(start / "tokenizer.json")
-    objective = Objective(
-        corpus, tokenise(corpus.texts, tokenizer, 100), tokenizer, replace(config, batch_size=600)
-    )
+    texts = Texts(tokenise(corpus.texts, tokenizer, 100), tokenizer)
+    teacher, large = Teacher(open_student(str(start), str(neutral))), replace(config, batch_size=600)
+    samplers = make_samplers(corpus, large, partial(teacher.encode, texts), tmp_path / "measured.npz")
+    objective = Objective(texts, samplers, large, teacher)
     drawn = objective.draw("parallel", np.random.default_rng(1))
     assert drawn.english is not None and len(drawn.english) < len(drawn.parts[0])  # some came twice
     assert len(drawn.which) == len(drawn.parts[0])
     pairs = drawn.batch.ignored()
     assert len(pairs) > len(drawn.which)  # beside each with itself
+
+
+def test_a_text_is_told_from_targets_of_earlier_steps_but_not_from_its_own() -> None:
+    generator = torch.Generator().manual_seed(1)
+    known = torch.nn.functional.normalize(torch.randn(5, 8, generator=generator), dim=1)
+    student = torch.nn.functional.normalize(torch.randn(2, 8, generator=generator), dim=1)
+    which, own = (
+        torch.tensor([1, 0]),
+        torch.tensor([[0, 1], [1, 0], [1, 4]]),
+    )  # known 4 is the text of 0 again
+    loss = to_targets(student, known, which, own, temperature=0.1, cosine_weight=2.0)
+    expected = 0.0
+    for row, negatives in ((0, [0, 2, 3, 4]), (1, [1, 2, 3])):
+        target = int(which[row])
+        cosine = {column: float(student[row] @ known[column]) for column in [target, *negatives]}
+        total = sum(math.exp(value / 0.1) for value in cosine.values())
+        expected += (math.log(total) - cosine[target] / 0.1 + 2.0 * (1 - cosine[target])) / 2
+    assert float(loss) == pytest.approx(expected, rel=1e-5)
+
+
+def test_targets_keep_the_latest() -> None:
+    targets = Targets(5, 2)
+    for first in (0, 3, 6):
+        numbers = np.arange(first, first + 3, dtype=np.int32)
+        targets.add(torch.from_numpy(numbers).float()[:, None].expand(3, 2), numbers)
+    assert targets.texts_M.tolist() == [4, 5, 6, 7, 8]
+    assert targets.vectors_MD[:, 0].tolist() == [4, 5, 6, 7, 8]
+
+
+def test_a_language_that_the_model_knows_less_is_drawn_more() -> None:
+    pairs = Pairs()
+    for number in range(40):
+        pairs.add(number, 100 + number, "en-near")
+        pairs.add(200 + number, number, "far-en")  # the English may stand on the right
+        pairs.add(100 + number, 200 + number, "near-far")  # none is English
+    is_english = np.arange(300) < 40
+    table = beside_english(pairs.arrays(), is_english)
+    assert len(table) == 80 and is_english[table.left].all() and not is_english[table.right].any()
+
+    def encode(texts):
+        angles = torch.from_numpy(np.where(texts >= 200, 1.2, np.where(texts >= 100, 0.3, 0.0)))
+        return torch.stack([angles.cos(), angles.sin()], dim=1)
+
+    need = dict(zip(table.group_names, need_of_groups(table, encode, 1), strict=True))
+    assert need == pytest.approx({"en-near": 1 - math.cos(0.3), "far-en": 1 - math.cos(1.2), "near-far": 0.0})
+    drawn = PairSampler(
+        table, exponent=0.5, seed=2, weights=np.array([need[name] for name in table.group_names])
+    ).draw(2_000)
+    share = (1 - math.cos(1.2)) / (2 - math.cos(1.2) - math.cos(0.3))
+    assert (drawn.right >= 200).mean() == pytest.approx(share, abs=0.03)
+
+
+def test_a_run_begins_with_the_student_of_another(config: FairConfig, tmp_path: Path) -> None:
+    first = run_fair(replace(config, steps=3), resume=False)
+    still = replace(
+        config, out=str(tmp_path / "on"), begin=config.out, steps=1, learning_rate=0, table_rate=0
+    )
+    second = run_fair(still, resume=False)
+    assert (second / "model.safetensors").read_bytes() == (first / "model.safetensors").read_bytes()
+    with pytest.raises(ConfigError, match=r"begin: .* is missing"):
+        run_fair(replace(still, out=str(tmp_path / "none"), begin=str(tmp_path / "nothing")), resume=False)
 
 
 def test_the_recipe_is_whole(caplog: pytest.LogCaptureFixture) -> None:
