@@ -9,6 +9,7 @@ from pathlib import Path
 
 from indexer.catalog.bitexts import BitextQueries
 from indexer.catalog.chunks import ChunkQueries
+from indexer.catalog.claims import ClaimQueries
 from indexer.catalog.collections import CollectionQueries
 from indexer.catalog.counts import CountQueries
 from indexer.catalog.database import Database
@@ -37,6 +38,7 @@ class Catalog:
     facets: FacetQueries
     bitexts: BitextQueries
     jobs: JobQueries
+    claims: ClaimQueries
     settings: SettingQueries
 
     @classmethod
@@ -62,6 +64,7 @@ class Catalog:
             facets=FacetQueries(database),
             bitexts=BitextQueries(database),
             jobs=JobQueries(database),
+            claims=ClaimQueries(database),
             settings=SettingQueries(database),
         )
 

@@ -12,7 +12,7 @@ from dataclasses import dataclass
 
 from sqlalchemy import Connection, Select, delete, func, insert, select, update
 
-from indexer.catalog.database import Database, slices
+from indexer.catalog.database import Database, slices, upsert
 from indexer.catalog.tables import (
     ChunkRow,
     CollectionRow,
@@ -182,11 +182,12 @@ def _change(connection: Connection, difference: Counter[Key]) -> None:
                 update(CollectionRow).where(CollectionRow.id == key[0]).values({column: column + count})
             )
             continue
-        its_place = [column == value for column, value in zip(_PLACE, key, strict=True)]
+        values = {column.key: value for column, value in zip(_PLACE, key, strict=True)}
+        added = upsert(connection, PassageCountRow).values(**values, chunk_count=count)
         total = PassageCountRow.chunk_count + count
-        changed = connection.execute(update(PassageCountRow).where(*its_place).values(chunk_count=total))
-        if changed.rowcount == 0:
-            values = {column.key: value for column, value in zip(_PLACE, key, strict=True)}
-            connection.execute(insert(PassageCountRow).values(**values, chunk_count=count))
-        elif count < 0:
+        connection.execute(
+            added.on_conflict_do_update(index_elements=list(_PLACE), set_={"chunk_count": total})
+        )
+        if count < 0:
+            its_place = [column == value for column, value in zip(_PLACE, key, strict=True)]
             connection.execute(delete(PassageCountRow).where(*its_place, PassageCountRow.chunk_count <= 0))

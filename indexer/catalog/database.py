@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any, Literal, TypeVar, cast
 
 from sqlalchemy import URL, Connection, Engine, create_engine, event, inspect, text
+from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.engine import make_url
 from sqlalchemy.exc import ArgumentError, NoSuchModuleError, SQLAlchemyError
 from sqlalchemy.pool import StaticPool
@@ -16,7 +17,7 @@ from sqlalchemy.pool import StaticPool
 from indexer.addresses import hide_password, hide_passwords
 from indexer.errors import CatalogError
 
-HEAD = "0006"
+HEAD = "0007"
 """The schema version this code knows: the newest file in ``indexer/catalog/migrations/versions``."""
 
 ID_SLICE = 500
@@ -36,6 +37,11 @@ def slices(items: Sequence[T], size: int = ID_SLICE) -> Iterator[Sequence[T]]:
     """``items`` in consecutive slices of at most ``size``."""
     for start in range(0, len(items), size):
         yield items[start : start + size]
+
+
+def upsert(connection: Connection, table: type) -> Any:
+    """An INSERT that may say what to do about a row that is there; SQLAlchemy has one for each database."""
+    return sqlite.insert(table) if connection.dialect.name == "sqlite" else postgresql.insert(table)
 
 
 def batches(items: Iterable[T], size: int = ID_SLICE) -> Iterator[list[T]]:

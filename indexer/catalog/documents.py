@@ -32,6 +32,7 @@ _RECORD_COLUMNS = (
     DocumentRow.encoding,
     DocumentRow.pages,
     DocumentRow.warnings,
+    DocumentRow.host,
 )
 
 

@@ -14,6 +14,8 @@ from indexer.types import JobInfo, Lane
 from me5.states import ACTIVE
 
 _HISTORY = 200
+_BEGUN = ("running", "interrupted")
+_LEFT = "the machine that ran this does not answer; it goes on when that machine is back"
 
 
 @dataclass(frozen=True)
@@ -243,40 +245,48 @@ class JobQueries:
             )
 
     def requeue_gone(
-        self, is_gone: Callable[[str, float], bool], host: str | None = None, lane: Lane | None = None
+        self, is_gone: Callable[[str], bool], host: str | None = None, lane: Lane | None = None
     ) -> list[JobInfo]:
-        """Put running jobs that ``host`` may run, and whose owner is gone, back in the queue.
+        """Put jobs that ``host`` may run, and whose owner is gone, back in the queue.
 
         Args:
-            is_gone: answers for (owner, unix seconds of its last sign of life).
+            is_gone: answers for an owner.
             host: the machine that asks.
             lane: only of this one.
         """
         query = select(JobRow.__table__).where(
-            JobRow.state == "running", JobRow.lane != "child", _may_run(host)
+            JobRow.state.in_(_BEGUN), JobRow.lane != "child", _may_run(host)
         )
         if lane is not None:
             query = query.where(JobRow.lane == lane)
         with self.database.read() as connection:
             rows: Sequence[Row] = connection.execute(query).all()
-        back = [row for row in rows if is_gone(row.owner or "", row.updated_at or 0.0)]
+        back = [row for row in rows if is_gone(row.owner or "")]
         for row in back:
             self.requeue(row.id, "resuming after an interruption")
         return [_info(row) for row in back]
 
-    def has_others(self, host: str) -> bool:
-        """Whether another machine runs a job, or has one of its own that waits."""
-        of_another = or_(JobRow.host != host, JobRow.owner.not_like(f"{host}|%"))
+    def interrupt_gone(self, is_gone: Callable[[str], bool], host: str) -> list[JobInfo]:
+        """Call the running jobs interrupted that another machine alone may run, and whose owner is gone."""
+        query = select(JobRow.__table__).where(
+            JobRow.state == "running", JobRow.lane != "child", JobRow.host.is_not(None), JobRow.host != host
+        )
         with self.database.read() as connection:
-            result = connection.execute(
-                select(JobRow.id).where(JobRow.state.in_(ACTIVE), JobRow.lane != "child", of_another).limit(1)
-            ).first()
-        return result is not None
+            rows: Sequence[Row] = connection.execute(query).all()
+        left = [row for row in rows if is_gone(row.owner or "")]
+        with self.database.write("jobs") as connection:
+            for row in left:
+                connection.execute(
+                    update(JobRow)
+                    .where(JobRow.id == row.id, JobRow.state == "running", JobRow.owner == row.owner)
+                    .values(state="interrupted", seconds_left=None, message=_LEFT)
+                )
+        return [_info(row) for row in left]
 
     def requeue(self, job_id: str, message: str) -> None:
         """Put a running job back in the queue; one that was asked to stop becomes cancelled."""
         with self.database.write("jobs") as connection:
-            item = update(JobRow).where(JobRow.id == job_id, JobRow.state == "running")
+            item = update(JobRow).where(JobRow.id == job_id, JobRow.state.in_(_BEGUN))
             connection.execute(
                 item.where(JobRow.cancel_requested.is_(True)).values(state="cancelled", message="cancelled")
             )

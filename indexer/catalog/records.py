@@ -37,6 +37,7 @@ class DocumentRecord:
         content_hash: of the bytes that are indexed; None before the first pass is complete.
         pending_hash: of the bytes that a pass under way reads; None at rest.
         generation: the complete pass; a pass under way writes chunks of ``generation + 1``.
+        host: id of the machine that reads ``source``, where several share the catalog.
     """
 
     id: str
@@ -56,6 +57,7 @@ class DocumentRecord:
     encoding: str | None = None
     pages: int | None = None
     warnings: tuple[str, ...] = ()
+    host: str | None = None
 
 
 @dataclass(frozen=True)

@@ -57,7 +57,8 @@ class DocumentRow(Base):
 
     ``content_hash`` belongs to ``generation``, ``pending_hash`` to the pass under way. ``title_key``,
     ``search_text``, ``languages`` (most frequent first) and ``warning_count`` are what lists are sorted and
-    filtered by; see ``listing``.
+    filtered by; see ``listing``. ``host`` is the machine that reads ``source``, where several share the
+    catalog.
     """
 
     __tablename__ = "documents"
@@ -113,6 +114,7 @@ class DocumentRow(Base):
     search_text: Mapped[str] = mapped_column(Text, server_default="")
     languages: Mapped[str] = mapped_column(Text, server_default="")
     warning_count: Mapped[int] = mapped_column(server_default="0")
+    host: Mapped[str | None] = mapped_column(String(36))
 
 
 class DocumentLanguageRow(Base):
@@ -190,6 +192,31 @@ class JobRow(Base):
     started_at: Mapped[float | None] = mapped_column(Float)
     updated_at: Mapped[float | None] = mapped_column(Float)
     finished_at: Mapped[float | None] = mapped_column(Float)
+
+
+class ProcessRow(Base):
+    """A process that uses the catalog, where several machines do.
+
+    ``owner`` tells it from all others, ``host`` is the id of its machine and ``name`` what people call that,
+    ``role`` what it does, ``seen_at`` its last sign of life.
+    """
+
+    __tablename__ = "processes"
+
+    owner: Mapped[str] = mapped_column(String(100), primary_key=True)
+    host: Mapped[str] = mapped_column(String(36))
+    name: Mapped[str] = mapped_column(Text)
+    role: Mapped[str] = mapped_column(String(16))
+    seen_at: Mapped[float] = mapped_column(Float)
+
+
+class ClaimRow(Base):
+    """The process that reads a document, or has begun to; the document need not be recorded yet."""
+
+    __tablename__ = "claims"
+
+    document_id: Mapped[str] = mapped_column(String(36), primary_key=True)
+    owner: Mapped[str] = mapped_column(String(100), index=True)
 
 
 class SettingRow(Base):

@@ -8,6 +8,7 @@ from pathlib import Path, PurePosixPath
 
 from indexer.catalog import Catalog, DocumentRecord
 from indexer.errors import ReadError
+from indexer.ingest.claims import Claims, Unclaimed
 from indexer.ingest.left_alone import LeftAlone
 from indexer.ingest.losses import LossGuard, file_of, is_below
 from indexer.ingest.pipeline import Pipeline, remove_documents, remove_stale
@@ -76,7 +77,9 @@ class Adder:
         cancel: CancelToken | None,
         pause: Callable[[], None] = lambda: None,
         left_alone: LeftAlone | None = None,
+        claims: Claims | None = None,
     ) -> None:
+        self._claims = claims or Unclaimed()
         self._pause, self._left_alone = pause, left_alone or LeftAlone()
         self._catalog, self._store = collection.catalog, collection.store
         self._collection = collection.record
@@ -93,6 +96,7 @@ class Adder:
             cancel=self._cancel,
             pause=pause,
             left_alone=self._left_alone,
+            claims=self._claims,
         )
 
     def add_paths(
@@ -164,6 +168,7 @@ class Adder:
             force=force,
             check=check,
             cancelled=self._cancel.is_cancelled,
+            host=self._claims.host,
         )
         report = self._pipeline.run(files, planner)
         lost = [record for record in planner.gone() if not self._left_alone.has_document(record)]
@@ -229,6 +234,8 @@ class Adder:
         gone = []
         for record in self._catalog.documents.iter_records(self._collection.id):
             source = Path(record.source)
+            if self._is_elsewhere(record):
+                continue
             if not self._files.owns(source):
                 # What is there and cannot be looked at is a problem, and not gone.
                 is_gone = (
@@ -249,4 +256,8 @@ class Adder:
     def _is_vanished(self, record: DocumentRecord) -> bool:
         """Whether the file that the document was read from, or came out of, is no longer there."""
         file = file_of(record, self._files)
-        return file is not None and is_missing(file)
+        return file is not None and not self._is_elsewhere(record) and is_missing(file)
+
+    def _is_elsewhere(self, record: DocumentRecord) -> bool:
+        """Whether another machine reads the document, so that nothing can be said of its file here."""
+        return record.host not in (None, self._claims.host)

@@ -19,6 +19,7 @@ from dataclasses import dataclass, field
 from indexer.catalog import Catalog, ChunkRecord, CollectionRecord, DocumentRecord, PassResult
 from indexer.catalog.database import slices
 from indexer.errors import Cancelled
+from indexer.ingest.claims import Claims, Unclaimed
 from indexer.ingest.embedding import embed
 from indexer.ingest.left_alone import LeftAlone
 from indexer.ingest.plan import Decision, Planner
@@ -84,6 +85,7 @@ class Pipeline:
         cancel: looked at between batches, and while a file is read.
         pause: called where others may change the collection, but for the documents under way.
         left_alone: documents that others have changed; asked after each pause.
+        claims: on documents that other processes might read, too.
     """
 
     def __init__(
@@ -95,7 +97,9 @@ class Pipeline:
         cancel: CancelToken | None = None,
         pause: Callable[[], None] = lambda: None,
         left_alone: LeftAlone | None = None,
+        claims: Claims | None = None,
     ) -> None:
+        self._claims = claims or Unclaimed()
         self._catalog, self._store = collection.catalog, collection.store
         self._pause, self._left_alone = pause, left_alone or LeftAlone()
         self._encoder, self._settings = collection.encoder, collection.settings
@@ -209,6 +213,10 @@ class Pipeline:
             self._advance(file.size_bytes)
             return
         if decision.action in ("add", "change"):
+            if not self._may_read(document):
+                self._left_alone.add([document])
+                self._advance(file.size_bytes)
+                return
             is_resumed = self._prepare_pass(document)
             self._passes[document.id] = _Pass(document, file, is_resumed)
             self._batch.begun.append(document)
@@ -222,6 +230,16 @@ class Pipeline:
             self._catalog.documents.put([document])
         self._counts[decision.action] += 1
         self._advance(file.size_bytes)
+
+    def _may_read(self, document: DocumentRecord) -> bool:
+        """Claim the document; False where another process reads it, or has just read the same."""
+        if self._claims.claim([document.id]):
+            return False
+        known = self._catalog.documents.find(document.collection_id, path=document.path)
+        if known and (known.id != document.id or known.generation > document.generation):
+            self._claims.release([document.id])
+            return False
+        return True
 
     def _prepare_pass(self, document: DocumentRecord) -> bool:
         """Clear what an interrupted pass over other content left; True when one can be resumed."""
@@ -294,6 +312,7 @@ class Pipeline:
             return
         self._catalog.documents.finish(ended)
         self._counts["warned"] += sum(bool(result.warnings) for result in ended.values())
+        self._claims.release(list(ended))
         finished = [self._passes.pop(document_id) for document_id in ended]
         self._remove_stale([item.document.id for item in finished if item.document.generation])
         for item in finished:
@@ -311,6 +330,8 @@ class Pipeline:
         if event.document is None:
             return
         if event.document.id not in self._passes:
+            if not self._may_read(event.document):
+                return
             self._prepare_pass(event.document)
             self._batch.begun.append(event.document)
         self._flush()
@@ -319,12 +340,14 @@ class Pipeline:
         self._passes.pop(event.document.id, None)
         self._catalog.documents.give_up_pass(event.document.id, event.reason)
         self._remove_stale([event.document.id])
+        self._claims.release([event.document.id])
 
     def _let_others_in(self) -> None:
         """Stand still while others change the collection, and let go of the documents that they changed."""
         self._pause()
         passes = [item for item in self._passes.values() if self._left_alone.has_document(item.document)]
         gone = {item.document.id for item in passes}
+        self._claims.release(list(gone))
         self._renamed = [item for item in self._renamed if not self._left_alone.has_document(item[0])]
         batch = self._batch
         batch.begun = [item for item in batch.begun if not self._left_alone.has_document(item)]
@@ -350,6 +373,7 @@ class Pipeline:
             if document.generation:
                 self._catalog.documents.give_up_pass(document.id, None)
         self._remove_stale([document.id for document in under_way])
+        self._claims.release([document.id for document in under_way])
 
     def _remove_stale(self, document_ids: Sequence[str]) -> None:
         if document_ids:

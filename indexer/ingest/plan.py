@@ -40,6 +40,7 @@ class Planner:
         force: read also what has not changed.
         check: look into every file: size and time do not tell of each change.
         cancelled: asked while a large file is looked through.
+        host: id of this machine, where several share the catalog.
     """
 
     def __init__(
@@ -53,7 +54,9 @@ class Planner:
         force: bool = False,
         check: bool = False,
         cancelled: Callable[[], bool] | None = None,
+        host: str | None = None,
     ) -> None:
+        self._host = host
         self._catalog, self._collection = catalog, collection
         self._now, self._force, self._check, self._cancelled = now, force, check, cancelled
         self._gone = {record.id: record for record in gone}
@@ -160,6 +163,7 @@ class Planner:
             source=str(file.source),
             size_bytes=file.size_bytes,
             mtime_ns=file.mtime_ns,
+            host=self._host,
         )
 
     def _new(self, file: FoundFile, path: str, content_hash: str) -> DocumentRecord:
@@ -176,6 +180,7 @@ class Planner:
             mtime_ns=file.mtime_ns,
             added_at=self._now,
             pending_hash=content_hash,
+            host=self._host,
         )
 
     def _free_id(self, path: str) -> str:

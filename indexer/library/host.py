@@ -6,12 +6,10 @@ The name of the host would not do: containers share names, and machines are rena
 import uuid
 from pathlib import Path
 
-from indexer.catalog import Catalog
 from indexer.errors import StoreError
 from me5 import atomic
 
 FILE = "host.id"
-_HOSTS = "hosts"
 
 
 def host_id(data_dir: Path) -> str:
@@ -33,11 +31,3 @@ def host_id(data_dir: Path) -> str:
             "--data."
         ) from error
     return made
-
-
-def is_shared(catalog: Catalog, host: str) -> bool:
-    """Note that this machine uses the catalog; whether another one does as well."""
-    known = catalog.settings.get(_HOSTS, [])
-    if host not in known:
-        catalog.settings.set(_HOSTS, [*known, host])
-    return any(item != host for item in known)

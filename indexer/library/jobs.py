@@ -5,7 +5,6 @@ that another process can take up the job.
 """
 
 import logging
-import socket
 import threading
 import time
 from collections.abc import Callable, Mapping, Sequence
@@ -14,14 +13,13 @@ from functools import partial
 from pathlib import Path
 from typing import Any, TypeVar
 
-import psutil
-
 from indexer.catalog import Catalog
 from indexer.catalog.jobs import JobRecord
 from indexer.errors import Cancelled, CatalogError, JobError
 from indexer.ingest.scan import as_paths
 from indexer.library.children import Children, ChildRun
-from indexer.library.lanes import LANES, SILENT_S, lane_of, lane_of_files, must_wait
+from indexer.library.lanes import LANES, lane_of, lane_of_files, must_wait
+from indexer.library.presence import Presence
 from indexer.progress import CancelToken, TimeLeft
 from indexer.types import JobInfo, Lane
 from me5.states import ACTIVE
@@ -59,25 +57,6 @@ Handler = Callable[[JobContext], str]
 """Does the work and returns a sentence about what was done."""
 
 
-def owner_name(host: str | None = None) -> str:
-    """Names this process so that another can tell whether it still lives; ``host`` as in ``host_id``."""
-    process = psutil.Process()
-    return f"{host or socket.gethostname()}|{process.pid}|{process.create_time():.2f}"
-
-
-def is_owner_gone(owner: str, last_sign: float, now: float | None = None, *, host: str | None = None) -> bool:
-    """Whether the process that ``owner_name`` named has ended; asked on ``host``."""
-    try:
-        of_host, pid, created = owner.split("|")
-        if of_host not in (host, socket.gethostname()):  # earlier versions wrote the name of the host
-            return (time.time() if now is None else now) - last_sign > SILENT_S
-        return abs(psutil.Process(int(pid)).create_time() - float(created)) > 1.0
-    except (ValueError, psutil.NoSuchProcess):
-        return True
-    except psutil.AccessDenied:
-        return False
-
-
 class JobRunner:
     """Queues jobs and runs those of each lane one after the other; see ``lanes``.
 
@@ -87,6 +66,8 @@ class JobRunner:
         keep: makes the files of ``submit_add(keep_copies=True)`` outlive the request.
         release: deletes those copies of a job, of the given id, that nothing needs once it has ended.
         host: id of this machine, which alone runs its jobs on files; see ``host_id``.
+        presence: of this process among others; None where there are none.
+        runs: whether this process runs jobs, or leaves them to others.
         clock: unix seconds.
     """
 
@@ -98,12 +79,15 @@ class JobRunner:
         keep: Callable[[Sequence[Path]], Sequence[tuple[str, str]]] | None = None,
         release: Callable[[str, Sequence[str]], None] | None = None,
         host: str | None = None,
+        presence: Presence | None = None,
+        runs: bool = True,
         clock: Callable[[], float] = time.time,
     ) -> None:
         self._catalog, self._kinds, self._keep, self._clock = catalog, dict(kinds), keep, clock
         self._release = release
         self._keeping = threading.Lock()  # no copy is released between its making and its job
-        self._owner, self._host = owner_name(host), host
+        self._presence = presence or Presence(catalog, host, is_shared=False, clock=clock)
+        self._owner, self._host, self._runs = self._presence.owner, host, runs
         self._children: Children | None = None
         self._looked_at, self._opened_at = float("-inf"), clock()
         self._looking = threading.Lock()
@@ -272,9 +256,7 @@ class JobRunner:
 
     def resume(self) -> Jobs:
         """Queue again what a process that is gone left running; start when anything waits."""
-        back = self._catalog.jobs.requeue_gone(
-            lambda owner, sign: is_owner_gone(owner, sign, self._clock(), host=self._host), self._host
-        )
+        back = self._catalog.jobs.requeue_gone(self._presence.is_gone, self._host)
         for job in back:
             logger.info("job %s was interrupted and is resumed", job.label)
             self._release_if_cancelled(job.id)
@@ -285,7 +267,7 @@ class JobRunner:
     def start(self) -> None:
         """Start the worker threads, or wake them."""
         with self._wake:
-            if self._is_closing:
+            if self._is_closing or not self._runs:
                 return
             if not self._threads:
                 self._threads = [
@@ -322,12 +304,11 @@ class JobRunner:
             while not self._is_closing:
                 try:
                     if pause:  # it may have handed over a job and failed afterwards
-                        self._catalog.jobs.requeue_gone(
-                            lambda owner, _: owner == self._owner, self._host, lane
-                        )
-                    now = self._clock()
-                    waits = partial(must_wait, owner=self._owner, host=self._host, now=now)
-                    job = self._catalog.jobs.claim(self._owner, now, self._host, lane, waits)
+                        self._catalog.jobs.requeue_gone(self._owner.__eq__, self._host, lane)
+                    waits = partial(
+                        must_wait, owner=self._owner, host=self._host, is_gone=self._presence.is_gone
+                    )
+                    job = self._catalog.jobs.claim(self._owner, self._clock(), self._host, lane, waits)
                 except CatalogError as error:
                     pause = _longer(pause)
                     logger.warning("Jobs cannot be started, tried again in %.0f s: %s", pause, error)

@@ -5,7 +5,7 @@ an ingest lets them in between its steps, see ``write_lock``. What must not run 
 collection is in ``BESIDE``.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from types import MappingProxyType
 
@@ -31,8 +31,8 @@ that an ingest works on, the ingest lets go when a quick job comes for it (``ind
 switch embeds beside quick jobs, and looks at what they have changed before it makes the new vectors count.
 """
 
-SILENT_S = 600.0
-"""A worker on another machine that reported nothing for so long is taken for dead."""
+CLAIMING = frozenset({"add", "sample", "reindex"})
+"""Kinds that claim what they read, and so may run in several processes at once."""
 QUICK_DOCUMENTS = 10
 QUICK_TEXT_BYTES = 200_000
 """Of a quick upload; some 400 passages, which the built-in model embeds in less than a minute."""
@@ -56,20 +56,23 @@ def lane_of_files(files: Sequence[tuple[Path, int]]) -> Lane:
     return "quick" if text_bytes <= QUICK_TEXT_BYTES else "long"
 
 
-def must_wait(job: ActiveJob, earlier: ActiveJob, *, owner: str, host: str | None, now: float) -> bool:
+def must_wait(
+    job: ActiveJob, earlier: ActiveJob, *, owner: str, host: str | None, is_gone: Callable[[str], bool]
+) -> bool:
     """Whether ``job``, which waits, may not start because of ``earlier``, which has not ended.
 
     Args:
         job, earlier: in the order in which they were asked for.
         owner: the process that would run ``job``.
         host: its machine, where the catalog is shared by several.
-        now: unix seconds.
+        is_gone: whether a process works no more.
     """
     if earlier.collection != job.collection and "" not in (earlier.collection, job.collection):
         return False
     if earlier.state == "queued" and earlier.host not in (None, host):
         return False  # that machine may be off for days
-    if earlier.state == "running" and earlier.owner != owner:  # processes do not let each other in
-        return now - earlier.updated_at <= SILENT_S
+    if earlier.state == "running" and earlier.owner != owner:
+        reads_beside = {job.kind, earlier.kind} <= CLAIMING  # they share the documents out
+        return not reads_beside and not is_gone(earlier.owner or "")
     is_beside = job.lane == "quick" and earlier.lane == "long" and earlier.kind in BESIDE.get(job.kind, ())
     return not is_beside

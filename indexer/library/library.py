@@ -11,7 +11,7 @@ from contextlib import ExitStack, contextmanager
 from functools import partial
 from pathlib import Path
 from types import TracebackType
-from typing import Self
+from typing import Literal, Self
 
 from indexer.catalog import Catalog, CollectionRecord, DocumentRecord
 from indexer.catalog.facets import Facets
@@ -27,14 +27,15 @@ from indexer.library.collection import OpenCollection
 from indexer.library.collections import create_collection, require_model
 from indexer.library.doctor import Finding, diagnose
 from indexer.library.encoders import Encoders, KnownModel, ModelFolder, NeutralMaps
-from indexer.library.host import host_id, is_shared
+from indexer.library.host import host_id
 from indexer.library.job_handlers import job_kinds
 from indexer.library.jobs import JobRunner
 from indexer.library.model_jobs import submit_switch, submit_undo
 from indexer.library.model_switch import SwitchReport
 from indexer.library.offers import ModelOffer
 from indexer.library.opening import open_stores
-from indexer.library.recovery import reconcile, rename_former_models, resume
+from indexer.library.presence import Presence
+from indexer.library.recovery import TakeOver, reconcile, rename_former_models, resume
 from indexer.library.removing import choose_documents, lost_documents
 from indexer.library.repair import restore
 from indexer.library.searching import passage, warm_up, with_codes
@@ -59,6 +60,8 @@ from indexer.types import (
 from me5.encoder import Encoder
 
 DEFAULT_COLLECTION = "library"
+Role = Literal["all", "search", "worker"]
+"""What a process does: everything, all but jobs, or jobs alone."""
 
 
 class Library:
@@ -79,6 +82,8 @@ class Library:
         neutral: bool,
         settings: ChunkSettings,
         reserve_bytes: int,
+        is_shared: bool,
+        role: Role,
     ) -> None:
         self.data_dir = data_dir
         self.catalog, self.store = catalog, store
@@ -94,13 +99,15 @@ class Library:
         self.lock: OwnerLock | None = None  # of the folder, for a second store in it
         self._closing = ExitStack()
         self.host = host_id(data_dir)
-        self.is_shared = is_shared(catalog, self.host)
+        self.presence = Presence(catalog, self.host, is_shared=is_shared, role=role)
         self.jobs = JobRunner(
             catalog,
             job_kinds(self),
             keep=lambda paths: keep_uploads(catalog, self.files, paths),
             release=lambda job, copies: self.files.release(copies, needed_copies(catalog, except_job=job)),
             host=self.host,
+            presence=self.presence,
+            runs=role != "search",
         )
 
     @classmethod
@@ -118,6 +125,7 @@ class Library:
         settings: ChunkSettings | None = None,
         reserve_bytes: int = DEFAULT_RESERVE_BYTES,
         resume_jobs: bool = True,
+        role: Role = "all",
     ) -> Self:
         """Open a data folder, making it when missing, and mend what a crash left.
 
@@ -134,7 +142,8 @@ class Library:
             server: how collections are laid out on a server, and how long it is waited for.
             settings: sizes of chunks.
             reserve_bytes: free disk below which nothing is added.
-            resume_jobs: resume interrupted jobs in the background.
+            resume_jobs: resume interrupted jobs in the background, also those that other processes leave.
+            role: ``search`` leaves all jobs to other processes of the same ``database_url``.
 
         Raises:
             StoreLockedError: another process owns the folder.
@@ -160,19 +169,22 @@ class Library:
                 neutral=neutral,
                 settings=settings or ChunkSettings(),
                 reserve_bytes=reserve_bytes,
+                is_shared=database_url is not None,
+                role=role,
             )
             library.lock = lock
             rename_former_models(catalog)
-            host = library.host if library.is_shared else None
-            reconcile(catalog, store, library.jobs, library._opened, host=host)
-            if resume_jobs:
-                resume(catalog, library.jobs, host=host)
+            reconcile(catalog, store, library.jobs, library._opened, library.presence)
+            if resume_jobs and role != "search":
+                resume(catalog, library.jobs, library.presence)
+                library.presence.start(TakeOver(catalog, library.jobs, library.presence, library.host))
             library._closing = opened.pop_all()
         return library
 
     def close(self) -> None:
         """Stop background work, which goes on at the next opening, and release everything."""
         self.jobs.close()
+        self.presence.close()
         self._closing.close()
 
     def __enter__(self) -> Self:
@@ -584,7 +596,13 @@ class Library:
             self.create_collection(collection, progress=progress)
         record = self.catalog.collections.get(collection)
         adder = partial(
-            Adder, self._opened(record), self.files, data_dir=self.data_dir, progress=progress, cancel=cancel
+            Adder,
+            self._opened(record),
+            self.files,
+            data_dir=self.data_dir,
+            progress=progress,
+            cancel=cancel,
+            claims=self.presence,
         )
         return adder() if work is None else adder(pause=self.writing.pause, left_alone=work.left_alone)
 

@@ -145,7 +145,7 @@ def test_runs_of_their_own_keep_no_job_of_the_library_waiting(library: Any, tmp_
 
     claimed = library.catalog.jobs.claim("o", time.time(), None, "quick", waits)
     assert claimed is not None and claimed.info.kind == "drop"
-    assert library.catalog.jobs.requeue_gone(lambda owner, sign: owner != "o") == []
+    assert library.catalog.jobs.requeue_gone(lambda owner: owner != "o") == []
 
 
 def until(done: Callable[[], bool]) -> None:

@@ -10,10 +10,13 @@ from typing import Any
 import pytest
 
 from indexer.catalog import Catalog
+from indexer.catalog.claims import LEASE_S, ProcessRecord
 from indexer.errors import StoreError
-from indexer.library.host import host_id, is_shared
-from indexer.library.jobs import JobContext, JobRunner, is_owner_gone, owner_name
+from indexer.library.host import host_id
+from indexer.library.jobs import JobContext, JobRunner
 from indexer.library.library import Library
+from indexer.library.presence import Presence, owner_name
+from indexer.library.recovery import TakeOver
 
 
 @pytest.fixture
@@ -34,16 +37,6 @@ def test_a_machine_keeps_its_id_in_its_data_folder(tmp_path: Path) -> None:
     (tmp_path / "file").write_text("")
     with pytest.raises(StoreError, match="cannot be written"):
         host_id(tmp_path / "file" / "data")
-
-
-def test_a_catalog_knows_who_shares_it(catalog: Catalog) -> None:
-    assert [is_shared(catalog, host) for host in ("a", "a", "b", "a", "b")] == [
-        False,
-        False,
-        True,
-        True,
-        True,
-    ]
 
 
 def runner_of(catalog: Catalog, host: str, done: list[tuple[str, str]]) -> JobRunner:
@@ -82,12 +75,36 @@ def test_a_second_machine_takes_over_nothing_that_the_first_was_doing(catalog: C
     second.close()
 
 
-def test_processes_of_machines_of_one_name_are_told_apart() -> None:
+def test_a_job_on_files_of_a_machine_that_does_not_answer_is_interrupted_until_that_is_back(
+    catalog: Catalog,
+) -> None:
+    done: list[tuple[str, str]] = []
+    first, second = (runner_of(catalog, host * 36, done) for host in "ab")
+    job = first.submit("add", {"n": "add"}, "c", start=False)
+    owner = f"{'a' * 36}|999999999|1.0"
+    assert catalog.jobs.claim(owner, 5.0, "a" * 36) is not None
+    takes_over = TakeOver(catalog, second, Presence(catalog, "b" * 36, is_shared=True), "b" * 36)
+    catalog.claims.sign_of_life(ProcessRecord(owner, "a" * 36, "first", "all", time.time()))
+    takes_over()
+    assert second.get(job.id).state == "running"
+    catalog.claims.sign_of_life(ProcessRecord(owner, "a" * 36, "first", "all", time.time() - LEASE_S - 1))
+    takes_over()
+    assert second.get(job.id).state == "interrupted"
+    assert "goes on when that machine is back" in second.get(job.id).message
+    assert [back.id for back in first.resume()] == [job.id]
+    assert first.wait(job.id, 20).state == "done"
+    first.close()
+    second.close()
+
+
+def test_processes_of_machines_of_one_name_are_told_apart(catalog: Catalog) -> None:
     """Containers often share a name, and the numbers of their processes."""
     other = owner_name("a" * 36)
-    assert not is_owner_gone(other.replace("|", "|9", 1), time.time(), host="b" * 36)
-    assert is_owner_gone(other.replace("|", "|9", 1), time.time(), host="a" * 36)
-    assert not is_owner_gone(other, 0.0, host="a" * 36)
+    unknown = other.replace("|", "|9", 1)
+    here, there = (Presence(catalog, host * 36, is_shared=True) for host in "ab")
+    catalog.claims.sign_of_life(ProcessRecord(unknown, "a" * 36, "one name", "all", time.time()))
+    assert not there.is_gone(unknown)
+    assert here.is_gone(unknown) and not here.is_gone(other)
 
 
 @pytest.fixture
@@ -155,6 +172,7 @@ def test_opening_a_second_machine_while_the_first_indexes_mends_nothing(
     def slowly(*arguments: Any, **options: Any) -> Any:
         report = real(*arguments, **options)
         interrupt(first)
+        assert first.presence.claim([item.id for item in first.catalog.documents.unfinished()]) == set()
         begun.set()
         assert go_on.wait(60)
         return report

@@ -6,13 +6,13 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
-import psutil
 import pytest
 
 from indexer.catalog import Catalog
 from indexer.errors import Cancelled, CatalogError, JobError, ReadError
 from indexer.library import jobs
-from indexer.library.jobs import Handler, JobContext, JobRunner, is_owner_gone, owner_name
+from indexer.library.jobs import Handler, JobContext, JobRunner
+from indexer.library.presence import owner_name
 from indexer.progress import CancelToken, TimeLeft
 
 MakeRunner = Callable[..., JobRunner]
@@ -240,19 +240,6 @@ def test_a_job_of_a_dead_process_is_resumed(make_runner: MakeRunner, catalog: Ca
     assert [job.id for job in back] == [dead.id]
     assert runner.wait(dead.id).state == "done"
     assert runner.get(alive.id).state == "running"
-
-
-def test_a_process_is_known_by_its_start_too() -> None:
-    host, pid, created = owner_name().split("|")
-    assert not is_owner_gone(owner_name(), 0.0)
-    assert is_owner_gone(f"{host}|{pid}|{float(created) - 50}", 0.0)  # the number was given out again
-    assert is_owner_gone("", 0.0)
-    assert psutil.pid_exists(int(pid))
-
-
-def test_another_machine_is_dead_when_silent() -> None:
-    assert not is_owner_gone("elsewhere|1|1.0", last_sign=1000.0, now=1100.0)
-    assert is_owner_gone("elsewhere|1|1.0", last_sign=1000.0, now=5000.0)
 
 
 def test_unknown_kinds_and_ids_are_refused(make_runner: MakeRunner) -> None:

@@ -13,7 +13,7 @@ import pytest
 from indexer.catalog import Catalog
 from indexer.ingest import pipeline
 from indexer.ingest import read as reading
-from indexer.library.lanes import BESIDE, LANES, SILENT_S, lane_of, lane_of_files, must_wait
+from indexer.library.lanes import BESIDE, LANES, lane_of, lane_of_files, must_wait
 from indexer.library.library import Library
 from indexer.library.write_lock import LongWork, WriteLock
 from indexer.types import JobInfo
@@ -46,14 +46,14 @@ def waiting(
 
 
 def claimed(
-    catalog: Catalog, lane: Any, owner: str = OWNER, host: str | None = None, now: float = 9.0
+    catalog: Catalog, lane: Any, owner: str = OWNER, host: str | None = None, gone: Sequence[str] = ()
 ) -> Any:
     """What a worker of ``owner`` takes next."""
 
     def waits(job: Any, earlier: Any) -> bool:
-        return must_wait(job, earlier, owner=owner, host=host, now=now)
+        return must_wait(job, earlier, owner=owner, host=host, is_gone=gone.__contains__)
 
-    found = catalog.jobs.claim(owner, now, host, lane, waits)
+    found = catalog.jobs.claim(owner, 9.0, host, lane, waits)
     return None if found is None else found.info.kind
 
 
@@ -99,10 +99,17 @@ def test_jobs_of_no_collection_are_of_every_collection(catalog: Catalog) -> None
 
 def test_processes_do_not_work_on_one_collection_together(catalog: Catalog) -> None:
     waiting(catalog, "add", lane="long")
-    assert claimed(catalog, "long", owner="there|2|2.0", now=1_000.0) == "add"
+    assert claimed(catalog, "long", owner="there|2|2.0") == "add"
     waiting(catalog, "remove", at=2.0)
-    assert claimed(catalog, "quick", now=1_000.0 + SILENT_S) is None
-    assert claimed(catalog, "quick", now=1_001.0 + SILENT_S) == "remove"  # the other one is silent
+    assert claimed(catalog, "quick") is None
+    assert claimed(catalog, "quick", gone=["there|2|2.0"]) == "remove"
+
+
+def test_processes_read_documents_into_one_collection_together(catalog: Catalog) -> None:
+    waiting(catalog, "add", lane="long")
+    assert claimed(catalog, "long", owner="there|2|2.0") == "add"
+    waiting(catalog, "reindex", lane="long", at=2.0)
+    assert claimed(catalog, "long") == "reindex"
 
 
 def test_what_waits_for_another_machine_keeps_nobody_waiting(catalog: Catalog) -> None:

@@ -10,8 +10,8 @@ import pytest
 from indexer.catalog import CollectionRecord
 from indexer.errors import Cancelled, CollectionError, JobError, StoreError
 from indexer.library.encoders import Encoders
-from indexer.library.jobs import owner_name
 from indexer.library.library import Library
+from indexer.library.presence import owner_name
 from indexer.progress import CancelToken
 from me5.errors import UnknownModelError
 
