@@ -16,6 +16,7 @@ from indexer.cli import documents as cli_documents
 from indexer.cli import models as cli_models
 from indexer.cli import move as cli_move
 from indexer.cli import remove as cli_remove
+from indexer.cli import worker as cli_worker
 from indexer.errors import IndexerError
 from trainer import cli as training
 from trainer.data.text_files import find_codecs_with
@@ -31,6 +32,7 @@ VERBS = (
     "add",
     "remove",
     "move",
+    "worker",
     "search",
     "encode",
     "mine",
@@ -70,10 +72,15 @@ def build_parser() -> argparse.ArgumentParser:
     cli.add_data_options(serve)
     cli.add_store_options(serve)
     cli.add_neutral_option(serve)
+    serve.add_argument(
+        "--role", choices=("all", "search"), default="all",
+        help="search: leave indexing and other work to the workers of the same database",
+    )  # fmt: skip
     serve.set_defaults(run=run_serve)
     cli_documents.add_verbs(verbs)
     cli_remove.add_verb(verbs)
     cli_move.add_verb(verbs)
+    cli_worker.add_verb(verbs)
     mining.add_verb(verbs)
     cli_models.add_verbs(verbs)
     training.add_verb(verbs)
@@ -107,7 +114,7 @@ def open_for_page(args: argparse.Namespace) -> "Iterator[Library]":
     from ui.services.jobs import follow_runs
 
     stores = (args.qdrant_url, args.database_url)
-    with cli.open_library(args, resume_jobs=True) as library, listening(library, stores):
+    with cli.open_library(args, resume_jobs=True, role=args.role) as library, listening(library, stores):
         follow_runs(library)
         yield library
 

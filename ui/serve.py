@@ -18,6 +18,7 @@ from ui.origins import OriginGuard, Served, is_loopback, parse_allowed
 
 if TYPE_CHECKING:
     from indexer.library.library import Library
+    from ui.services.metrics import Metrics
 
 logger = logging.getLogger(__name__)
 
@@ -122,7 +123,7 @@ def _answer(
     services.clean_temporary()
     page = build(services)
     try:
-        _, url, _ = page.launch(**launch_options(data_dir, address, users))
+        _, url, _ = page.launch(**launch_options(data_dir, address, users, services.metrics))
         announce(url.rstrip("/"))
         stop.wait()
     finally:
@@ -149,21 +150,26 @@ def _keep_to_this_machine(data_dir: Path) -> None:
     os.environ["GRADIO_TEMP_DIR"] = str(data_dir / "tmp" / "uploads")
 
 
-def launch_options(data_dir: Path, address: Address, users: dict[str, str]) -> dict[str, Any]:
+def launch_options(
+    data_dir: Path, address: Address, users: dict[str, str], metrics: "Metrics"
+) -> dict[str, Any]:
     """Arguments for ``Blocks.launch``."""
     import gradio as gr
     from starlette.middleware import Middleware
 
     from ui.build import HEAD
     from ui.theme import STYLE, WORDS, theme
+    from ui.watching import Watched
 
     served = Served(address.host, address.port, parse_allowed(address.allow_hosts))
+    may_enter = auth.checker(users) if users else None
+    watched = Middleware(Watched, metrics=metrics, is_private=address.is_private, may_enter=may_enter)
     is_bare_ipv6 = ":" in address.host and not address.host.startswith("[")
     return {
         "server_name": f"[{address.host}]" if is_bare_ipv6 else address.host,
         "server_port": address.port,
-        "auth": auth.checker(users) if users else None,
-        "app_kwargs": {"middleware": [Middleware(OriginGuard, served=served)]},
+        "auth": may_enter,
+        "app_kwargs": {"middleware": [Middleware(OriginGuard, served=served), watched]},
         "theme": theme(),
         "css_paths": [STYLE],
         "head": HEAD,

@@ -13,14 +13,14 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, get_args
 
-from indexer.errors import IndexerError, StoreError
+from indexer.errors import CatalogError, IndexerError, StoreError
 from indexer.progress import LONG_S, SETTLED_S, TimeLeft, duration
 from indexer.store.settings import Quantization, ServerSettings
 from me5.api.naming import BASE_VARIABLE as API_BASE
 from me5.errors import Me5Error
 
 if TYPE_CHECKING:
-    from indexer.library.library import Library
+    from indexer.library.library import Library, Role
 
 DEFAULT_COLLECTION = "library"
 
@@ -88,6 +88,13 @@ def add_store_options(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--qdrant-url", metavar="URL", help="Qdrant server instead of the embedded store")
     parser.add_argument(
         "--database-url", metavar="URL", help="PostgreSQL instead of SQLite, postgresql+psycopg://…"
+    )
+    parser.add_argument(
+        "--files",
+        type=Path,
+        metavar="DIR",
+        help="where uploads are kept: a folder that all machines of one database reach at the same place "
+        "(default: $ME5_FILES, or in the data folder)",
     )
     server = parser.add_argument_group("a Qdrant server", "for new collections; each also as ME5_QDRANT_…")
     server.add_argument("--qdrant-shards", type=_positive, metavar="N", help="pieces (default: one a node)")
@@ -179,9 +186,16 @@ def run_safely(args: argparse.Namespace) -> int:
         return 130
 
 
-def open_library(args: argparse.Namespace, *, resume_jobs: bool = False) -> "Library":
-    """The library that the options name; a context manager. Only the page goes on with interrupted jobs."""
+def open_library(args: argparse.Namespace, *, resume_jobs: bool = False, role: "Role" = "all") -> "Library":
+    """The library that the options name; a context manager. Page and worker go on with interrupted jobs."""
     from indexer.library.library import Library
+
+    if role != "all" and args.database_url is None:
+        raise CatalogError(
+            f"--role {role} shares its work with other processes, which need one database. Name it with "
+            "--database-url postgresql://…"
+        )
+    files = args.files or os.environ.get("ME5_FILES") or None
 
     return Library.open(
         (args.data or default_data_dir()).expanduser(),
@@ -191,6 +205,8 @@ def open_library(args: argparse.Namespace, *, resume_jobs: bool = False) -> "Lib
         server=server_settings(args),
         neutral=getattr(args, "neutral", "on") == "on",
         resume_jobs=resume_jobs,
+        role=role,
+        files_dir=None if files is None else Path(files).expanduser(),
     )
 
 

@@ -11,7 +11,7 @@ from indexer.errors import StoreError
 from indexer.store.address import ServerAddress
 
 EMBEDDED = "embedded"
-_SETTING, _FORMER = "home", "former_home"
+_SETTING, _FORMER, _MACHINE = "home", "former_home", "home_machine"
 
 
 def recorded_home(catalog: Catalog) -> str | None:
@@ -65,6 +65,24 @@ def record_home(catalog: Catalog, address: str | None) -> None:
         home = ",".join(_without_user(url) for url in home.urls)
     if recorded_home(catalog) != home:
         catalog.settings.set(_SETTING, home)
+    if address is not None and catalog.settings.get(_MACHINE) is not None:
+        catalog.settings.set(_MACHINE, None)
+
+
+def claim_embedded_home(catalog: Catalog, host: str) -> None:
+    """Remember that this machine's data folder holds the vectors of a catalog that machines share.
+
+    Raises:
+        StoreError: that of another machine holds them.
+    """
+    machine = catalog.settings.get(_MACHINE)
+    if machine not in (None, host):
+        raise StoreError(
+            "The vectors of this library are in the data folder of another machine. Machines share a Qdrant "
+            "server: bring them there, on that machine, with python app.py move --to ADDRESS."
+        )
+    if machine is None:
+        catalog.settings.set(_MACHINE, host)
 
 
 def former_home(catalog: Catalog) -> str | None:

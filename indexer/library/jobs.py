@@ -30,6 +30,7 @@ ON_FILES = frozenset({"add", "sample", "reindex"})
 """Kinds that read files of the machine where they were asked for."""
 REPORT_EVERY_S = 0.5
 _IDLE_S = 60.0
+_IDLE_SHARED_S = 2.0  # others queue jobs too, and nobody says so
 RETRY_S, MAX_RETRY_S = 1.0, 30.0
 """Pause before a refused write to the catalog is tried again; doubled each time."""
 
@@ -68,6 +69,7 @@ class JobRunner:
         host: id of this machine, which alone runs its jobs on files; see ``host_id``.
         presence: of this process among others; None where there are none.
         runs: whether this process runs jobs, or leaves them to others.
+        shares_copies: whether every machine reaches the copies that ``keep`` makes.
         clock: unix seconds.
     """
 
@@ -81,6 +83,7 @@ class JobRunner:
         host: str | None = None,
         presence: Presence | None = None,
         runs: bool = True,
+        shares_copies: bool = False,
         clock: Callable[[], float] = time.time,
     ) -> None:
         self._catalog, self._kinds, self._keep, self._clock = catalog, dict(kinds), keep, clock
@@ -88,6 +91,7 @@ class JobRunner:
         self._keeping = threading.Lock()  # no copy is released between its making and its job
         self._presence = presence or Presence(catalog, host, is_shared=False, clock=clock)
         self._owner, self._host, self._runs = self._presence.owner, host, runs
+        self._shares_copies = shares_copies
         self._children: Children | None = None
         self._looked_at, self._opened_at = float("-inf"), clock()
         self._looking = threading.Lock()
@@ -124,12 +128,16 @@ class JobRunner:
             label=label or kind,
             params=params,
             created_at=self._clock(),
-            host=self._host if kind in ON_FILES else None,
+            host=self._host if self._is_bound(kind, params) else None,
             lane=lane or lane_of(kind),
         )
         if start:
             self.start()
         return job
+
+    def _is_bound(self, kind: str, params: Mapping[str, Any]) -> bool:
+        """Whether this machine alone can run a job, having the files."""
+        return kind in ON_FILES and self._runs and not (self._shares_copies and "copies" in params)
 
     def submit_add(
         self,
@@ -318,7 +326,7 @@ class JobRunner:
                     self._current[lane] = (job.info.id, CancelToken())
                     return job, self._current[lane][1]
                 pause = 0.0
-                self._wake.wait(_IDLE_S)
+                self._wake.wait(_IDLE_SHARED_S if self._presence.is_shared else _IDLE_S)
         return None
 
     def _insist(self, job: JobRecord, ask: Callable[[], T]) -> T | None:

@@ -84,12 +84,13 @@ class Library:
         reserve_bytes: int,
         is_shared: bool,
         role: Role,
+        files_dir: Path | None,
     ) -> None:
         self.data_dir = data_dir
         self.catalog, self.store = catalog, store
         self.model, self.neutral = model, neutral
         self.passage_seconds: dict[str, float] = {}  # by model, measured on this machine
-        self.files = BlobStore(data_dir / "files", reserve_bytes)
+        self.files = BlobStore(files_dir or data_dir / "files", reserve_bytes)
         self.reserve_bytes = reserve_bytes
         self.settings = settings
         self.model_folder = ModelFolder(data_dir / "models")
@@ -108,6 +109,7 @@ class Library:
             host=self.host,
             presence=self.presence,
             runs=role != "search",
+            shares_copies=files_dir is not None,
         )
 
     @classmethod
@@ -126,6 +128,7 @@ class Library:
         reserve_bytes: int = DEFAULT_RESERVE_BYTES,
         resume_jobs: bool = True,
         role: Role = "all",
+        files_dir: str | Path | None = None,
     ) -> Self:
         """Open a data folder, making it when missing, and mend what a crash left.
 
@@ -144,6 +147,8 @@ class Library:
             reserve_bytes: free disk below which nothing is added.
             resume_jobs: resume interrupted jobs in the background, also those that other processes leave.
             role: ``search`` leaves all jobs to other processes of the same ``database_url``.
+            files_dir: where uploads are kept, a folder that all machines reach at the same place; None: in
+                the data folder.
 
         Raises:
             StoreLockedError: another process owns the folder.
@@ -171,6 +176,7 @@ class Library:
                 reserve_bytes=reserve_bytes,
                 is_shared=database_url is not None,
                 role=role,
+                files_dir=None if files_dir is None else Path(files_dir).absolute(),
             )
             library.lock = lock
             rename_former_models(catalog)

@@ -5,7 +5,8 @@ from contextlib import ExitStack
 from pathlib import Path
 
 from indexer.catalog import Catalog
-from indexer.library.home import choose_home, record_home
+from indexer.library.home import choose_home, claim_embedded_home, record_home
+from indexer.library.host import host_id
 from indexer.library.leftovers import tidy
 from indexer.store import open_store
 from indexer.store.lock import OwnerLock
@@ -45,6 +46,8 @@ def open_stores(
     opened.callback(catalog.close)
     if store is None:
         address = choose_home(catalog, qdrant_url)
+        if address is None and database_url is not None:
+            claim_embedded_home(catalog, host_id(data_dir))
         if address is None and lock is None:
             lock = _locked(data_dir, opened)
         store = open_store(

@@ -169,3 +169,16 @@ def test_work_on_files_that_no_other_machine_has_waits_for_its_own(
     machines.start("a", "stay")
     wait_until(lambda: {job.state for job in catalog.jobs.infos()} == {"done"})
     assert_whole(catalog, tmp_path, 12)
+
+
+def test_a_page_that_only_searches_leaves_the_work_to_a_worker(
+    machines: Machines, catalog: Catalog, tmp_path: Path
+) -> None:
+    folder = write_documents(tmp_path / "documents", 3, seed=6)
+    machines.start("page", "search", folder)
+    time.sleep(1.0)
+    assert [job.state for job in catalog.jobs.infos()] == ["queued"]
+    machines.start("worker", "worker")
+    wait_until(lambda: [job.state for job in catalog.jobs.infos()] == ["done"])
+    assert_whole(catalog, tmp_path, 3)
+    assert {item.role for item in catalog.claims.alive(time.time())} == {"worker"}

@@ -1,7 +1,8 @@
 """A machine of several over one catalog and one vector store, in a process of its own.
 
 Arguments: DATA_DIR STORE_FILE DATABASE_URL COMMAND [PATH]. The command is ``add`` (index PATH and leave; prints
-how many documents were added), ``job`` (the same as a job, and stay) or ``stay`` (do what is there to be done).
+how many documents were added), ``job`` (the same as a job, and stay), ``search`` (a page that leaves the job
+to others), ``worker`` or ``stay`` (do what is there to be done). Uploads are kept in a folder beside the store.
 A process that stays ends when its input does. Each passage takes ``MACHINE_PAUSE_S`` longer than it need.
 """
 
@@ -34,6 +35,8 @@ def main(data_dir: Path, store_file: Path, address: str, command: str, *paths: s
         database_url=address,
         reserve_bytes=0,
         resume_jobs=command != "add",
+        role=command if command in ("search", "worker") else "all",
+        files_dir=store_file.with_name("files"),
     ) as library:
         sys.stdout.write("open\n")
         sys.stdout.flush()
@@ -42,6 +45,8 @@ def main(data_dir: Path, store_file: Path, address: str, command: str, *paths: s
             return
         if command == "job":
             library.jobs.submit_add(list(paths))
+        if command == "search":
+            library.jobs.submit_add(list(paths), keep_copies=True)
         sys.stdin.read()
 
 

@@ -1,5 +1,6 @@
 """The callables and values that tabs may use: a thin layer between the page and the library."""
 
+import functools
 import os
 import re
 import shutil
@@ -27,6 +28,7 @@ from ui.filters import SearchFilters
 from ui.questions import SAMPLES, SampleQuestion, read_sample_questions
 from ui.services import search as searches
 from ui.services.access import Access
+from ui.services.metrics import Metrics
 from ui.services.models import ModelChoice, model_choices
 
 if TYPE_CHECKING:
@@ -56,6 +58,11 @@ class Services:
     is_private: bool = True
     dismissed_jobs: set[str] = field(default_factory=set)
     _lost: dict[str, int] = field(default_factory=dict)
+
+    @functools.cached_property
+    def metrics(self) -> Metrics:
+        """What watching programs are told."""
+        return Metrics(self.library)
 
     @property
     def access(self) -> Access:
@@ -277,7 +284,8 @@ class Services:
 
     def search(self, query: str, collection: str, filters: SearchFilters) -> SearchResult:
         """Ranked hits. The collection must exist."""
-        return searches.search(self.library, query, collection, filters)
+        with self.metrics.searching(filters.mode):
+            return searches.search(self.library, query, collection, filters)
 
     def context(self, chunk_id: str) -> list[ChunkInfo]:
         """A passage with its neighbours, in reading order."""

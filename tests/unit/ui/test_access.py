@@ -181,7 +181,7 @@ def page_url(services: Services, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
             probe.bind(("127.0.0.1", 0))
             port = int(probe.getsockname()[1])
         pages.append(build(services))
-        pages[-1].launch(**launch_options(services.data_dir, Address(port=port), {}))
+        pages[-1].launch(**launch_options(services.data_dir, Address(port=port), {}, services.metrics))
         url = f"http://127.0.0.1:{port}"
         return url, httpx.get(f"{url}/gradio_api/info?all_endpoints=true").json()["named_endpoints"]
 

@@ -23,7 +23,8 @@ def served(services: Services, users: dict[str, str] | None = None) -> Iterator[
         port = probe.getsockname()[1]
     page = build(services)
     try:
-        _, url, _ = page.launch(**launch_options(services.data_dir, Address(port=port), users or {}))
+        options = launch_options(services.data_dir, Address(port=port), users or {}, services.metrics)
+        _, url, _ = page.launch(**options)
         yield url.rstrip("/")
     finally:
         page.close()

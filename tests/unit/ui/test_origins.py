@@ -38,7 +38,8 @@ def served(services: Services, host: str = "127.0.0.1", *names: str) -> Iterator
     port = free_port()
     page = build(services)
     try:
-        page.launch(**launch_options(services.data_dir, Address(host, port, allow_hosts=names), {}))
+        address = Address(host, port, allow_hosts=names)
+        page.launch(**launch_options(services.data_dir, address, {}, services.metrics))
         yield port
     finally:
         page.close()

@@ -144,3 +144,17 @@ def test_a_copy_that_finds_other_neighbours_is_not_used(
     monkeypatch.setattr(server, "query", lambda *_, **__: [])
     with opened(filled) as library, pytest.raises(StoreError, match="finds 0% of the nearest"):
         move_vectors(library.catalog, library.store, server)
+
+
+def test_vectors_in_the_folder_of_one_machine_are_not_looked_for_on_another(tmp_path: Path) -> None:
+    database = f"sqlite:///{tmp_path / 'shared.sqlite3'}"
+
+    def machine(name: str) -> Library:
+        return Library.open(
+            tmp_path / name, database_url=database, encoder=FakeEncoder(), reserve_bytes=0, resume_jobs=False
+        )
+
+    machine("a").close()
+    with pytest.raises(StoreError, match="in the data folder of another machine"):
+        machine("b")
+    machine("a").close()
