@@ -38,6 +38,10 @@ class StoreError(IndexerError):
     """Raised when the vector store refuses an operation or has died."""
 
 
+class StoreAwayError(StoreError):
+    """Raised when the vector store does not answer for now; the same may succeed later."""
+
+
 class StoreLockedError(StoreError):
     """Raised when another process owns the data folder."""
 

@@ -2,10 +2,13 @@
 
 import threading
 from collections.abc import Callable
+from contextvars import ContextVar
 from math import exp
 
 from indexer.errors import Cancelled
 
+waiting: ContextVar[Callable[[str], None]] = ContextVar("waiting", default=lambda _: None)
+"""Told, in the thread that works, what the work waits for."""
 Progress = Callable[[int, int, str, str], None]
 """Called with (done, total, unit, message); ``done`` and ``total`` count ``unit``."""
 

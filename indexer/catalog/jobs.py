@@ -230,12 +230,18 @@ class JobQueries:
                 )
             )
 
+    def interrupt(self, job_id: str, message: str) -> None:
+        """Note that a running job has stopped and will go on; one that was asked to stop is cancelled."""
+        self.requeue(job_id, message, state="interrupted")
+
     def cancel(self, job_id: str, now: float) -> None:
         """Cancel a queued job at once; ask a running one to stop."""
         with self.database.write("jobs") as connection:
             connection.execute(
                 update(JobRow)
-                .where(JobRow.id == job_id, JobRow.state == "queued")
+                .where(
+                    JobRow.id == job_id, JobRow.state.in_(("queued", "interrupted")), JobRow.lane != "child"
+                )
                 .values(state="cancelled", message="cancelled before it started", finished_at=now)
             )
             connection.execute(
@@ -283,7 +289,9 @@ class JobQueries:
                 )
         return [_info(row) for row in left]
 
-    def requeue(self, job_id: str, message: str) -> None:
+    def requeue(
+        self, job_id: str, message: str, *, state: Literal["queued", "interrupted"] = "queued"
+    ) -> None:
         """Put a running job back in the queue; one that was asked to stop becomes cancelled."""
         with self.database.write("jobs") as connection:
             item = update(JobRow).where(JobRow.id == job_id, JobRow.state.in_(_BEGUN))
@@ -292,7 +300,7 @@ class JobQueries:
             )
             connection.execute(
                 item.where(JobRow.cancel_requested.is_(False)).values(
-                    state="queued", owner=None, seconds_left=None, message=message
+                    state=state, owner=None, seconds_left=None, message=message
                 )
             )
 

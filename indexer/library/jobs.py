@@ -15,12 +15,12 @@ from typing import Any, TypeVar
 
 from indexer.catalog import Catalog
 from indexer.catalog.jobs import JobRecord
-from indexer.errors import Cancelled, CatalogError, JobError
+from indexer.errors import Cancelled, CatalogError, JobError, StoreAwayError
 from indexer.ingest.scan import as_paths
 from indexer.library.children import Children, ChildRun
 from indexer.library.lanes import LANES, lane_of, lane_of_files, must_wait
 from indexer.library.presence import Presence
-from indexer.progress import CancelToken, TimeLeft
+from indexer.progress import CancelToken, TimeLeft, waiting
 from indexer.types import JobInfo, Lane
 from me5.states import ACTIVE
 
@@ -31,6 +31,8 @@ ON_FILES = frozenset({"add", "sample", "reindex"})
 REPORT_EVERY_S = 0.5
 _IDLE_S = 60.0
 _IDLE_SHARED_S = 2.0  # others queue jobs too, and nobody says so
+AWAY_S = 10.0
+"""Pause before a vector store that does not answer is asked again."""
 RETRY_S, MAX_RETRY_S = 1.0, 30.0
 """Pause before a refused write to the catalog is tried again; doubled each time."""
 
@@ -68,6 +70,7 @@ class JobRunner:
         release: deletes those copies of a job, of the given id, that nothing needs once it has ended.
         host: id of this machine, which alone runs its jobs on files; see ``host_id``.
         presence: of this process among others; None where there are none.
+        is_store_there: whether the vector store answers now.
         runs: whether this process runs jobs, or leaves them to others.
         shares_copies: whether every machine reaches the copies that ``keep`` makes.
         clock: unix seconds.
@@ -82,6 +85,7 @@ class JobRunner:
         release: Callable[[str, Sequence[str]], None] | None = None,
         host: str | None = None,
         presence: Presence | None = None,
+        is_store_there: Callable[[], bool] = lambda: True,
         runs: bool = True,
         shares_copies: bool = False,
         clock: Callable[[], float] = time.time,
@@ -91,7 +95,8 @@ class JobRunner:
         self._keeping = threading.Lock()  # no copy is released between its making and its job
         self._presence = presence or Presence(catalog, host, is_shared=False, clock=clock)
         self._owner, self._host, self._runs = self._presence.owner, host, runs
-        self._shares_copies = shares_copies
+        self._shares_copies, self._is_store_there = shares_copies, is_store_there
+        self._waiting_for_store: set[str] = set()  # ids of jobs
         self._children: Children | None = None
         self._looked_at, self._opened_at = float("-inf"), clock()
         self._looking = threading.Lock()
@@ -311,6 +316,9 @@ class JobRunner:
         with self._wake:
             while not self._is_closing:
                 try:
+                    if not self._go_on_with_store():
+                        self._wake.wait(AWAY_S)
+                        continue
                     if pause:  # it may have handed over a job and failed afterwards
                         self._catalog.jobs.requeue_gone(self._owner.__eq__, self._host, lane)
                     waits = partial(
@@ -328,6 +336,21 @@ class JobRunner:
                 pause = 0.0
                 self._wake.wait(_IDLE_SHARED_S if self._presence.is_shared else _IDLE_S)
         return None
+
+    def _go_on_with_store(self) -> bool:
+        """Whether jobs may start; those that the vector store has interrupted go on when it answers again."""
+        if not self._waiting_for_store:
+            return True
+        self._wake.release()  # the question may take seconds
+        try:
+            is_there = self._is_store_there()
+        finally:
+            self._wake.acquire()
+        if is_there:
+            for job_id in sorted(self._waiting_for_store):
+                self._catalog.jobs.requeue(job_id, "going on: the server answers again")
+                self._waiting_for_store.discard(job_id)
+        return is_there
 
     def _insist(self, job: JobRecord, ask: Callable[[], T]) -> T | None:
         """The answer of the catalog, asked again while it refuses; None when the program closes meanwhile.
@@ -361,17 +384,27 @@ class JobRunner:
             created_at=job.info.created_at.timestamp(),
             is_quick=job.lane == "quick",
         )
+        told = waiting.set(reporter.wait_for)
         try:
             message = self._kinds[job.info.kind](context)
             state = "done"
+        except StoreAwayError as error:
+            state, message = "interrupted", f"{error} This goes on by itself when it answers again."
+            logger.warning("job %s waits: %s", job.info.label, error)
         except Exception as error:
             if cancel.is_cancelled() or isinstance(error, Cancelled):
                 state, message = "cancelled", "cancelled"
             else:
                 logger.exception("job %s failed", job.info.label)
                 state, message = "failed", _reason(error)
+        finally:
+            waiting.reset(told)
         reporter.flush()
-        if state == "cancelled" and not self._insist(job, reporter.is_cancel_requested):
+        if state == "interrupted":
+            self._insist(job, lambda: self._catalog.jobs.interrupt(job.info.id, message))
+            with self._wake:
+                self._waiting_for_store.add(job.info.id)
+        elif state == "cancelled" and not self._insist(job, reporter.is_cancel_requested):
             message = "interrupted, resumes at the next start"
             self._insist(job, lambda: self._catalog.jobs.requeue(job.info.id, message))
         else:
@@ -410,6 +443,12 @@ class _Reporter:
         self._latest = (done, total, unit, message)
         if self._clock() - self._written >= REPORT_EVERY_S:
             self.flush()
+
+    def wait_for(self, message: str) -> None:
+        """Say what the work waits for, until it goes on."""
+        before, self._latest = self._latest, (*self._latest[:3], message)
+        self.flush()
+        self._latest = before
 
     def flush(self) -> None:
         """Write the latest progress. The work goes on where it cannot be written."""

@@ -108,6 +108,7 @@ class Library:
             release=lambda job, copies: self.files.release(copies, needed_copies(catalog, except_job=job)),
             host=self.host,
             presence=self.presence,
+            is_store_there=store.is_there,
             runs=role != "search",
             shares_copies=files_dir is not None,
         )

@@ -130,6 +130,10 @@ class VectorStore(Protocol):
         """Home and size in one line, for people."""
         ...
 
+    def is_there(self) -> bool:
+        """Whether the store answers now; says so within seconds."""
+        ...
+
     def close(self) -> None:
         """Release the store. Further calls raise ``StoreError``."""
         ...

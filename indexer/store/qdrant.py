@@ -20,7 +20,8 @@ from qdrant_client import QdrantClient, models
 from qdrant_client.http.exceptions import ApiException, ResponseHandlingException, UnexpectedResponse
 
 from indexer.addresses import hide_password, hide_passwords
-from indexer.errors import StoreError
+from indexer.errors import StoreAwayError, StoreError
+from indexer.progress import waiting
 from indexer.store.address import MEMORY, ServerAddress
 from indexer.store.filters import AnyOf, to_conditions
 from indexer.store.naming import decode_name, encode_name
@@ -228,6 +229,16 @@ class QdrantStore:
         home = "Qdrant in the memory of this process" if self._is_memory else f"Qdrant at {self._shown_url}"
         return f"{home}, {len(self.names())} collections"
 
+    def is_there(self) -> bool:
+        """See ``VectorStore``."""
+        try:
+            self._ask("get_collections", is_asked_for=True)
+        except StoreAwayError:
+            return False
+        except StoreError as error:
+            logger.info("%s", error)  # it answers, and will say the same to the work
+        return True
+
     def close(self) -> None:
         """See ``VectorStore``."""
         self._closing.set()
@@ -323,13 +334,14 @@ class QdrantStore:
                 if not _may_pass(error) or time.monotonic() + pause > deadline:
                     raise self._refusal(error) from error
                 logger.info("waiting for the Qdrant server at %s: %s", self._shown_url, _short(error))
+                waiting.get()(f"waiting for the Qdrant server at {self._shown_url}")
             self._turn = (turn + 1) % len(self._clients)  # another node may answer
             self._closing.wait(pause)
             pause = min(2 * pause, LAST_PAUSE_S)
 
     def _refusal(self, error: Exception) -> StoreError:
         if isinstance(error, ResponseHandlingException | RpcError) and _may_pass(error):
-            return StoreError(
+            return StoreAwayError(
                 f"The Qdrant server at {self._shown_url} does not answer ({_short(error)}). Start it, or "
                 "check --qdrant-url."
             )
@@ -337,12 +349,13 @@ class QdrantStore:
             return StoreError(f"Qdrant at {self._shown_url} refused: {_short(error)}.")
         text = error.content.decode("utf-8", "replace")
         if NO_REPLICA.search(text):
-            return StoreError(
+            return StoreAwayError(
                 f"Part of this collection is on a node of {self._shown_url} that does not answer. Start that "
                 "node, or keep two copies of what is new (--qdrant-replicas 2)."
             )
+        kind = StoreAwayError if _may_pass(error) else StoreError
         hint = "Check the API key." if error.status_code in {401, 403} else "See the log of the server."
-        return StoreError(
+        return kind(
             f"The Qdrant server at {self._shown_url} refused with status {error.status_code}: "
             f"{_reason(text)}. {hint}"
         )

@@ -71,5 +71,8 @@ class FakeStore:
     def describe(self) -> str:
         return "fake store"
 
+    def is_there(self) -> bool:
+        return True
+
     def close(self) -> None:
         self.is_closed = True

@@ -291,6 +291,10 @@ class EdgeStore:
         aside = f", {len(self.set_aside)} set aside as damaged" if self.set_aside else ""
         return f"embedded Qdrant Edge in {self._root}, {len(self.names())} collections{aside}"
 
+    def is_there(self) -> bool:
+        """See ``VectorStore``."""
+        return True
+
     def close(self) -> None:
         """See ``VectorStore``."""
         if self._build is not None and self._build.poll() is None:

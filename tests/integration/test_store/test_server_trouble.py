@@ -9,7 +9,8 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from indexer.errors import StoreError
+from indexer.errors import StoreAwayError, StoreError
+from indexer.progress import waiting
 from indexer.store import open_store, qdrant
 from indexer.store.qdrant import QdrantStore
 from indexer.store.settings import ServerSettings
@@ -83,6 +84,25 @@ def test_a_server_that_is_busy_for_a_moment_is_asked_again(
         assert len(asked) == max(len(answers) + 1, 1) - (answers == [200])
         assert store.names() == []
         store.close()
+
+
+def test_what_may_pass_is_told_from_what_does_not(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(qdrant, "FIRST_PAUSE_S", 0.01)
+    told: list[str] = []
+    token = waiting.set(told.append)
+    with serving([200] + [503] * 50) as url:
+        store = QdrantStore(url, settings=ServerSettings(patience_s=0.05))
+        assert not store.is_there()
+        with pytest.raises(StoreAwayError):
+            store.exists("c")
+        assert set(told) == {f"waiting for the Qdrant server at {url}"}
+    waiting.reset(token)
+    with serving([200, 400, 400]) as url:
+        store = QdrantStore(url, settings=ServerSettings(patience_s=0.05))
+        assert store.is_there()  # it answers, if only to refuse
+        with pytest.raises(StoreError) as refused:
+            store.exists("c")
+        assert not isinstance(refused.value, StoreAwayError)
 
 
 def test_patience_ends_and_the_words_are_for_people(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -9,11 +9,11 @@ from typing import Any
 import pytest
 
 from indexer.catalog import Catalog
-from indexer.errors import Cancelled, CatalogError, JobError, ReadError
+from indexer.errors import Cancelled, CatalogError, JobError, ReadError, StoreAwayError
 from indexer.library import jobs
 from indexer.library.jobs import Handler, JobContext, JobRunner
 from indexer.library.presence import owner_name
-from indexer.progress import CancelToken, TimeLeft
+from indexer.progress import CancelToken, TimeLeft, waiting
 
 MakeRunner = Callable[..., JobRunner]
 
@@ -37,6 +37,13 @@ def make_runner(catalog: Catalog) -> Iterator[MakeRunner]:
     yield make
     for runner in runners:
         runner.close()
+
+
+def wait_until(holds: Callable[[], bool]) -> None:
+    deadline = time.monotonic() + 20
+    while not holds():
+        assert time.monotonic() < deadline, "it did not happen"
+        time.sleep(0.01)
 
 
 class Gate:
@@ -240,6 +247,60 @@ def test_a_job_of_a_dead_process_is_resumed(make_runner: MakeRunner, catalog: Ca
     assert [job.id for job in back] == [dead.id]
     assert runner.wait(dead.id).state == "done"
     assert runner.get(alive.id).state == "running"
+
+
+def test_work_that_the_vector_store_interrupts_goes_on_when_that_answers(
+    catalog: Catalog, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(jobs, "AWAY_S", 0.05)
+    is_there, runs, messages = threading.Event(), [], []
+
+    def work(context: JobContext) -> str:
+        runs.append(context.params["n"])
+        if not is_there.is_set():
+            waiting.get()("waiting for the Qdrant server at x")
+            messages.append(runner.list()[-1].message)
+            raise StoreAwayError("The Qdrant server at x does not answer.")
+        return "finished"
+
+    runner = JobRunner(catalog, {"work": work}, is_store_there=is_there.is_set)
+    first, second, third = (runner.submit("work", {"n": n}, f"c{n}") for n in range(3))
+    wait_until(lambda: runner.get(first.id).state == "interrupted")
+    time.sleep(0.3)
+    assert "goes on by itself" in runner.get(first.id).message
+    assert messages == ["waiting for the Qdrant server at x"]
+    assert [runner.get(job.id).state for job in (second, third)] == ["queued", "queued"]  # nothing is tried
+    runner.cancel(second.id)
+    is_there.set()
+    assert runner.wait(third.id, 20).message == "finished"
+    assert runner.wait(first.id, 20).message == "finished"
+    assert runner.get(second.id).state == "cancelled"
+    assert runs == [0, 0, 2]
+    runner.close()
+
+
+def test_work_that_waits_for_the_vector_store_can_be_cancelled_and_survives_a_restart(
+    catalog: Catalog, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(jobs, "AWAY_S", 0.05)
+
+    def away(context: JobContext) -> str:
+        raise StoreAwayError("The Qdrant server at x does not answer.")
+
+    runner = JobRunner(catalog, {"work": away}, is_store_there=lambda: False)
+    kept = runner.submit("work", {}, "kept")
+    wait_until(lambda: runner.get(kept.id).state == "interrupted")
+    runner.close()
+    later = JobRunner(catalog, {"work": lambda context: "finished"})
+    assert [job.id for job in later.resume()] == [kept.id]
+    assert later.wait(kept.id, 20).state == "done"
+    later.close()
+    other = JobRunner(catalog, {"work": away}, is_store_there=lambda: False)
+    given_up = other.submit("work", {}, "given up")
+    wait_until(lambda: other.get(given_up.id).state == "interrupted")
+    other.cancel(given_up.id)
+    assert other.get(given_up.id).state == "cancelled"
+    other.close()
 
 
 def test_unknown_kinds_and_ids_are_refused(make_runner: MakeRunner) -> None:
