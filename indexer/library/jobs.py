@@ -17,10 +17,11 @@ from indexer.catalog import Catalog
 from indexer.catalog.jobs import JobRecord
 from indexer.errors import Cancelled, CatalogError, JobError, StoreAwayError
 from indexer.ingest.scan import as_paths
-from indexer.library.children import Children, ChildRun
+from indexer.library.children import ChildJobs, Children
+from indexer.library.job_progress import Reporter
 from indexer.library.lanes import LANES, lane_of, lane_of_files, must_wait
 from indexer.library.presence import Presence
-from indexer.progress import CancelToken, TimeLeft, waiting
+from indexer.progress import CancelToken, waiting
 from indexer.types import JobInfo, Lane
 from me5.states import ACTIVE
 
@@ -28,7 +29,6 @@ logger = logging.getLogger(__name__)
 
 ON_FILES = frozenset({"add", "sample", "reindex"})
 """Kinds that read files of the machine where they were asked for."""
-REPORT_EVERY_S = 0.5
 _IDLE_S = 60.0
 _IDLE_SHARED_S = 2.0  # others queue jobs too, and nobody says so
 AWAY_S = 10.0
@@ -97,9 +97,7 @@ class JobRunner:
         self._owner, self._host, self._runs = self._presence.owner, host, runs
         self._shares_copies, self._is_store_there = shares_copies, is_store_there
         self._waiting_for_store: set[str] = set()  # ids of jobs
-        self._children: Children | None = None
-        self._looked_at, self._opened_at = float("-inf"), clock()
-        self._looking = threading.Lock()
+        self._children: ChildJobs | None = None
         self._wake = threading.Condition()
         self._current: dict[Lane, tuple[str, CancelToken]] = {}
         self._is_closing = False
@@ -187,7 +185,8 @@ class JobRunner:
 
     def list(self) -> Jobs:
         """All jobs that are remembered, newest first; runs in processes of their own are among them."""
-        self._look_at_children()
+        if self._children is not None:
+            self._children.look()
         return self._catalog.jobs.infos()
 
     def get(self, job_id: str) -> JobInfo:
@@ -196,7 +195,8 @@ class JobRunner:
         Raises:
             JobError: there is none with that id.
         """
-        self._look_at_children()
+        if self._children is not None:
+            self._children.look()
         result = self._catalog.jobs.find(job_id)
         if result is None:
             raise JobError(f"There is no job {job_id!r}. Expected the id of a job in the list; look there.")
@@ -207,8 +207,7 @@ class JobRunner:
         job = self.get(job_id)
         if job.folder is not None:
             if self._children is not None and job.state in ACTIVE:
-                self._children.cancel(job.kind, Path(job.folder))
-                self._look_at_children(at_once=True)
+                self._children.cancel(job)
             return
         self._catalog.jobs.cancel(job_id, self._clock())
         with self._wake:
@@ -234,36 +233,8 @@ class JobRunner:
 
     def follow(self, children: Children) -> None:
         """Keep the runs in processes of their own among the jobs; those that ended long ago stay out."""
-        self._children = children
-        self._look_at_children(at_once=True)
-
-    def _look_at_children(self, *, at_once: bool = False) -> None:
-        """Record what is new of them, a few times a second at most."""
-        host = self._host or ""
-        with self._looking:
-            now = self._clock()
-            if self._children is None or not (at_once or now - self._looked_at >= REPORT_EVERY_S):
-                return
-            self._looked_at = now
-            try:
-                known = {job.folder: job for job in self._catalog.jobs.children(host)}
-                for run in self._children.look():
-                    job = known.pop(str(run.folder), None)
-                    is_old = (
-                        run.state not in ACTIVE
-                        and max(run.created_at, run.finished_at or 0) < self._opened_at
-                    )
-                    is_unchanged = job is not None and job.state == run.state and run.state not in ACTIVE
-                    if not is_unchanged and not (job is None and is_old):
-                        values = _child_values(run, host, now)
-                        self._catalog.jobs.put_child(str(run.folder), values)
-                for folder, job in known.items():
-                    if folder is not None and job.state in ACTIVE:
-                        state = self._children.gone(job.kind, Path(folder))
-                        gone = {"state": state, "message": "", "owner": None, "finished_at": now}
-                        self._catalog.jobs.put_child(folder, gone | {"seconds_left": None})
-            except CatalogError as error:
-                logger.warning("Runs in processes of their own cannot be recorded: %s", error)
+        self._children = ChildJobs(self._catalog, children, self._host or "", self._clock)
+        self._children.look(at_once=True)
 
     # Starting and stopping
 
@@ -375,7 +346,7 @@ class JobRunner:
                 self._wake.wait(pause)
 
     def _run(self, job: JobRecord, cancel: CancelToken) -> None:
-        reporter = _Reporter(self._catalog, job.info.id, cancel, self._clock)
+        reporter = Reporter(self._catalog, job.info.id, cancel, self._clock)
         context = JobContext(
             job.params,
             job.info.collection,
@@ -425,82 +396,6 @@ class JobRunner:
                 self._release(job.info.id, copies)
         except Exception:  # they are listed by doctor, and the job has done what it could
             logger.exception("uploads of job %s could not be deleted", job.info.label)
-
-
-class _Reporter:
-    """Writes progress to the catalog now and then, and notices a cancellation asked for elsewhere."""
-
-    def __init__(
-        self, catalog: Catalog, job_id: str, cancel: CancelToken, clock: Callable[[], float]
-    ) -> None:
-        self._catalog, self._job_id, self._cancel, self._clock = catalog, job_id, cancel, clock
-        self._time_left = TimeLeft()
-        self._written = float("-inf")
-        self._is_refused = False
-        self._latest: tuple[int, int, str, str] = (0, 0, "", "")
-
-    def __call__(self, done: int, total: int, unit: str, message: str) -> None:
-        self._latest = (done, total, unit, message)
-        if self._clock() - self._written >= REPORT_EVERY_S:
-            self.flush()
-
-    def wait_for(self, message: str) -> None:
-        """Say what the work waits for, until it goes on."""
-        before, self._latest = self._latest, (*self._latest[:3], message)
-        self.flush()
-        self._latest = before
-
-    def flush(self) -> None:
-        """Write the latest progress. The work goes on where it cannot be written."""
-        now = self._clock()
-        done, total, unit, message = self._latest
-        self._written = now
-        try:
-            asked = self._catalog.jobs.report(
-                self._job_id,
-                done=done,
-                total=total,
-                unit=unit,
-                message=message,
-                seconds_left=self._time_left.seconds(done, total, now),
-                now=now,
-            )
-        except CatalogError as error:
-            if not self._is_refused:  # once, not twice a second
-                logger.warning("Progress cannot be recorded: %s", error)
-            self._is_refused = True
-            return
-        self._is_refused = False
-        if asked:
-            self._cancel.cancel()
-
-    def is_cancel_requested(self) -> bool:
-        """Whether a person asked for the stop, rather than the program that closes."""
-        result = self._catalog.jobs.find(self._job_id)
-        return result is not None and result.cancel_requested
-
-
-def _child_values(run: ChildRun, host: str, now: float) -> dict[str, Any]:
-    """The columns of a run."""
-    is_active = run.state in ACTIVE
-    owner = f"{host}|{run.pid}|{run.process_created_at or 0:.2f}" if run.pid is not None else None
-    return {
-        "kind": run.kind,
-        "collection": "",
-        "label": run.label,
-        "state": run.state,
-        "done": run.done,
-        "total": run.total,
-        "unit": run.unit,
-        "message": run.message,
-        "seconds_left": run.seconds_left if is_active else None,
-        "owner": owner if is_active else None,
-        "host": host,
-        "created_at": run.created_at,
-        "started_at": run.started_at,
-        "updated_at": now,
-        "finished_at": None if is_active else (run.finished_at or now),
-    }
 
 
 def _size(path: Path) -> int:

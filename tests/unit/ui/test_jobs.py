@@ -13,7 +13,7 @@ import pytest
 
 from indexer.catalog import Catalog
 from indexer.errors import JobError
-from indexer.library import jobs as library_jobs
+from indexer.library import children
 from indexer.library.jobs import JobRunner
 from indexer.types import JobInfo
 from trainer.run.records import read_json, write_json
@@ -25,7 +25,7 @@ from ui.services.jobs import find_job, follow_runs, job_json
 
 @pytest.fixture
 def library(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Any]:
-    monkeypatch.setattr(library_jobs, "REPORT_EVERY_S", 0.0)
+    monkeypatch.setattr(children, "LOOK_EVERY_S", 0.0)
     catalog = Catalog.open(tmp_path / "catalog.sqlite3")
     jobs = JobRunner(catalog, {}, host="h" * 36)
     yield SimpleNamespace(data_dir=tmp_path, catalog=catalog, jobs=jobs, model="builtin", models=list)
