@@ -8,6 +8,7 @@ from typing import Any
 
 from indexer.catalog import Catalog
 from indexer.errors import StoreError
+from indexer.library.presence import Presence
 from indexer.store.address import ServerAddress
 
 EMBEDDED = "embedded"
@@ -20,9 +21,26 @@ def recorded_home(catalog: Catalog) -> str | None:
     return value if isinstance(value, str) else None
 
 
-def in_words(home: str) -> str:
-    """A recorded home, as it stands in a sentence."""
-    return "in the data folder" if home == EMBEDDED else f"at {home}"
+def in_words(home: str, *, to: bool = False) -> str:
+    """A recorded home, as it stands in a sentence: where vectors are, or where they go ``to``."""
+    if home == EMBEDDED:
+        return "into the data folder" if to else "in the data folder"
+    return f"{'to' if to else 'at'} {home}"
+
+
+def keepable(address: str) -> str:
+    """An address as it may be written down.
+
+    Raises:
+        StoreError: it is no address, or a password stands in it.
+    """
+    parsed = ServerAddress.parse(address)
+    if parsed.has_password:
+        raise StoreError(
+            "Leave name and password out of the address: it is written down. Put the key of the server into "
+            "the variable QDRANT_API_KEY before you start the app."
+        )
+    return ",".join(parsed.urls)
 
 
 def is_home(recorded: str, address: str | None) -> bool:
@@ -83,6 +101,24 @@ def claim_embedded_home(catalog: Catalog, host: str) -> None:
         )
     if machine is None:
         catalog.settings.set(_MACHINE, host)
+
+
+def require_other_home(catalog: Catalog, presence: Presence, address: str | None) -> str:
+    """Where the vectors are, if they can be moved to an address from there.
+
+    Raises:
+        StoreError: they are there already, the address is not one, or other processes use the present home.
+    """
+    former = recorded_home(catalog) or EMBEDDED
+    if is_home(former, address):
+        raise StoreError(f"The vectors are {in_words(former)} already. Name another home.")
+    others = presence.alive() - {presence.owner} if presence.is_shared else set()
+    if others:
+        raise StoreError(
+            f"{len(others)} other processes of this library are at work and would go on {in_words(former)}. "
+            "Stop them first."
+        )
+    return former
 
 
 def former_home(catalog: Catalog) -> str | None:

@@ -10,9 +10,11 @@ from indexer.catalog import Catalog, CollectionRecord
 from indexer.errors import IndexerError
 from indexer.ingest.left_alone import LeftAlone
 from indexer.ingest.report import AddReport, summary
+from indexer.library.home import EMBEDDED, is_home, recorded_home
 from indexer.library.jobs import Handler, JobContext
 from indexer.library.model_switch import SwitchReport
 from indexer.library.model_switch import summary as switch_summary
+from indexer.library.moving import Moved
 from indexer.progress import CancelToken, Progress
 
 logger = logging.getLogger(__name__)
@@ -78,6 +80,14 @@ class Work(Protocol):
         cancel: CancelToken | None = None,
     ) -> SwitchReport: ...
 
+    def move(
+        self,
+        address: str | None,
+        *,
+        progress: Progress | None = None,
+        cancel: CancelToken | None = None,
+    ) -> Moved: ...
+
     def warm(self, collection: str = ...) -> None: ...
 
 
@@ -85,7 +95,7 @@ def job_kinds(library: Work) -> Mapping[str, Handler]:
     """The work behind each kind of job."""
     changing = {"add": _add, "sample": _add, "remove": _remove, "reindex": _reindex, "repair": _repair}
     changing |= {"switch": _switch}
-    dropping: dict[str, Handler] = {"drop": partial(_drop, library)}
+    dropping: dict[str, Handler] = {"drop": partial(_drop, library), "move": partial(_move, library)}
     return {kind: _then_warm(library, partial(work, library)) for kind, work in changing.items()} | dropping
 
 
@@ -161,6 +171,16 @@ def _drop(library: Work, context: JobContext) -> str:
     if library.catalog.collections.find(context.collection) is not None:
         library.drop_collection(context.collection)
     return "deleted"
+
+
+def _move(library: Work, context: JobContext) -> str:
+    address = context.params["to"]
+    if is_home(recorded_home(library.catalog) or EMBEDDED, None if address == EMBEDDED else address):
+        return "they are there"  # it was interrupted when all was done
+    moved = library.move(
+        None if address == EMBEDDED else address, progress=context.progress, cancel=context.cancel
+    )
+    return f"{moved.points} points moved"
 
 
 def _repair(library: Work, context: JobContext) -> str:

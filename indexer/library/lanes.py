@@ -15,11 +15,12 @@ from indexer.types import Lane
 
 LANES: Sequence[Lane] = ("quick", "long")
 
+_LETS_IN = frozenset({"add", "sample", "reindex", "repair", "switch", "move"})
 BESIDE: Mapping[str, frozenset[str]] = MappingProxyType(
     {
-        "remove": frozenset({"add", "sample", "reindex", "repair", "switch"}),
-        "add": frozenset({"add", "sample", "reindex", "repair", "switch"}),
-        "reindex": frozenset({"add", "sample", "reindex", "repair", "switch"}),
+        "remove": _LETS_IN,
+        "add": _LETS_IN,
+        "reindex": _LETS_IN,
         "drop": frozenset(),
     }
 )
@@ -28,7 +29,8 @@ BESIDE: Mapping[str, frozenset[str]] = MappingProxyType(
 Everything else waits for whatever was asked for earlier on the same collection: a deletion of the collection
 for all work on it; every long job (an ingest, a model switch, a repair) for all jobs before it. Of a document
 that an ingest works on, the ingest lets go when a quick job comes for it (``indexer.ingest.left_alone``). A
-switch embeds beside quick jobs, and looks at what they have changed before it makes the new vectors count.
+switch embeds, and a move copies, beside quick jobs, and both look at what these have changed before the new
+vectors count.
 """
 
 CLAIMING = frozenset({"add", "sample", "reindex"})

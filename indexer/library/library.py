@@ -16,6 +16,7 @@ from typing import Literal, Self
 from indexer.catalog import Catalog, CollectionRecord, DocumentRecord
 from indexer.catalog.facets import Facets
 from indexer.catalog.listing import Order, Word
+from indexer.errors import StoreError
 from indexer.ingest.add import Adder, keep_uploads
 from indexer.ingest.left_alone import LeftAlone
 from indexer.ingest.pipeline import remove_documents
@@ -27,13 +28,24 @@ from indexer.library.collection import OpenCollection
 from indexer.library.collections import create_collection, require_model
 from indexer.library.doctor import Finding, diagnose
 from indexer.library.encoders import Encoders, KnownModel, ModelFolder, NeutralMaps
+from indexer.library.home import (
+    EMBEDDED,
+    forget_former,
+    former_home,
+    in_words,
+    is_home,
+    keepable,
+    record_move,
+    require_other_home,
+)
 from indexer.library.host import host_id
 from indexer.library.job_handlers import job_kinds
 from indexer.library.jobs import JobRunner
 from indexer.library.model_jobs import submit_switch, submit_undo
 from indexer.library.model_switch import SwitchReport
+from indexer.library.moving import Move, Moved, discard_vectors
 from indexer.library.offers import ModelOffer
-from indexer.library.opening import open_stores
+from indexer.library.opening import open_home, open_stores
 from indexer.library.presence import Presence
 from indexer.library.recovery import TakeOver, reconcile, rename_former_models, resume
 from indexer.library.removing import choose_documents, lost_documents
@@ -85,10 +97,11 @@ class Library:
         is_shared: bool,
         role: Role,
         files_dir: Path | None,
+        server: ServerSettings | None,
     ) -> None:
         self.data_dir = data_dir
         self.catalog, self.store = catalog, store
-        self.model, self.neutral = model, neutral
+        self.model, self.neutral, self.server = model, neutral, server
         self.passage_seconds: dict[str, float] = {}  # by model, measured on this machine
         self.files = BlobStore(files_dir or data_dir / "files", reserve_bytes)
         self.reserve_bytes = reserve_bytes
@@ -99,6 +112,9 @@ class Library:
         self.writing = WriteLock()
         self.lock: OwnerLock | None = None  # of the folder, for a second store in it
         self._closing = ExitStack()
+        self._left_store: VectorStore | None = (
+            None  # of the home before, where it was moved since the opening
+        )
         self.host = host_id(data_dir)
         self.presence = Presence(catalog, self.host, is_shared=is_shared, role=role)
         self.jobs = JobRunner(
@@ -108,7 +124,7 @@ class Library:
             release=lambda job, copies: self.files.release(copies, needed_copies(catalog, except_job=job)),
             host=self.host,
             presence=self.presence,
-            is_store_there=store.is_there,
+            is_store_there=lambda: bool(self.store.is_there()),  # of the moment: it may be moved
             runs=role != "search",
             shares_copies=files_dir is not None,
         )
@@ -178,6 +194,7 @@ class Library:
                 is_shared=database_url is not None,
                 role=role,
                 files_dir=None if files_dir is None else Path(files_dir).absolute(),
+                server=server,
             )
             library.lock = lock
             rename_former_models(catalog)
@@ -488,6 +505,80 @@ class Library:
                 records = self.catalog.documents.records(ids)
                 total = joined(total, adder.add_known(records, force=force))
         return total
+
+    # The home of the vectors
+
+    def move(
+        self,
+        address: str | None,
+        *,
+        server: ServerSettings | None = None,
+        progress: Progress | None = None,
+        cancel: CancelToken | None = None,
+    ) -> Moved:
+        """Copy the vectors to another home and use them there; the copy in the former one stays.
+
+        Searches go on meanwhile, and what is added while they are copied goes along.
+
+        Args:
+            address: of a Qdrant server; None: the data folder.
+            server: how collections are laid out there; None: as the library was opened.
+            progress: told how many points are done.
+            cancel: to stop the work.
+
+        Raises:
+            StoreError: they are there already, or the copy is not the same; the former home stays in use.
+            Cancelled: ``cancel`` said so.
+        """
+        former = require_other_home(self.catalog, self.presence, address)
+        target = self._home(address, server)
+        with ExitStack() as opened:
+            if target is not self._left_store:
+                opened.callback(target.close)
+            move = Move(self.catalog, self.store, target, progress=progress, cancel=cancel)
+            seen = move.copy()
+            with self.writing:
+                moved = move.catch_up(seen)
+                record_move(self.catalog, address, former)
+                self.store, self._left_store = target, self.store  # which is open for searches under way
+            self._closing.push(opened.pop_all())
+        return moved
+
+    def submit_move(self, address: str | None) -> JobInfo:
+        """Do ``move`` in the background. Errors as there; an address with a password in it is refused."""
+        require_other_home(self.catalog, self.presence, address)
+        home = EMBEDDED if address is None else keepable(address)
+        return self.jobs.submit("move", {"to": home}, "", f"Move the vectors {in_words(home, to=True)}")
+
+    def discard_former_home(self) -> int:
+        """Delete the copy that ``move`` has left; how many sets of vectors.
+
+        Raises:
+            StoreError: there is none.
+        """
+        former = former_home(self.catalog)
+        if former is None:
+            raise StoreError("No move has left a copy behind. Move the vectors first: move --to ADDRESS.")
+        store = self._home(None if former == EMBEDDED else former)
+        with self.writing, ExitStack() as opened:
+            if store is not self._left_store:
+                opened.callback(store.close)
+            dropped = discard_vectors(self.catalog, store)
+            forget_former(self.catalog)
+        return dropped
+
+    def _home(self, address: str | None, server: ServerSettings | None = None) -> VectorStore:
+        """A second home beside that of the library, whose folder is locked already; it may be open."""
+        former = former_home(self.catalog)
+        if self._left_store is not None and former is not None and is_home(former, address):
+            return self._left_store
+        return open_home(
+            self.data_dir,
+            address,
+            reserve_bytes=self.reserve_bytes,
+            server=server or self.server,
+            lock=self.lock,
+        )
 
     # Passages
 

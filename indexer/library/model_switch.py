@@ -22,6 +22,7 @@ from indexer.catalog.records import ChunkState
 from indexer.errors import Cancelled, CollectionError, StoreError
 from indexer.ingest.embedding import embed, payload_of, sparse_of
 from indexer.ingest.pipeline import BATCH_CHUNKS, OPTIMIZE_EVERY
+from indexer.library.changes import Fingerprints, changed_documents, fingerprints
 from indexer.library.collection import OpenCollection
 from indexer.library.repair import Kind, remove_orphans, side_by_side
 from indexer.progress import CancelToken, Progress
@@ -242,13 +243,13 @@ class _Work:
         self.embedded = 0
         self.cut = 0
 
-    def embed_all(self) -> dict[str, int]:
+    def embed_all(self) -> Fingerprints:
         """Embed what the collection holds now, while others may change it.
 
         Returns:
-            a number for each document that changes with it; for ``catch_up``.
+            what tells later which documents have changed since; for ``catch_up``.
         """
-        seen = self._fingerprints()
+        seen = fingerprints(self._catalog, self.target.id)
         self._store.ensure(self.target.store_name, self._encoder.dimension)
         self._total, _ = self._catalog.chunks.states(self.target.id)
         ids = (chunk_id for chunk_id, _ in self._indexed_only())
@@ -257,16 +258,14 @@ class _Work:
             self._store.optimize(self.target.store_name)
         return seen
 
-    def catch_up(self, seen: dict[str, int]) -> int:
+    def catch_up(self, seen: Fingerprints) -> int:
         """Repeat for what changed since ``embed_all``; nothing may change meanwhile. How many passages.
 
         Raises:
             StoreError: the store does not hold exactly the passages of the catalog.
         """
         name = self.target.store_name
-        now = self._fingerprints()
-        changed = [document for document, number in now.items() if seen.get(document) != number]
-        for documents in slices(changed):
+        for documents in slices(changed_documents(self._catalog, self.target.id, seen)):
             self._refresh(self._catalog.chunks.of_documents(documents), may_have_points=True)
         self._refresh(self._unlike("missing"), may_have_points=True)
         remove_orphans(self._store, self.target, self._unlike("orphan"))
@@ -283,12 +282,6 @@ class _Work:
         points = self._store.iter_ids(self.target.store_name)
         result = side_by_side(self._indexed_only(), points)
         return (item for its_kind, item in result if its_kind == kind)
-
-    def _fingerprints(self) -> dict[str, int]:
-        return {
-            record.id: hash((record.generation, record.path, record.title, record.pending_hash))
-            for record in self._catalog.documents.iter_records(self.target.id)
-        }
 
     def _indexed_only(self) -> Iterator[tuple[str, ChunkState]]:
         return (state for state in self._catalog.chunks.iter_states(self.target.id) if state[1] == "indexed")

@@ -50,17 +50,29 @@ def open_stores(
             claim_embedded_home(catalog, host_id(data_dir))
         if address is None and lock is None:
             lock = _locked(data_dir, opened)
-        store = open_store(
-            data_dir,
-            qdrant_url=address,
-            api_key=os.environ.get(API_KEY),
-            reserve_bytes=reserve_bytes,
-            server=server,
-            lock=lock,
-        )
+        store = open_home(data_dir, address, reserve_bytes=reserve_bytes, server=server, lock=lock)
         opened.callback(store.close)
         record_home(catalog, address)
     return catalog, store, lock
+
+
+def open_home(
+    data_dir: Path,
+    address: str | None,
+    *,
+    reserve_bytes: int,
+    server: ServerSettings | None,
+    lock: OwnerLock | None,
+) -> VectorStore:
+    """The vectors at an address, or those in the data folder. Errors as of ``open_store``."""
+    return open_store(
+        data_dir,
+        qdrant_url=address,
+        api_key=os.environ.get(API_KEY),
+        reserve_bytes=reserve_bytes,
+        server=server,
+        lock=lock,
+    )
 
 
 def _locked(data_dir: Path, opened: ExitStack) -> OwnerLock:

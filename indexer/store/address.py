@@ -40,6 +40,11 @@ class ServerAddress:
         """For people and for the record: without passwords."""
         return ",".join(hide_password(url) for url in self.urls)
 
+    @property
+    def has_password(self) -> bool:
+        """Whether somebody's name or password stands in it."""
+        return any("@" in urlsplit(url).netloc for url in self.urls)
+
     def is_same(self, other: "ServerAddress") -> bool:
         """Whether both name the same server: by an address that they share, whoever logs in."""
         return not {_place(url) for url in self.urls}.isdisjoint(_place(url) for url in other.urls)

@@ -1,14 +1,10 @@
 """Moving vectors between homes."""
 
 from collections.abc import Callable
-from dataclasses import replace
 from pathlib import Path
 
-import pytest
-
-from indexer.errors import StoreError
-from indexer.store import open_store
-from indexer.store.migrate import copy_vectors
+from indexer.catalog import Catalog
+from indexer.library.moving import Move
 from indexer.store.protocol import VectorStore
 from indexer.store.qdrant import QdrantStore
 from indexer.types import Point
@@ -17,36 +13,22 @@ from indexer.types import Point
 def test_a_copy_has_the_same_points_and_answers(
     store: VectorStore, make_points: Callable[..., list[Point]], tmp_path: Path
 ) -> None:
+    catalog = Catalog.open(tmp_path / "catalog.sqlite3")
+    record = catalog.collections.create(
+        "library", model="m", contract="{}", contract_digest="0" * 16, dimension=16, created_at=1.0
+    )
     points = make_points(700)
     source = QdrantStore(":memory:")
-    source.ensure("test-move", 16)
-    source.upsert("test-move", points)
+    source.ensure(record.store_name, 16)
+    source.upsert(record.store_name, points)
     steps: list[int] = []
     for _ in range(2):
-        assert copy_vectors(source, store, "test-move", 16, on_progress=steps.append) == 700
-    assert steps == [512, 700, 512, 700]
+        move = Move(catalog, source, store, progress=lambda done, *_: steps.append(done))
+        assert move.catch_up(move.copy()).points == 700
+    assert steps == [512, 700]  # the second time everything is there
     for point in points[::100]:
         arguments = {"dense": point.dense, "sparse": point.sparse, "limit": 1}
-        assert store.query("test-move", **arguments)[0].id == point.id
-        assert source.query("test-move", **arguments)[0].id == point.id
-
-
-def test_a_copy_with_other_points_is_refused(points: list[Point]) -> None:
-    source, target = open_store(Path(), qdrant_url=":memory:"), open_store(Path(), qdrant_url=":memory:")
-    for place, content in ((source, points[:50]), (target, points[40:])):
-        place.ensure("test-move", 16)
-        place.upsert("test-move", content)
-    with pytest.raises(StoreError, match="holds 60 points; expected 50"):
-        copy_vectors(source, target, "test-move", 16)
-
-
-def test_a_target_that_changes_points_is_refused(points: list[Point]) -> None:
-    class Forgetful(QdrantStore):
-        def upsert(self, name: str, points: list[Point]) -> None:  # type: ignore[override]
-            super().upsert(name, [replace(point, payload={}) for point in points])
-
-    source = QdrantStore(":memory:")
-    source.ensure("test-move", 16)
-    source.upsert("test-move", points)
-    with pytest.raises(StoreError, match="differ from those written"):
-        copy_vectors(source, Forgetful(":memory:"), "test-move", 16)
+        assert store.query(record.store_name, **arguments)[0].id == point.id
+        assert source.query(record.store_name, **arguments)[0].id == point.id
+    store.drop(record.store_name)
+    catalog.close()

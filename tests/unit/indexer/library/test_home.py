@@ -1,18 +1,20 @@
 """The home of the vectors is known: opened where they are, refused elsewhere, moved and moved back."""
 
 import json
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
 
 import app
 from indexer.catalog import Catalog
-from indexer.errors import StoreError
+from indexer.errors import Cancelled, StoreError
 from indexer.library import opening
 from indexer.library.home import EMBEDDED, choose_home, record_home, recorded_home
 from indexer.library.library import Library
-from indexer.library.moving import move_vectors
+from indexer.progress import CancelToken
 from indexer.store.qdrant import QdrantStore
 from tests.support.fake_encoder import FakeEncoder
 
@@ -122,28 +124,84 @@ def test_an_interrupted_move_is_made_again_with_what_has_gone_since(
     filled: Path, server: QdrantStore
 ) -> None:
     with opened(filled) as library:
-
-        class StopError(Exception):
-            pass
-
-        def stop(*_: Any) -> None:
-            raise StopError
-
-        with pytest.raises(StopError):
-            move_vectors(library.catalog, library.store, server, on_progress=stop)
+        stopped = CancelToken()
+        with pytest.raises(Cancelled):
+            library.move(SERVER, progress=lambda *_: stopped.cancel(), cancel=stopped)
         (name,) = server.names()
+        former = library.store
         assert server.count(name) > 0 and recorded_home(library.catalog) == EMBEDDED
         library.remove([library.documents()[0].id])
-        moved = move_vectors(library.catalog, library.store, server)
-        assert moved.points == server.count(name) == library.store.count(name)
+        moved = library.move(SERVER)
+        assert moved.points == server.count(name) == former.count(name)
+        assert library.store is server and library.search("boats").hits
+
+
+def test_what_changes_while_vectors_are_copied_goes_along(filled: Path, server: QdrantStore) -> None:
+    """Added, removed, renamed (the same point with another path) and a collection deleted, between the steps."""
+    documents = filled.parent / "documents"
+    with opened(filled) as library:
+        library.add(documents / "ice.txt", "short-lived")
+        seen: list[int] = []
+
+        def change(done: int, total: int, unit: str, message: str) -> None:
+            seen.append(done)
+            if len(seen) > 1:
+                return
+            (documents / "new.txt").write_text("Something new about lighthouses. " * 3)
+            (documents / "salt.txt").rename(documents / "pepper.txt")
+            (documents / "law.txt").unlink()
+            library.add(documents, prune=True)
+            library.drop_collection("short-lived")
+
+        former = library.store
+        library.move(SERVER, progress=change)
+        assert len(seen) > 1 and library.store is server
+        (name,) = server.names()
+        ids = list(former.iter_ids(name))
+        assert list(server.iter_ids(name)) == ids
+        for one, other in zip(former.fetch_points(name, ids), server.fetch_points(name, ids), strict=True):
+            assert dict(one.payload) == dict(other.payload)
+            np.testing.assert_allclose(one.dense, other.dense, atol=1e-6)
+        assert library.search("lighthouses").hits[0].document.endswith("new.txt")
+        assert [item for item in library.doctor() if item.level == "error"] == []
+
+
+def test_a_move_is_a_job_that_the_next_start_goes_on_with(filled: Path, server: QdrantStore) -> None:
+    with opened(filled) as library:
+        job = library.submit_move("127.0.0.1:6399")
+        assert library.jobs.wait(job.id, 60).message.endswith("points moved")
+        assert job.label == f"Move the vectors to {SERVER}" and library.store is server
+        assert library.search("boats").hits
+        with pytest.raises(StoreError, match="already"):
+            library.submit_move(SERVER)
+        with pytest.raises(StoreError, match=r"Leave name and password out.*QDRANT_API_KEY"):
+            library.submit_move("http://me:secret@other:6333")
+        assert library.discard_former_home() == 1
+        with pytest.raises(StoreError, match="No move has left a copy"):
+            library.discard_former_home()
+    with opened(filled) as library:
+        assert library.store is server
 
 
 def test_a_copy_that_finds_other_neighbours_is_not_used(
     filled: Path, server: QdrantStore, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(server, "query", lambda *_, **__: [])
-    with opened(filled) as library, pytest.raises(StoreError, match="finds 0% of the nearest"):
-        move_vectors(library.catalog, library.store, server)
+    with opened(filled) as library:
+        former = library.store
+        with monkeypatch.context() as patch, pytest.raises(StoreError, match="finds 0% of the nearest"):
+            patch.setattr(server, "query", lambda *_, **__: [])
+            library.move(SERVER)
+        assert library.store is former and recorded_home(library.catalog) == EMBEDDED
+
+
+def test_a_copy_whose_points_read_otherwise_is_not_used(
+    filled: Path, server: QdrantStore, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    upsert = server.upsert
+    with opened(filled) as library, pytest.raises(StoreError, match="differ from those written"):
+        forgetful = lambda name, points: upsert(name, [replace(point, payload={}) for point in points])  # noqa: E731
+        monkeypatch.setattr(server, "upsert", forgetful)
+        library.move(SERVER)
 
 
 def test_vectors_in_the_folder_of_one_machine_are_not_looked_for_on_another(tmp_path: Path) -> None:
