@@ -19,7 +19,7 @@ from ui.errors import UiError
 if TYPE_CHECKING:
     from me5.spec import ModelSpec
 
-Kind = Literal["model", "task", "upload", "folder"]
+Kind = Literal["model", "task", "upload", "folder", "home"]
 
 EXAMPLES = Path(__file__).resolve().parents[2] / "examples"
 SEARCH_MODES: tuple[SearchMode, ...] = get_args(SearchMode)
@@ -48,7 +48,7 @@ class Access:
 
         Args:
             kind: ``model`` and ``task`` as the Evaluate tab spells them, ``upload`` for a file that came in
-                through the page, ``folder`` for a path of the host.
+                through the page, ``folder`` for a path of the host, ``home`` for where the vectors are.
             word: the name or path.
         """
         if self.is_private:
@@ -78,6 +78,10 @@ class Access:
             raise NotOfferedError(
                 f"The task '{name}' is not offered on this page: paths of the host and data sets of the hub "
                 "are for whoever runs the app. Expected the sample or an upload. Upload the file."
+            )
+        if kind == "home":
+            raise NotOfferedError(
+                "Where the vectors are is for whoever runs the app to decide. Ask there to have them moved."
             )
         raise NotOfferedError(
             f"'{name}' is a path of the host, which a page that is open to others does not read. Upload the "

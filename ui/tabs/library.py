@@ -14,6 +14,7 @@ from ui.services.jobs import job_json
 from ui.services.library import DEFAULT_COLLECTION, Services
 from ui.services.models import ModelChoice
 from ui.shell import TO_DOWNLOAD, Shell, refresh, script
+from ui.tabs import home
 
 FORMATS: tuple[ExportFormat, ...] = ("csv", "xlsx")
 DEFAULT_ORDER = ("added", True)
@@ -89,6 +90,7 @@ def build(services: Services, shell: Shell) -> LibraryTab:
     for button, kind in zip(export_buttons, FORMATS, strict=True):
         _wire_export(services, shell, tab, button, kind)
     _collections(services, shell)
+    home.build(services, shell)
     return tab
 
 

@@ -3,17 +3,21 @@
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 import pytest
 
-from indexer.errors import CollectionError, IndexerError, ReadError
+from indexer.errors import CollectionError, IndexerError, ReadError, StoreError
 from indexer.ingest.report import KEPT
 from indexer.library.encoders import KnownModel
+from indexer.library.library import Library
 from indexer.types import Filters
 from me5.registry import MODELS
+from tests.support.fake_encoder import FakeEncoder
+from tests.support.fake_store import FakeStore
 from ui.filters import SearchFilters, to_filters
 from ui.questions import SAMPLES, read_queries, read_sample_questions
+from ui.services import home
 from ui.services.access import NotOfferedError
 from ui.services.library import Services
 from ui.services.models import where_texts_go
@@ -262,3 +266,25 @@ def test_an_upload_that_is_refused_does_not_stay(
     with pytest.raises(ReadError):
         services.add_uploads([path], "library")
     assert not path.exists()
+
+
+def test_the_owner_of_the_page_moves_the_vectors_and_a_visitor_does_not(tmp_path: Path) -> None:
+    store, encoder = cast(Any, FakeStore()), cast(Any, FakeEncoder())
+    with Library.open(tmp_path / "data", encoder=encoder, store=store, reserve_bytes=0) as library:
+        assert home.look(library) == home.Home("in the data folder", is_embedded=True)
+        visitor, owner = (
+            Services(library, tmp_path / "data", is_private=own).access for own in (False, True)
+        )
+        for refused in (
+            lambda: home.move(library, visitor, "127.0.0.1:6399"),
+            lambda: home.delete_copy(library, visitor),
+        ):
+            with pytest.raises(NotOfferedError, match="whoever runs the app"):
+                refused()
+        with pytest.raises(StoreError, match="Type the address"):
+            home.move(library, owner, "  ")
+        with pytest.raises(StoreError, match="already"):
+            home.move(library, owner, None)
+        with pytest.raises(StoreError, match="No move has left a copy"):
+            home.delete_copy(library, owner)
+        assert library.jobs.list() == []
