@@ -5,7 +5,7 @@ may be called from several threads at once and raises ``StoreError`` when the st
 died; the next call tries again with a fresh connection or child process.
 """
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from typing import Protocol
 
 import numpy as np
@@ -20,8 +20,15 @@ FLOAT_FIELDS = ("added_at",)
 RRF_K = 60
 """The constant of reciprocal rank fusion, 1 / (k + rank), of Cormack et al. 2009; ranks count from 0."""
 
+SCORE_DIGITS = 5
+"""Of scores, by which points are told apart."""
 WRITE_BATCH = 512
 """Points per write. Larger batches are not faster (benchmarks/store.md) and keep searches waiting."""
+
+
+def in_order(points: Iterable[ScoredPoint]) -> list[ScoredPoint]:
+    """Best first; by id where scores are the same up to rounding, so that every home gives one order."""
+    return sorted(points, key=lambda point: (-round(point.score, SCORE_DIGITS), point.id))
 
 
 class VectorStore(Protocol):

@@ -25,17 +25,26 @@ from indexer.progress import waiting
 from indexer.store.address import MEMORY, ServerAddress
 from indexer.store.filters import AnyOf, to_conditions
 from indexer.store.naming import decode_name, encode_name
-from indexer.store.protocol import DENSE, FLOAT_FIELDS, KEYWORD_FIELDS, LEXICAL, RRF_K, WRITE_BATCH
+from indexer.store.protocol import (
+    DENSE,
+    FLOAT_FIELDS,
+    KEYWORD_FIELDS,
+    LEXICAL,
+    RRF_K,
+    WRITE_BATCH,
+    in_order,
+)
 from indexer.store.settings import Quantization, ServerSettings
 from indexer.store.validation import check_dimension, check_id, check_points, check_query
 from indexer.types import Filters, Fusion, Point, ScoredPoint, SparseVector
 
 PAGE = 1000
 PREFIX = "me5-"
-SEARCH = models.SearchParams(
-    hnsw_ef=256, quantization=models.QuantizationSearchParams(rescore=True, oversampling=3.0)
-)
-"""More effort than usual; quantised copies only choose what the originals rank. Not tried on a server."""
+EXACT_BELOW = 50_000
+"""Points that a server compares one by one, in some ten milliseconds, as the embedded store does."""
+LEAST_EFFORT, EFFORT_PER_HIT = 256, 6
+"""Width of the walk through the graph: never below the first, and so many times the hits asked for."""
+COUNTED_FOR_S = 60.0
 FIRST_PAUSE_S, LAST_PAUSE_S = 0.2, 10.0
 ASKED_FOR_S = 3.0
 PASSING = frozenset({429, 500, 502, 503, 504})
@@ -73,6 +82,7 @@ class QdrantStore:
         # qdrant-client's memory mode is plain Python dictionaries and not safe between threads.
         self._guard: AbstractContextManager[object] = threading.RLock() if self._is_memory else nullcontext()
         self._dimensions: dict[str, int] = {}
+        self._counts: dict[str, tuple[float, int]] = {}  # of points, and when they were counted
         self._closing = threading.Event()
         self._clients = [_connect(one, api_key, settings) for one in address.urls]
         self._turn = 0  # which of them is asked
@@ -177,7 +187,7 @@ class QdrantStore:
         condition_filter = to_filter(where)
         arguments: dict[str, Any] = {"limit": limit, "with_payload": False}
         arguments["with_vectors"] = [DENSE] if with_dense else False
-        effort = None if self._is_memory else SEARCH
+        effort = self._effort(name, max(prefetch, limit))
         arguments["search_params"] = effort
         if dense is None or sparse is None:
             arguments |= {"query": legs[0][0], "using": legs[0][1], "query_filter": condition_filter}
@@ -195,10 +205,10 @@ class QdrantStore:
                 else models.FusionQuery(fusion=models.Fusion.DBSF)
             )
         response = self._ask("query_points", self._collection(name), is_asked_for=True, **arguments)
-        return [
+        return in_order(
             ScoredPoint(str(hit.id), float(hit.score), _dense(hit.vector) if with_dense else None)
             for hit in response.points
-        ]
+        )
 
     def fetch_dense(self, name: str, ids: Sequence[str]) -> NDArray[np.float32]:
         """See ``VectorStore``."""
@@ -244,6 +254,22 @@ class QdrantStore:
         self._closing.set()
         for client in self._clients:
             client.close()
+
+    def _effort(self, name: str, hits: int) -> models.SearchParams | None:
+        """How thoroughly the server looks: as the embedded store does, one by one, where there are few."""
+        if self._is_memory:
+            return None
+        counted_at, count = self._counts.get(name, (float("-inf"), 0))
+        if time.monotonic() - counted_at > COUNTED_FOR_S:
+            count = int(self._ask("count", self._collection(name), exact=False, is_asked_for=True).count)
+            self._counts[name] = time.monotonic(), count
+        if count < EXACT_BELOW:
+            return models.SearchParams(exact=True)
+        return models.SearchParams(
+            hnsw_ef=max(LEAST_EFFORT, EFFORT_PER_HIT * hits),
+            # Quantised copies only choose what the originals rank.
+            quantization=models.QuantizationSearchParams(rescore=True, oversampling=3.0),
+        )
 
     def _collection(self, name: str) -> str:
         return PREFIX + encode_name(name)

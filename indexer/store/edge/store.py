@@ -39,7 +39,7 @@ from indexer.store.edge.wire import PointBatch, QuerySpec, ShardState, pack_poin
 from indexer.store.filters import to_conditions
 from indexer.store.lock import OwnerLock
 from indexer.store.naming import decode_name, encode_name
-from indexer.store.protocol import WRITE_BATCH
+from indexer.store.protocol import WRITE_BATCH, in_order
 from indexer.store.validation import check_dimension, check_id, check_points, check_query
 from indexer.types import Filters, Fusion, Point, ScoredPoint, SparseVector
 
@@ -206,10 +206,10 @@ class EdgeStore:
             lexical_prefetch=lexical_prefetch,
         )
         ids, scores, dense_KD = self._call(name, "query", spec)
-        return [
+        return in_order(
             ScoredPoint(point_id, score, None if dense_KD is None else dense_KD[rank])
             for rank, (point_id, score) in enumerate(zip(ids, scores, strict=True))
-        ]
+        )
 
     def fetch_dense(self, name: str, ids: Sequence[str]) -> NDArray[np.float32]:
         """See ``VectorStore``."""
