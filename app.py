@@ -16,6 +16,7 @@ from indexer.cli import documents as cli_documents
 from indexer.cli import models as cli_models
 from indexer.cli import move as cli_move
 from indexer.cli import remove as cli_remove
+from indexer.cli import tune as cli_tune
 from indexer.cli import worker as cli_worker
 from indexer.errors import IndexerError
 from trainer import cli as training
@@ -32,6 +33,7 @@ VERBS = (
     "add",
     "remove",
     "move",
+    "tune",
     "worker",
     "search",
     "encode",
@@ -80,6 +82,7 @@ def build_parser() -> argparse.ArgumentParser:
     cli_documents.add_verbs(verbs)
     cli_remove.add_verb(verbs)
     cli_move.add_verb(verbs)
+    cli_tune.add_verb(verbs)
     cli_worker.add_verb(verbs)
     mining.add_verb(verbs)
     cli_models.add_verbs(verbs)

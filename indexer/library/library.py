@@ -57,6 +57,7 @@ from indexer.store import DEFAULT_RESERVE_BYTES
 from indexer.store.lock import OwnerLock
 from indexer.store.protocol import VectorStore
 from indexer.store.settings import ServerSettings
+from indexer.store.tuning import Layout, Tunable
 from indexer.text.chunking import ChunkSettings
 from indexer.types import (
     ChunkInfo,
@@ -549,6 +550,30 @@ class Library:
         require_other_home(self.catalog, self.presence, address)
         home = EMBEDDED if address is None else keepable(address)
         return self.jobs.submit("move", {"to": home}, "", f"Move the vectors {in_words(home, to=True)}")
+
+    def tune(
+        self,
+        collection: str,
+        layout: Layout,
+        *,
+        progress: Progress | None = None,
+        cancel: CancelToken | None = None,
+    ) -> None:
+        """Change how the vectors of a collection lie on the Qdrant server; see ``store.tuning``.
+
+        Raises:
+            StoreError: the vectors are embedded, or the server refuses.
+        """
+        record = self.catalog.collections.get(collection)
+        store = self.store
+        if not isinstance(store, Tunable):
+            raise StoreError(
+                "The vectors are in the data folder, where there is nothing to choose. Move them to a Qdrant "
+                "server first: python app.py move --to ADDRESS."
+            )
+        for kept in model_switch.with_kept(self.catalog, record):
+            if store.exists(kept.store_name):
+                store.tune(kept.store_name, layout, progress=progress, cancel=cancel)
 
     def discard_former_home(self) -> int:
         """Delete the copy that ``move`` has left; how many sets of vectors.

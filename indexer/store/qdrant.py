@@ -21,7 +21,7 @@ from qdrant_client.http.exceptions import ApiException, ResponseHandlingExceptio
 
 from indexer.addresses import hide_password, hide_passwords
 from indexer.errors import StoreAwayError, StoreError
-from indexer.progress import waiting
+from indexer.progress import CancelToken, Progress, waiting
 from indexer.store.address import MEMORY, ServerAddress
 from indexer.store.filters import AnyOf, to_conditions
 from indexer.store.naming import decode_name, encode_name
@@ -35,6 +35,7 @@ from indexer.store.protocol import (
     in_order,
 )
 from indexer.store.settings import Quantization, ServerSettings
+from indexer.store.tuning import Layout, tune
 from indexer.store.validation import check_dimension, check_id, check_points, check_query
 from indexer.types import Filters, Fusion, Point, ScoredPoint, SparseVector
 
@@ -233,6 +234,25 @@ class QdrantStore:
 
     def optimize(self, name: str) -> None:
         """See ``VectorStore``. The server does so by itself, above 10,000 KB a segment."""
+
+    def tune(
+        self,
+        name: str,
+        layout: Layout,
+        *,
+        progress: Progress | None = None,
+        cancel: CancelToken | None = None,
+    ) -> None:
+        """Change how a collection lies on the server; see ``tuning.tune``."""
+        self._dimension(name)
+        tune(
+            self._ask,
+            self._collection(name),
+            layout,
+            quantization_config=_quantization(layout.quantization or "none"),
+            progress=progress,
+            cancel=cancel,
+        )
 
     def describe(self) -> str:
         """See ``VectorStore``."""
