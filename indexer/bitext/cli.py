@@ -18,10 +18,12 @@ from indexer.bitext.values import DROPPED, Margin, MiningSettings, Retrieval
 from indexer.cli import common as cli
 from indexer.errors import MiningError
 from indexer.progress import Progress, TimeLeft
+from me5.ranks import is_first, this_run
 
 if TYPE_CHECKING:
     from indexer.bitext.run import Outcome, Side
     from indexer.bitext.segmenters import Segmenter
+    from me5.ranks import Ranks
 
 AUTO = "auto"
 _SETTINGS = MiningSettings()
@@ -150,9 +152,13 @@ def run_mine(args: argparse.Namespace) -> int:
     out = args.out.expanduser()
     format_of(out)  # an unknown suffix is refused before hours of work
     work = args.work.expanduser() if args.work else out.with_name(f"{out.name}.work")
-    outcome = _find(args, work)
+    ranks = this_run()
+    outcome = _find(args, work if ranks.size == 1 else work / f"{ranks.rank}-of-{ranks.size}", ranks)
     result = outcome.result
     cli.end_progress()
+    ranks.wait()  # the others may still read what is deleted
+    if not ranks.is_first:
+        return 0
     written = write_pairs(
         out, result.pairs, source_language=result.languages[0], target_language=result.languages[1]
     )
@@ -187,7 +193,7 @@ def settings_of(args: argparse.Namespace) -> MiningSettings:
     )
 
 
-def _find(args: argparse.Namespace, work: Path) -> "Outcome":
+def _find(args: argparse.Namespace, work: Path, ranks: "Ranks") -> "Outcome":
     import me5
     from indexer.bitext.aligning import Reading
     from indexer.bitext.run import BitextTask, run
@@ -213,6 +219,7 @@ def _find(args: argparse.Namespace, work: Path) -> "Outcome":
         folder=work,
         progress=_progress(),
         left_out=_say_left_out,
+        ranks=ranks,
     )
 
 
@@ -246,6 +253,8 @@ def _sides(args: argparse.Namespace, segment: "Segmenter") -> "tuple[Side, Side 
 
 
 def _say_left_out(reason: str) -> None:
+    if not is_first():
+        return
     cli.end_progress()
     print(f"left out: {reason}", file=sys.stderr)
 

@@ -38,6 +38,7 @@ from indexer.bitext.values import (
 from indexer.errors import MiningError
 from indexer.progress import Progress
 from me5.knn.neighbours import Neighbours
+from me5.ranks import ALONE, Ranks
 
 if TYPE_CHECKING:
     from me5.encoder import Encoder
@@ -52,6 +53,7 @@ def mine(
     folder: Path | None = None,
     progress: Progress | None = None,
     cancelled: Callable[[], bool] | None = None,
+    ranks: Ranks = ALONE,
 ) -> MiningResult:
     """Pairs of sentences of both sides that translate each other.
 
@@ -62,6 +64,8 @@ def mine(
         folder: where finished work is kept; the same call goes on from there. The caller removes it.
         progress: hears thousandths of the whole, and what is done now.
         cancelled: asked often.
+        ranks: processes that make the same call and share the encoding and the comparing; each has a
+            ``folder`` of its own, and all get the result.
 
     Raises:
         MiningError: a side is empty, or has nothing left to mine, or both are in one language.
@@ -79,8 +83,8 @@ def mine(
         [side[place].text for place in filtered.kept]
         for side, filtered in zip((source, target), sides, strict=True)
     ]
-    vectors = encode_sides(texts, encoder, folder, steps)
-    match = compare(*vectors, settings=settings, folder=folder, steps=steps)
+    vectors = encode_sides(texts, encoder, folder, steps, ranks)
+    match = compare(*vectors, settings=settings, folder=folder, steps=steps, ranks=ranks)
     steps.enter("choosing pairs", 0)
     candidates, estimate = choose(match, settings)
     threshold = estimate.threshold if settings.threshold is None else settings.threshold

@@ -8,11 +8,14 @@ import numpy as np
 from numpy.typing import NDArray
 
 from indexer.bitext.values import MiningSettings
-from indexer.bitext.vectors import encode_side
+from indexer.bitext.vectors import BLOCK, RESERVE_BYTES, encode_side
 from indexer.errors import Cancelled, DiskFullError, MiningError
 from indexer.progress import Progress
+from indexer.store.disk import check_reserve
 from me5.errors import DiskSpaceError, WorkCancelledError
-from me5.knn.neighbours import Neighbours, both_ways
+from me5.knn.neighbours import Neighbours
+from me5.knn.shared import both_ways_shared
+from me5.ranks import ALONE, Ranks
 
 if TYPE_CHECKING:
     from me5.encoder import Encoder
@@ -89,26 +92,50 @@ def require_sides(sources: int, targets: int) -> None:
 
 
 def encode_sides(
-    texts: Sequence[Sequence[str]], encoder: "Encoder", folder: Path | None, steps: Steps
+    texts: Sequence[Sequence[str]],
+    encoder: "Encoder",
+    folder: Path | None,
+    steps: Steps,
+    ranks: Ranks = ALONE,
 ) -> tuple[Floats, Floats]:
     """Vectors of the texts of both sides, from ``folder`` what is there already.
 
     Raises:
         DiskFullError, Cancelled: as :func:`indexer.bitext.mining.mine`.
     """
-    total = len(texts[0]) + len(texts[1])
-    steps.enter("encoding", total * _ENCODE_S)
-    left = encode_side(
-        texts[0], encoder, folder=folder, name="source", each=lambda done: steps.tell(done / total)
-    )
-    right = encode_side(
-        texts[1],
-        encoder,
-        folder=folder,
-        name="target",
-        each=lambda done: steps.tell((len(texts[0]) + done) / total),
-    )
-    return left, right
+    own = [side[ranks.share(len(side))] for side in texts]
+    total = len(own[0]) + len(own[1])
+    steps.enter("encoding", sum(map(len, texts)) * _ENCODE_S)
+    parts = []
+    for name, side, before in (("source", own[0], 0), ("target", own[1], len(own[0]))):
+        done_before = before
+
+        def tell(done: int, before: int = done_before) -> None:
+            steps.tell((before + done) / max(total, 1))
+
+        parts.append(encode_side(side, encoder, folder=folder, name=name, each=tell))
+    if ranks.size == 1:
+        return parts[0], parts[1]
+    wholes = [
+        _from_all(part, len(side), ranks, folder and folder / f"all-{name}.f32")
+        for part, side, name in zip(parts, texts, ("source", "target"), strict=True)
+    ]
+    return wholes[0], wholes[1]
+
+
+def _from_all(part: Floats, rows: int, ranks: Ranks, path: Path | None) -> Floats:
+    """The rows of all processes, in a file where there is a folder, a block at a time."""
+    shape = (rows, part.shape[1])
+    if path is None:
+        whole: Floats = np.empty(shape, np.float32)
+    else:
+        check_reserve(path.parent, RESERVE_BYTES, rows * part.shape[1] * part.itemsize)
+        whole = np.memmap(path, np.float32, "w+", shape=shape)
+    first = [Ranks(rank, ranks.size).share(rows).start for rank in range(ranks.size)]
+    for start in range(0, rows // ranks.size + 1, BLOCK):
+        for rank, block in enumerate(ranks.gather(np.array(part[start : start + BLOCK]))):
+            whole[first[rank] + start : first[rank] + start + len(block)] = block
+    return whole
 
 
 def compare(
@@ -118,6 +145,7 @@ def compare(
     settings: MiningSettings,
     folder: Path | None,
     steps: Steps,
+    ranks: Ranks = ALONE,
 ) -> Neighbours:
     """The nearest neighbours both ways: one more than ``settings.k``, for the second round of mining.
 
@@ -127,10 +155,11 @@ def compare(
     """
     steps.enter("comparing", len(source_ND) * len(target_MD) * source_ND.shape[1] * _PRODUCT_S)
     try:
-        return both_ways(
+        return both_ways_shared(
             source_ND,
             target_MD,
             settings.k + 1,
+            ranks,
             memory_mb=settings.memory_mb,
             progress=steps.tell,
             state_dir=None if folder is None else folder / "neighbours",

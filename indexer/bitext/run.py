@@ -18,6 +18,7 @@ from indexer.bitext.sources import draw, files_below, read_sentences, read_sides
 from indexer.bitext.values import UNKNOWN_LANGUAGE, MiningResult, MiningSettings, Pair, Sentence
 from indexer.errors import MiningError, ReadError
 from indexer.progress import Progress
+from me5.ranks import ALONE, Ranks
 
 if TYPE_CHECKING:
     from me5.encoder import Encoder
@@ -81,6 +82,7 @@ def run(
     progress: Progress | None = None,
     cancelled: Callable[[], bool] | None = None,
     left_out: Callable[[str], None] = lambda _: None,
+    ranks: Ranks = ALONE,
 ) -> Outcome:
     """Do what the task asks for.
 
@@ -91,6 +93,7 @@ def run(
         progress: of the whole.
         cancelled: asked often.
         left_out: is given a sentence for every file or unit that cannot be read.
+        ranks: processes that share the work of mining; see ``mine``.
 
     Raises:
         MiningError: a side is empty, or both are in one language, or the task contradicts itself.
@@ -98,6 +101,11 @@ def run(
         DiskFullError: the vectors do not fit into ``folder``.
         Cancelled: ``cancelled`` said so; finished work is kept.
     """
+    if ranks.size > 1 and (task.aligned or task.target is None):
+        raise MiningError(
+            f"{ranks.size} processes were started, and only the mining of two sides is shared between them. "
+            "Run this in one process, without accelerate launch."
+        )
     if task.target is None:
         return _score(
             task, load_model, folder=folder, progress=progress, cancelled=cancelled, left_out=left_out
@@ -129,7 +137,14 @@ def run(
     drawn = draw(source, task.sample, task.seed)
     encoder = load_model()
     result = mine(
-        drawn, target, encoder, task.settings, folder=folder, progress=progress, cancelled=cancelled
+        drawn,
+        target,
+        encoder,
+        task.settings,
+        folder=folder,
+        progress=progress,
+        cancelled=cancelled,
+        ranks=ranks,
     )
     if task.gold is not None:
         result = with_gold(result, _pairs(task.gold, LeftOut(), left_out))

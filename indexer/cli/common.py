@@ -18,6 +18,7 @@ from indexer.progress import LONG_S, SETTLED_S, TimeLeft, duration
 from indexer.store.settings import Quantization, ServerSettings
 from me5.api.naming import BASE_VARIABLE as API_BASE
 from me5.errors import Me5Error
+from me5.ranks import is_first
 
 if TYPE_CHECKING:
     from indexer.library.library import Library, Role
@@ -282,11 +283,11 @@ def show_progress(done: int, total: int, unit: str, message: str) -> None:
 
 def show_line(words: str) -> None:
     """Words on that line."""
-    if sys.stderr.isatty():
+    if sys.stderr.isatty() and is_first():
         print(f"\r\033[K{words}", end="", file=sys.stderr, flush=True)
 
 
 def end_progress() -> None:
     """Clear that line."""
-    if sys.stderr.isatty():
+    if sys.stderr.isatty() and is_first():
         print("\r\033[K", end="", file=sys.stderr, flush=True)

@@ -7,24 +7,21 @@ import argparse
 import os
 import shlex
 import sys
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from indexer.cli import common as cli
-from indexer.errors import ExportError, ReadError
+from indexer.errors import ReadError
 from indexer.ingest.report import KEPT
 from indexer.ingest.scan import expanded
 from indexer.progress import duration
 from indexer.types import Filters, Hit, SearchResult, closest_first
-from me5 import atomic
 
 if TYPE_CHECKING:
     from indexer.ingest.pipeline import AddReport
     from indexer.library.library import Library
-
-ENCODE_BLOCK = 4096
 
 
 def add_verbs(verbs: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None:
@@ -61,7 +58,7 @@ def add_verbs(verbs: "argparse._SubParsersAction[argparse.ArgumentParser]") -> N
         "--mode", choices=("hybrid", "dense", "lexical"), default="hybrid", help="default: %(default)s"
     )
 
-    encode = _verb(verbs, "encode", run_encode, "one text per line to float32 vectors", with_store=False)
+    encode = _verb(verbs, "encode", _run_encode, "one text per line to float32 vectors", with_store=False)
     encode.add_argument("file", metavar="FILE", help="UTF-8 text, one text per line; - reads standard input")
     encode.add_argument("--role", choices=("query", "passage"), required=True, help="prefix that texts get")
     encode.add_argument("--out", type=Path, required=True, metavar="VECTORS.npy", help="float32 [N, D]")
@@ -148,39 +145,10 @@ def run_search(args: argparse.Namespace) -> int:
     return 0
 
 
-def run_encode(args: argparse.Namespace) -> int:
-    """Write one unit vector per line; the file appears only when it is complete."""
-    import numpy as np
+def _run_encode(args: argparse.Namespace) -> int:
+    from indexer.cli.encode import run_encode
 
-    import me5
-
-    encoder = me5.load_encoder(cli.model_location(args, args.model or "builtin"))
-    role = me5.Role(args.role)
-    blocks = []
-    done = 0
-    for texts in _line_blocks(args.file):
-        blocks.append(encoder.encode(texts, role))
-        done += len(texts)
-        cli.show_line(f"{done} texts")
-    cli.end_progress()
-    vectors = np.concatenate(blocks) if blocks else np.zeros((0, encoder.dimension), dtype=np.float32)
-    out = args.out
-    try:
-        out.parent.mkdir(parents=True, exist_ok=True)
-        with atomic.replacing(out) as aside, aside.open("wb") as file:
-            np.save(file, np.ascontiguousarray(vectors, dtype=np.float32))
-    except OSError as error:
-        raise ExportError(
-            f"{out} cannot be written ({error.strerror or error}). Expected a folder with room that "
-            "may be written to. Choose another with --out."
-        ) from error
-    rows, dimension = vectors.shape
-    model = encoder.spec.name
-    if args.json:
-        cli.print_json({"out": str(out), "rows": rows, "dimension": dimension, "model": model})
-    else:
-        print(f"{out}: {rows} vectors of {dimension} dimensions, model {model}")
-    return 0
+    return run_encode(args)
 
 
 def run_doctor(args: argparse.Namespace) -> int:
@@ -260,24 +228,6 @@ def _hit_words(rank: int, hit: Hit, *, with_confidence: bool) -> str:
         f"{rank}. {hit.title or hit.document}{where} [{hit.language}] {confidence}{hit.score:.4f}\n"
         f"   {hit.document}\n   {shown}"
     )
-
-
-def _line_blocks(name: str) -> Iterator[list[str]]:
-    try:
-        with sys.stdin if name == "-" else Path(name).open(encoding="utf-8-sig") as file:
-            block: list[str] = []
-            for line in file:
-                block.append(line.rstrip("\r\n"))
-                if len(block) == ENCODE_BLOCK:
-                    yield block
-                    block = []
-            if block:
-                yield block
-    except (OSError, UnicodeDecodeError) as error:
-        raise ReadError(
-            f"'{name}' cannot be read ({error}). Expected UTF-8 text, one text per line. "
-            "Convert it and try again."
-        ) from error
 
 
 def _suggest_fast(library: "Library", collection: str, seconds: float) -> None:

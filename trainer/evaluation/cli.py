@@ -35,6 +35,8 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from me5.ranks import is_first
+
 if TYPE_CHECKING:
     from trainer.evaluation.models import Model, Opener
     from trainer.evaluation.progress import ProgressFile
@@ -136,7 +138,7 @@ def run_evaluate(args: argparse.Namespace) -> int:
                 print(f"error: {error}", file=sys.stderr)
                 entries.append({"name": name, "error": str(error)})
                 continue
-            if args.samples is not None:
+            if args.samples is not None and is_first():
                 _keep(result, args.samples)
             reports += result
             entries += [{"name": name} | _task_json(report, model, other) for report in result]
@@ -148,6 +150,8 @@ def run_evaluate(args: argparse.Namespace) -> int:
         return 1
     _end_progress()
     compared = None if other is None else other.name
+    if not is_first():  # the others have encoded their share
+        return 0 if reports else 1
     if args.json:
         found_json = to_json(entries, model.name, compared, options)
         found_json |= {"date": f"{datetime.now(UTC):%Y-%m-%d}", "command": command_of(args)}
@@ -175,7 +179,7 @@ def _progress_file(args: argparse.Namespace, options: Options) -> ProgressFile |
     from trainer.evaluation.progress import ProgressFile
     from trainer.evaluation.running import count_texts, find_tasks
 
-    if args.progress is None:
+    if args.progress is None or not is_first():
         return None
     total: int | None = 0
     for name in args.tasks:
@@ -373,7 +377,7 @@ def _positive(word: str) -> int:
 
 
 def _show(name: str, done: int, total: int) -> None:
-    if sys.stderr.isatty():
+    if sys.stderr.isatty() and is_first():
         print(f"\r\033[K{name}: {done} of {total} texts", end="", file=sys.stderr, flush=True)
 
 

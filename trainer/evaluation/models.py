@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 from me5.loading import model_folder
 from me5.packed import tokenizer_file
 from me5.prefixes import BITEXT_INSTRUCTION, STS_INSTRUCTION, Role, prefix_of
+from me5.ranks import this_run
 from trainer.errors import ConfigError
 from trainer.evaluation.bm25 import NO_HIT, Bm25, Pieces, model_pieces, word_pieces
 
@@ -253,7 +254,7 @@ def _open_encoder(name: str, neutral: bool | None, progress: Progress | None) ->
 
     if name.startswith(NEUTRAL):
         name, neutral = name.removeprefix(NEUTRAL), neutral is not False
-    encoder = me5.load_encoder(name)
+    encoder = me5.load_encoder(name).with_ranks(this_run())
     if neutral is None or neutral == (encoder.neutral is not None):
         return name, encoder
     if not neutral:
