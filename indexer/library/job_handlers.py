@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Protocol
 
 from indexer.catalog import Catalog, CollectionRecord
-from indexer.errors import IndexerError
+from indexer.errors import IndexerError, StoreAwayError, StoreError
 from indexer.ingest.left_alone import LeftAlone
 from indexer.ingest.report import AddReport, summary
 from indexer.library.home import EMBEDDED, is_home, recorded_home
@@ -177,9 +177,12 @@ def _move(library: Work, context: JobContext) -> str:
     address = context.params["to"]
     if is_home(recorded_home(library.catalog) or EMBEDDED, None if address == EMBEDDED else address):
         return "they are there"  # it was interrupted when all was done
-    moved = library.move(
-        None if address == EMBEDDED else address, progress=context.progress, cancel=context.cancel
-    )
+    try:
+        moved = library.move(
+            None if address == EMBEDDED else address, progress=context.progress, cancel=context.cancel
+        )
+    except StoreAwayError as error:  # the new home; the library itself need not wait for it
+        raise StoreError(f"{error} The vectors stay where they are; move them again then.") from error
     return f"{moved.points} points moved"
 
 

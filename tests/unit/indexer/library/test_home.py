@@ -183,6 +183,17 @@ def test_a_move_is_a_job_that_the_next_start_goes_on_with(filled: Path, server: 
         assert library.store is server
 
 
+def test_a_new_home_that_does_not_answer_ends_the_move_and_nothing_waits_for_it(tmp_path: Path) -> None:
+    with opened(tmp_path / "data") as library:
+        job = library.jobs.wait(library.submit_move("127.0.0.1:9").id, 60)
+        assert (
+            job.state == "failed"
+            and "does not answer" in job.message
+            and "stay where they are" in job.message
+        )
+        assert recorded_home(library.catalog) == EMBEDDED
+
+
 def test_a_copy_that_finds_other_neighbours_is_not_used(
     filled: Path, server: QdrantStore, monkeypatch: pytest.MonkeyPatch
 ) -> None:
