@@ -28,6 +28,11 @@ COLUMNS: tuple[tuple[SortKey, str], ...] = (
     ("state", "State"),
 )
 
+READING = ("add", "sample", "reindex")
+"""Kinds of jobs that begin with a look at files."""
+WAITING = "waiting for "
+"""How a message begins that is no name of a file."""
+
 
 def header(info: CollectionInfo | None, model: str) -> str:
     """Counts of the chosen collection and the model in use."""
@@ -77,7 +82,7 @@ def _running(job: JobInfo, *, may_go_fast: bool) -> str:
         share = min(1.0, job.done / job.total)
         progress = f'<progress max="1" value="{share:.4f}"></progress><span>{how_far(job)}</span>'
     else:
-        progress = "<progress></progress><span>looking at the files</span>"
+        progress = f"<progress></progress><span>{_beginning(job)}</span>"
     left = f"<span>{fmt.duration(job.seconds_left)} left</span>" if job.seconds_left is not None else ""
     fast = (
         f'<button type="button" class="link" data-fast="{fmt.text(job.id)}" title="The model of the '
@@ -91,13 +96,20 @@ def _running(job: JobInfo, *, may_go_fast: bool) -> str:
     )
 
 
+def _beginning(job: JobInfo) -> str:
+    """What a job does that cannot tell yet how far it is. Escaped."""
+    if job.message.startswith(WAITING):
+        return fmt.text(job.message)
+    return "looking at the files" if job.kind in READING else "starting"
+
+
 def how_far(job: JobInfo) -> str:
     """``3.1 MB of 12 MB``, ``4 of 9 files``, and the file that is being read. Escaped."""
     if job.unit == "bytes":
         words = f"{fmt.size(job.done)} of {fmt.size(job.total)}"
     else:
         words = f"{fmt.number(job.done)} of {fmt.number(job.total)} {fmt.text(job.unit)}"
-    name = PurePath(job.message).name
+    name = job.message if job.message.startswith(WAITING) else PurePath(job.message).name
     return f"{words} · {fmt.isolated(name)}" if name else words
 
 

@@ -123,3 +123,13 @@ def test_documents_with_warnings_are_counted_and_found(services: Any) -> None:
     assert "1 document with warnings" in html and "no &lt;text&gt; layer; b; c; and 2 more" in html
     assert markup.select_documents(documents, "warnings") == [many]
     assert "warning" not in markup.table(others, len(others))
+
+
+def test_what_a_job_waits_for_is_said_in_full(make_job: Any) -> None:
+    waiting = "waiting for the Qdrant server at http://10.0.0.7:6333"
+    begun = make_job(kind="add", done=3, total=9, unit="bytes", message=waiting)
+    assert waiting in markup.jobs([begun], None)
+    assert waiting in markup.jobs([replace(begun, total=0)], None)
+    assert "looking at the files" in markup.jobs([replace(begun, total=0, message="starting")], None)
+    move = replace(begun, kind="move", total=0, message="starting")
+    assert "starting" in markup.jobs([move], None) and "files" not in markup.jobs([move], None)
