@@ -132,4 +132,4 @@ def test_what_a_job_waits_for_is_said_in_full(make_job: Any) -> None:
     assert waiting in markup.jobs([replace(begun, total=0)], None)
     assert "looking at the files" in markup.jobs([replace(begun, total=0, message="starting")], None)
     move = replace(begun, kind="move", total=0, message="starting")
-    assert "starting" in markup.jobs([move], None) and "files" not in markup.jobs([move], None)
+    assert "starting" in markup.jobs([move], None) and "looking" not in markup.jobs([move], None)
