@@ -52,13 +52,30 @@ class Batch:
 
 
 class Translations:
-    """The partners of each text in a table of translations."""
+    """The partners of each text in a table of translations.
 
-    def __init__(self, table: PairTable) -> None:
-        order = np.argsort(table.left, kind="stable")
+    Args:
+        table: texts and their translations.
+        languages: of each text, as numbers; where given, a translation may be wanted in one of them.
+    """
+
+    def __init__(self, table: PairTable, languages: NDArray[np.int32] | None = None) -> None:
+        of_right = np.zeros(len(table), np.int64) if languages is None else languages[table.right]
+        order = np.lexsort((of_right, table.left))
         self._right = table.right[order]
+        self._keys = table.left[order].astype(np.int64) << 32 | of_right[order]
         self._lefts, self._starts = np.unique(table.left[order], return_index=True)
         self._counts = np.diff(np.append(self._starts, len(order)))
+
+    def in_language(
+        self, texts: NDArray[np.int32], languages: NDArray[np.int32], generator: np.random.Generator
+    ) -> NDArray[np.int32]:
+        """A random translation of each text into the language beside it; the text itself without one."""
+        wanted = texts.astype(np.int64) << 32 | languages
+        first = np.searchsorted(self._keys, wanted, side="left")
+        count = np.searchsorted(self._keys, wanted, side="right") - first
+        picks = first + (generator.random(len(texts)) * count).astype(np.int64)
+        return np.where(count > 0, self._right[np.minimum(picks, len(self._right) - 1)], texts)
 
     def replace(
         self, texts: NDArray[np.int32], avoid: NDArray[np.int32], share: float, generator: np.random.Generator

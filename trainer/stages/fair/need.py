@@ -10,7 +10,7 @@ from torch import Tensor
 
 from trainer.builtin.corpus import PairTable
 
-PAIRS_PER_GROUP = 48
+PAIRS_PER_GROUP = 24
 
 Encode = Callable[[NDArray[np.int32]], Tensor]
 """Text numbers [B] to unit vectors [B, D]."""

@@ -52,6 +52,7 @@ class FairConfig:
     section_pivot_share: float = 0.8
     topic_size: int = 256  # passages of sections that are about one thing; 0: batches of any sections
     topic_pairs: int = 32  # of one topic in a batch of sections
+    own_language_share: float = 0.5  # of them, asked in the language of another passage of the topic
     max_sentence_pieces: int = 64
     max_passage_pieces: int = 128
     held_out_one_in: int = 50

@@ -37,7 +37,8 @@ def make_samplers(
     """
     is_english = np.array([language == ENGLISH for language in corpus.languages])
     tables = {kind: pairs.arrays() for kind, pairs in corpus.train.items()}
-    translations = Translations(tables["parallel"]) if "parallel" in tables else None
+    languages = np.unique(np.array(corpus.languages), return_inverse=True)[1].astype(np.int32)
+    translations = Translations(tables["parallel"], languages) if "parallel" in tables else None
     measured = _Kept(kept)
     samplers: dict[str, PairSampler] = {}
     for number, kind in enumerate(sorted(tables)):
@@ -54,7 +55,14 @@ def make_samplers(
             drawn |= {"translations": translations, "pivot_share": config.section_pivot_share}
         if kind in ASKED_IN_TRANSLATION and config.topic_size:
             topics = measured.array(f"topics.{kind}", functools.partial(_topics, table, config, encode))
-            samplers[kind] = TopicSampler(table, topics, config.topic_pairs, **drawn)
+            samplers[kind] = TopicSampler(
+                table,
+                topics,
+                config.topic_pairs,
+                languages=languages,
+                own_share=config.own_language_share,
+                **drawn,
+            )
         else:
             samplers[kind] = PairSampler(table, **drawn)
     return samplers
@@ -66,7 +74,7 @@ def _need(table: PairTable, config: FairConfig, encode: Encode) -> NDArray[np.fl
 
 def _topics(table: PairTable, config: FairConfig, encode: Encode) -> NDArray[np.int64]:
     passages, which = np.unique(table.right, return_inverse=True)
-    vectors_ND = encode(passages, PASSAGE, config.max_passage_pieces)
+    vectors_ND = encode(passages, PASSAGE, config.max_sentence_pieces)  # the topic shows early
     return topics_of(vectors_ND, config.topic_size, config.seed)[which]
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -25,16 +26,28 @@ class TopicSampler(PairSampler):
         table: the pairs.
         topics: the topic of the passage of each pair.
         together: pairs of one topic in a batch.
+        languages: of each text, as numbers.
+        own_share: of the queries, asked in the language of another passage of their topic, so that the
+            passage in their own language is no answer.
         others: as of ``PairSampler``.
     """
 
-    def __init__(self, table: PairTable, topics: NDArray[np.int64], together: int, **others: Any) -> None:
+    def __init__(
+        self,
+        table: PairTable,
+        topics: NDArray[np.int64],
+        together: int,
+        *,
+        languages: NDArray[np.int32] | None = None,
+        own_share: float = 0.0,
+        **others: Any,
+    ) -> None:
         order = np.argsort(topics, kind="stable")
         topics = topics[order]
         super().__init__(
             PairTable(table.left[order], table.right[order], table.group[order], table.group_names), **others
         )
-        self._together = together
+        self._together, self._languages, self._own_share = together, languages, own_share
         self._first = np.searchsorted(topics, topics, side="left")
         self._last = np.searchsorted(topics, topics, side="right") - 1
         by_passage = np.argsort(table.right, kind="stable")
@@ -53,7 +66,23 @@ class TopicSampler(PairSampler):
 
     def draw(self, size: int) -> Batch:
         rows = self.rows(size)
-        return self.batch(rows, self._versions(self._table.right[rows]))
+        batch = self.batch(rows, self._versions(self._table.right[rows]))
+        if self._languages is None or self._translations is None:
+            return batch
+        beside = self._beside(size)
+        wanted = self._languages[batch.right[beside]]
+        asked = (self._generator.random(size) < self._own_share) & (wanted != self._languages[batch.right])
+        english = self._table.left[rows]
+        own = self._translations.in_language(english, wanted, self._generator)
+        return replace(batch, left=np.where(asked & (own != english), own, batch.left))
+
+    def _beside(self, size: int) -> NDArray[np.int64]:
+        """For each row of a batch another row of its topic."""
+        rows = np.arange(size)
+        start = rows // self._together * self._together
+        count = np.minimum(start + self._together, size) - start
+        step = 1 + (self._generator.random(size) * np.maximum(count - 1, 1)).astype(np.int64)
+        return start + (rows - start + step) % count
 
     def _versions(self, passages_B: NDArray[np.int32]) -> Tensor:
         """Pairs (i, j) of passages that share a text, [K, 2]."""

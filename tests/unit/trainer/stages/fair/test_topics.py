@@ -4,6 +4,7 @@ import numpy as np
 import torch
 
 from trainer.builtin.corpus import Pairs
+from trainer.builtin.sampling import Translations
 from trainer.stages.fair.topics import TopicSampler, topics_of
 
 
@@ -59,3 +60,37 @@ def test_every_pair_is_drawn_and_a_restored_sampler_goes_on() -> None:
 def pair(drawn: TopicSampler) -> tuple[list[int], list[int]]:
     batch = drawn.draw(64)
     return batch.left.tolist(), batch.right.tolist()
+
+
+def test_queries_are_asked_in_the_language_of_another_passage_of_their_topic() -> None:
+    """Sentence s of section k is text 10 k + s in English, and 1000 + 20 k + 2 s + l in language l."""
+    pairs, sections, topics = Pairs(), Pairs(), []
+    languages = np.zeros(20_000, np.int32)
+    for section in range(30):
+        for language in range(2):
+            for sentence in range(2):
+                text, passage = (
+                    1_000 + 20 * section + 2 * sentence + language,
+                    10_000 + 10 * section + language,
+                )
+                pairs.add(10 * section + sentence, text, f"en-{language}")
+                sections.add(10 * section + sentence, passage, f"{language}")
+                languages[[text, passage]] = language + 1
+                topics.append(section // 10)
+    table = sections.arrays()
+    translations = Translations(pairs.arrays(), languages)
+    options = {"exponent": 0.5, "seed": 5, "translations": translations, "pivot_share": 0.0}
+    topic_of = np.array(topics)
+    batch = TopicSampler(table, topic_of, 8, languages=languages, own_share=1.0, **options).draw(64)
+    section = (batch.right - 10_000) // 10
+    asked = np.flatnonzero(
+        batch.left >= 1_000
+    )  # the others had a passage of their answer's language beside them
+    assert len(asked) > 16
+    assert ((batch.left[asked] - 1_000) // 20 == section[asked]).all()  # a translation of its own sentence
+    assert (languages[batch.left[asked]] != languages[batch.right[asked]]).all()
+    for row in asked:
+        others = [other for other in range(row // 8 * 8, row // 8 * 8 + 8) if other != row]
+        assert languages[batch.left[row]] in languages[batch.right[others]]
+    plain = TopicSampler(table, topic_of, 8, languages=languages, own_share=0.0, **options).draw(64)
+    assert (plain.left < 1_000).all()
