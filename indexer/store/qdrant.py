@@ -9,9 +9,11 @@ import logging
 import re
 import threading
 import time
+import warnings
 from collections.abc import Iterator, Sequence
 from contextlib import AbstractContextManager, nullcontext
 from typing import Any, cast
+from urllib.parse import urlsplit
 
 import numpy as np
 from grpc import Call, RpcError, StatusCode
@@ -51,6 +53,11 @@ ASKED_FOR_S = 3.0
 PASSING = frozenset({429, 500, 502, 503, 504})
 """Status codes of a server that is busy, starting or has lost a node for a moment."""
 PASSING_CODES = (StatusCode.UNAVAILABLE, StatusCode.DEADLINE_EXCEEDED, StatusCode.RESOURCE_EXHAUSTED)
+HINTS = {
+    401: "Check the API key in QDRANT_API_KEY.",
+    403: "The key in QDRANT_API_KEY may only read, or not do this. To add documents, use one that may write.",
+}
+"""What a person can do, by status code."""
 NO_REPLICA = re.compile(
     r"no (?:active|alive|living) replica|replica.{0,80}(?:not available|unavailable|dead)", re.IGNORECASE
 )
@@ -400,7 +407,7 @@ class QdrantStore:
                 "node, or keep two copies of what is new (--qdrant-replicas 2)."
             )
         kind = StoreAwayError if _may_pass(error) else StoreError
-        hint = "Check the API key." if error.status_code in {401, 403} else "See the log of the server."
+        hint = HINTS.get(error.status_code or 0, "See the log of the server.")
         return kind(
             f"The Qdrant server at {self._shown_url} refused with status {error.status_code}: "
             f"{_reason(text)}. {hint}"
@@ -421,17 +428,31 @@ def _connect(url: str, api_key: str | None, settings: ServerSettings) -> QdrantC
     if url == MEMORY:
         return QdrantClient(MEMORY)
     try:
-        return QdrantClient(
-            url=url,
-            api_key=api_key,
-            timeout=settings.timeout_s,
-            check_compatibility=False,
-            prefer_grpc=settings.grpc,
-        )
+        with warnings.catch_warnings():
+            # In Python's form, which names a line of the client; ours follows.
+            warnings.filterwarnings("ignore", message="Api key is used with an insecure connection")
+            client = QdrantClient(
+                url=url,
+                api_key=api_key,
+                timeout=settings.timeout_s,
+                check_compatibility=False,
+                prefer_grpc=settings.grpc,
+            )
     except (ValueError, TypeError):
         raise StoreError(
             f"The Qdrant address {hide_password(url)!r} cannot be used; expected http://host:6333."
         ) from None  # its words quote the address
+    if api_key and url.startswith("http://") and not is_loopback(url):
+        logger.warning(
+            "The key of the Qdrant server goes over the network unencrypted to %s; use https where you can",
+            hide_password(url),
+        )
+    return client
+
+
+def is_loopback(url: str) -> bool:
+    """Whether an address is of this machine."""
+    return urlsplit(url).hostname in ("127.0.0.1", "::1", "localhost")
 
 
 def _may_pass(error: Exception) -> bool:

@@ -153,3 +153,24 @@ def test_a_missing_key_is_reported(refusing_url: str) -> None:
 def test_an_address_that_is_none_is_reported() -> None:
     with pytest.raises(StoreError, match=r"expected http://host:6333"):
         QdrantStore("http://127.0.0.1:notaport", settings=ServerSettings(timeout_s=2))
+
+
+@pytest.mark.parametrize(
+    ("url", "says"), [("http://10.255.255.1:6333", True), ("https://10.255.255.1:6333", False)]
+)
+def test_a_key_over_plain_http_is_named_once_in_our_words(
+    url: str, says: bool, caplog: pytest.LogCaptureFixture, recwarn: pytest.WarningsRecorder
+) -> None:
+    qdrant._connect(url, "secret-key", ServerSettings()).close()
+    lines = [record.getMessage() for record in caplog.records]
+    assert [("unencrypted" in line) for line in lines] == [True] * says
+    assert "secret-key" not in "".join(lines) and not [
+        item for item in recwarn if "Api key" in str(item.message)
+    ]
+
+
+def test_a_key_that_may_only_read_says_so_when_something_is_written() -> None:
+    with serving([200, 403]) as url:
+        store = QdrantStore(url, settings=ServerSettings(patience_s=0.05))
+        with pytest.raises(StoreError, match="may only read"):
+            store.exists("c")
