@@ -315,6 +315,9 @@ class JobRunner:
         self._wake.release()  # the question may take seconds
         try:
             is_there = self._is_store_there()
+        except Exception:  # the worker must live on
+            logger.exception("whether the vector store answers cannot be told")
+            is_there = False
         finally:
             self._wake.acquire()
         if is_there:

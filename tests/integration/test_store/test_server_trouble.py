@@ -11,7 +11,7 @@ import pytest
 
 from indexer.errors import StoreAwayError, StoreError
 from indexer.progress import waiting
-from indexer.store import open_store, qdrant
+from indexer.store import open_store, qdrant_requests
 from indexer.store.qdrant import QdrantStore
 from indexer.store.settings import ServerSettings
 
@@ -77,7 +77,7 @@ def serving(answers: list[int], asked: list[str] | None = None) -> Iterator[str]
 def test_a_server_that_is_busy_for_a_moment_is_asked_again(
     answers: list[int], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(qdrant, "FIRST_PAUSE_S", 0.01)
+    monkeypatch.setattr(qdrant_requests, "FIRST_PAUSE_S", 0.01)
     asked: list[str] = []
     with serving(answers, asked) as url:
         store = QdrantStore(url)
@@ -87,7 +87,7 @@ def test_a_server_that_is_busy_for_a_moment_is_asked_again(
 
 
 def test_what_may_pass_is_told_from_what_does_not(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(qdrant, "FIRST_PAUSE_S", 0.01)
+    monkeypatch.setattr(qdrant_requests, "FIRST_PAUSE_S", 0.01)
     told: list[str] = []
     token = waiting.set(told.append)
     with serving([200] + [503] * 50) as url:
@@ -106,7 +106,7 @@ def test_what_may_pass_is_told_from_what_does_not(monkeypatch: pytest.MonkeyPatc
 
 
 def test_patience_ends_and_the_words_are_for_people(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(qdrant, "FIRST_PAUSE_S", 0.01)
+    monkeypatch.setattr(qdrant_requests, "FIRST_PAUSE_S", 0.01)
     with serving([503] * 1000) as url, pytest.raises(StoreError) as caught:
         QdrantStore(url, settings=ServerSettings(patience_s=0.1))
     assert "status 503: Service internal error" in str(caught.value)
@@ -114,8 +114,8 @@ def test_patience_ends_and_the_words_are_for_people(monkeypatch: pytest.MonkeyPa
 
 
 def test_a_search_gives_up_sooner_than_work_from_its_first_look(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(qdrant, "FIRST_PAUSE_S", 0.01)
-    monkeypatch.setattr(qdrant, "ASKED_FOR_S", 0.0)
+    monkeypatch.setattr(qdrant_requests, "FIRST_PAUSE_S", 0.01)
+    monkeypatch.setattr(qdrant_requests, "ASKED_FOR_S", 0.0)
     asked: list[str] = []
     with serving([200, *[503] * 1000], asked) as url:
         store = QdrantStore(url, settings=ServerSettings(patience_s=0.2))
@@ -129,7 +129,7 @@ def test_a_search_gives_up_sooner_than_work_from_its_first_look(monkeypatch: pyt
 
 
 def test_another_node_is_asked_when_one_does_not_answer(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(qdrant, "FIRST_PAUSE_S", 0.01)
+    monkeypatch.setattr(qdrant_requests, "FIRST_PAUSE_S", 0.01)
     with HTTPServer(("127.0.0.1", 0), Refusing) as gone:
         away = f"http://127.0.0.1:{gone.server_port}"
     with serving([]) as url:
@@ -161,7 +161,7 @@ def test_an_address_that_is_none_is_reported() -> None:
 def test_a_key_over_plain_http_is_named_once_in_our_words(
     url: str, says: bool, caplog: pytest.LogCaptureFixture, recwarn: pytest.WarningsRecorder
 ) -> None:
-    qdrant._connect(url, "secret-key", ServerSettings()).close()
+    qdrant_requests._connect(url, "secret-key", ServerSettings()).close()
     lines = [record.getMessage() for record in caplog.records]
     assert [("unencrypted" in line) for line in lines] == [True] * says
     assert "secret-key" not in "".join(lines) and not [

@@ -4,7 +4,7 @@ from typing import Any
 
 import pytest
 
-from indexer.store import qdrant
+from indexer.store import qdrant, qdrant_requests
 from indexer.store.settings import ServerSettings
 from indexer.types import Filters
 
@@ -29,11 +29,11 @@ class Recorder:
 
 
 def test_settings_reach_the_server(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(qdrant, "QdrantClient", Recorder)
+    monkeypatch.setattr(qdrant_requests, "QdrantClient", Recorder)
     settings = ServerSettings(shard_number=6, replication_factor=2, quantization="int8", timeout_s=7)
     store = qdrant.QdrantStore("http://example.invalid:6333", api_key="secret", settings=settings)
     store.ensure("Library", 384)
-    client: Any = store._clients[0]
+    client: Any = store._ask.clients[0]
     assert client.made["timeout"] == 7
     assert client.made["api_key"] == "secret"
     assert client.created["name"] == "me5-_4cibrary"
