@@ -36,19 +36,19 @@ from indexer.search.fairness import fair_scores
 from me5 import Role, load_encoder
 from me5.neutral_map import FILE_NAME as NEUTRAL_FILE
 from me5.packed import TOKENIZER_FILE, tokenizer_file
-from trainer.builtin.evaluation import XTREME_36, evaluate_tatoeba, mean_to_english
-from trainer.builtin.measuring.across import mean_mrr, measure_multiway
-from trainer.builtin.measuring.building import build_sets, sets_fingerprint
-from trainer.builtin.measuring.figures import Encode, Model
-from trainer.builtin.measuring.report import AS_SEARCH, summary, tables
-from trainer.builtin.measuring.same_language import measure_rankings
-from trainer.builtin.measuring.sentences import measure_similarity, measure_tatoeba
-from trainer.builtin.measuring.sets import Sets, load_sets, save_sets
-from trainer.config import BuiltinConfig, load_recipe
+from research.builtin.across import mean_mrr, measure_multiway
+from research.builtin.building import build_sets, sets_fingerprint
+from research.builtin.figures import Encode, Model
+from research.builtin.report import AS_SEARCH, summary, tables
+from research.builtin.same_language import measure_rankings
+from research.builtin.sentences import measure_similarity, measure_tatoeba
+from research.builtin.sets import Sets, load_sets, save_sets
 from trainer.evaluation.bm25 import model_pieces, word_pieces
+from trainer.evaluation.tatoeba import XTREME_36, evaluate_tatoeba, mean_to_english
+from trainer.stages.static.recipe import StaticConfig, load_recipe
 
 ROOT = Path(__file__).resolve().parent.parent
-RECIPE = ROOT / "trainer" / "recipes" / "builtin.yaml"
+RECIPE = ROOT / "trainer" / "recipes" / "static.yaml"
 EXAMPLES = ROOT / "examples"
 SETS = Path(tempfile.gettempdir()) / "me5-builtin-sets.json.gz"
 PARTS = ("tatoeba", "rankings", "across", "similarity", "precision", "size", "speed", "library")
@@ -92,7 +92,7 @@ def build_parser() -> argparse.ArgumentParser:
     return parser
 
 
-def evaluation_sets(config: BuiltinConfig, tatoeba: Path | None, path: Path) -> Sets:
+def evaluation_sets(config: StaticConfig, tatoeba: Path | None, path: Path) -> Sets:
     """The kept sets where they fit the recipe, else new ones."""
     if path.is_file():
         kept = load_sets(path)

@@ -3,7 +3,7 @@
     python benchmarks/make_frequent_words.py --data FOLDER [--output indexer/text/data/frequent_words.txt]
 
 FOLDER is the training folder of the built-in model. Only the parallel sources of its recipe
-(trainer/recipes/builtin.yaml) are read, with the recipe's own exclusions, so that both rest on the same
+(trainer/recipes/static.yaml) are read, with the recipe's own exclusions, so that both rest on the same
 licences and nothing is from GPL, non-commercial or unlicensed text:
 
 =====================  ============================================================================
@@ -33,11 +33,12 @@ from zlib import crc32
 
 import regex
 
-from trainer.builtin.data import iter_parallel, keep_widely_translated
-from trainer.config import SourceConfig, load_recipe
+from trainer.config import SourceConfig
+from trainer.data.multilingual.rows import iter_parallel, keep_widely_translated
+from trainer.stages.static.recipe import load_recipe
 
 _ROOT = Path(__file__).parent.parent
-_RECIPE = _ROOT / "trainer" / "recipes" / "builtin.yaml"
+_RECIPE = _ROOT / "trainer" / "recipes" / "static.yaml"
 _OUTPUT = _ROOT / "indexer" / "text" / "data" / "frequent_words.txt"
 _HEADER = """\
 # How often frequent words occur: script, language (a label of py3langid), then words with their share of the

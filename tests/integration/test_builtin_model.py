@@ -14,7 +14,7 @@ import pytest
 import me5
 from me5 import Role, export_model, load_encoder
 from me5.neutral_map import FILE_NAME, NeutralMap, languages_beside
-from trainer.builtin.evaluation import XTREME_36, evaluate_tatoeba, mean_to_english
+from trainer.evaluation.tatoeba import XTREME_36, evaluate_tatoeba, mean_to_english
 
 MODEL = Path(me5.__file__).parent / "builtin"
 TATOEBA = MODEL.parents[2] / "shared" / "data" / "eval" / "tatoeba" / "tatoeba-v1.tar.xz"

@@ -6,7 +6,7 @@ import shutil
 import pytest
 
 import app
-from trainer.builtin.evaluation import evaluate_tatoeba
+from trainer.evaluation.tatoeba import evaluate_tatoeba
 
 FILES = {
     "tatoeba/tatoeba.deu-eng.deu": "Die Bibliothek öffnet um neun.\nFlüsse tragen Schlick.\nDas Meer ist weit.\n",

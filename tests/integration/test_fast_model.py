@@ -9,7 +9,7 @@ import torch
 
 import me5
 from me5 import Role, load_encoder
-from trainer.builtin.evaluation import XTREME_36, evaluate_tatoeba, mean_to_english
+from trainer.evaluation.tatoeba import XTREME_36, evaluate_tatoeba, mean_to_english
 
 MODEL = Path(me5.__file__).parent / "fast"
 TATOEBA = MODEL.parents[2] / "shared" / "data" / "eval" / "tatoeba" / "tatoeba-v1.tar.xz"

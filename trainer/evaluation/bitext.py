@@ -8,9 +8,9 @@ from pathlib import Path
 
 import numpy as np
 
-from trainer.builtin.evaluation import iter_tatoeba
 from trainer.errors import DataError
 from trainer.evaluation.files import iter_tab_rows, malformed, read_lines
+from trainer.evaluation.tatoeba import iter_tatoeba
 from trainer.evaluation.values import Bitext, Mining, Part, Task
 
 TRAINING, TEST = "training", "test"

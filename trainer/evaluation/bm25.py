@@ -77,7 +77,7 @@ class Bm25:
 
 def model_pieces(tokenizer_file: Path) -> Pieces:
     """Case-folded text to the piece numbers of a ``tokenizer.json``, whole, without special tokens."""
-    from trainer.builtin.tokenizer import load_tokenizer
+    from trainer.models.script_tokenizer import load_tokenizer
 
     tokenizer = load_tokenizer(tokenizer_file)
     tokenizer.no_truncation()

@@ -8,10 +8,10 @@ from dataclasses import asdict, dataclass, field, fields
 from pathlib import Path
 from typing import Any
 
-from trainer.builtin.evaluation import XTREME_36
 from trainer.errors import DataError
 from trainer.evaluation.published import TATOEBA, benchmark_of
 from trainer.evaluation.settings import prefix_words
+from trainer.evaluation.tatoeba import XTREME_36
 
 MEASURED = Path(__file__).resolve().parents[2] / "docs" / "measured.json"
 TITLES = {

@@ -1,6 +1,6 @@
 """InfoNCE for large batches: in row blocks, over several processes, and with further negatives.
 
-``trainer.builtin.losses.info_nce`` holds the whole score matrix, which is 4 GB at 32,768 pairs. Here only a
+``trainer.losses.both_ways.info_nce`` holds the whole score matrix, which is 4 GB at 32,768 pairs. Here only a
 block of rows exists at any time, and a block holds fewer rows the longer they are, so the memory of the
 scores does not grow with the batch.
 """

@@ -24,8 +24,8 @@ from tokenizers import AddedToken, Regex, Tokenizer, decoders, normalizers, pre_
 from tokenizers.models import BPE
 from tokenizers.trainers import BpeTrainer
 
-from trainer.builtin.tokenizer import BYTE_TOKENS, script_runs
 from trainer.errors import ConfigError
+from trainer.models.script_tokenizer import BYTE_TOKENS, script_runs
 
 Specials = Literal["bert", "xlm-roberta"]
 

@@ -16,7 +16,7 @@ STAGES: Mapping[str, tuple[str, str, str]] = {
     "finetune": ("trainer.stages.finetune", "FinetuneConfig", "run_finetune"),
     "reranker": ("trainer.stages.reranker.training", "RerankerConfig", "run_reranker"),
     "teacher": ("trainer.stages.reranker.teacher", "TeacherConfig", "run_teacher"),
-    "builtin": ("trainer.builtin.run", "BuiltinConfig", "run_builtin"),
+    "static": ("trainer.stages.static.run", "StaticConfig", "run_static"),
     "fair": ("trainer.stages.fair.run", "FairConfig", "run_fair"),
     "shrink": ("trainer.jobs.shrink", "ShrinkConfig", "run_shrink"),
     "blend": ("trainer.jobs.blend", "BlendConfig", "run_blend"),

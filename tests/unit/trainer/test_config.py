@@ -3,10 +3,10 @@ from pathlib import Path
 import pytest
 
 import trainer
-from trainer.config import StaticOptimConfig, load_recipe
 from trainer.errors import ConfigError
+from trainer.stages.static.recipe import StaticOptimConfig, load_recipe
 
-RECIPE = Path(trainer.__file__).parent / "recipes" / "builtin.yaml"
+RECIPE = Path(trainer.__file__).parent / "recipes" / "static.yaml"
 
 
 def test_the_shipped_recipe_is_valid_and_takes_overrides():

@@ -8,7 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 from torch import Tensor
 
-from trainer.builtin.corpus import PairTable
+from trainer.data.multilingual.corpus import PairTable
 
 PAIRS_PER_GROUP = 24
 

@@ -17,8 +17,8 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from trainer.builtin.losses import equal_pairs
-from trainer.builtin.sampling import Batch, PairSampler
+from trainer.data.multilingual.sampling import Batch, PairSampler
+from trainer.losses.both_ways import equal_pairs
 from trainer.stages.fair.recipe import TAUGHT, FairConfig
 from trainer.stages.fair.samplers import PASSAGE, QUERY
 from trainer.stages.fair.student import Part, Teacher, Texts

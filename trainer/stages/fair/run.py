@@ -18,19 +18,19 @@ import torch
 from me5 import atomic
 from me5.memory import give_back_memory
 from me5.packed import tokenizer_file
-from trainer.builtin.corpus import build_corpus
-from trainer.builtin.metrics import WriteMetrics
-from trainer.builtin.static import Every, LogLoss, adagrad, kind_of_step, position_of
-from trainer.builtin.tokenising import kept_pieces
+from trainer.data.multilingual.corpus import build_corpus
+from trainer.data.multilingual.tokenising import kept_pieces
 from trainer.errors import ConfigError, TrainingError
 from trainer.models.vocabulary import open_tokenizer
 from trainer.run.folder import folder_of_its_own
+from trainer.run.hooks import Every, LogLoss, WriteMetrics
 from trainer.run.schedule import linear_schedule
 from trainer.stages.fair.objective import Objective
 from trainer.stages.fair.recipe import FairConfig
 from trainer.stages.fair.samplers import make_samplers
 from trainer.stages.fair.stack import Stack, Workers
 from trainer.stages.fair.student import Student, Teacher, Texts, as_4_bits, open_student
+from trainer.stages.static.table import adagrad, kind_of_step, position_of
 
 log = logging.getLogger(__name__)
 

@@ -12,8 +12,8 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from me5 import atomic
-from trainer.builtin.corpus import ENGLISH, Corpus, PairTable
-from trainer.builtin.sampling import PairSampler, Translations
+from trainer.data.multilingual.corpus import ENGLISH, Corpus, PairTable
+from trainer.data.multilingual.sampling import PairSampler, Translations
 from trainer.stages.fair.need import beside_english, need_of_groups
 from trainer.stages.fair.recipe import ASKED_IN_TRANSLATION, TAUGHT, FairConfig
 from trainer.stages.fair.topics import TopicSampler, topics_of

@@ -16,7 +16,7 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
-from trainer.builtin import cores
+from trainer.run import cores
 
 CHUNK_TOKENS = 4_096
 MASKED = -1e4

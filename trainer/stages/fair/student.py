@@ -24,7 +24,7 @@ from me5.loading import model_folder
 from me5.neutral_map import NeutralMap
 from me5.packed import BLOCK, BertWeights, plain_config, tokenizer_file
 from me5.weights import WORDS
-from trainer.builtin.static import PieceTable
+from trainer.data.multilingual.tokenising import PieceTable
 from trainer.errors import ConfigError
 from trainer.stages.fair.stack import Chunk, Layer, Stack, Workers, iter_chunks
 

@@ -10,9 +10,9 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from trainer.builtin.corpus import PairTable
-from trainer.builtin.losses import equal_pairs
-from trainer.builtin.sampling import Batch, PairSampler
+from trainer.data.multilingual.corpus import PairTable
+from trainer.data.multilingual.sampling import Batch, PairSampler
+from trainer.losses.both_ways import equal_pairs
 
 ITERATIONS = 12
 

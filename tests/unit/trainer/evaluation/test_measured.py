@@ -5,7 +5,6 @@ from dataclasses import replace
 
 import pytest
 
-from trainer.builtin.evaluation import XTREME_36
 from trainer.errors import DataError
 from trainer.evaluation.measured import (
     MEASURED,
@@ -15,6 +14,7 @@ from trainer.evaluation.measured import (
     with_new,
     write_measurements,
 )
+from trainer.evaluation.tatoeba import XTREME_36
 
 SETTINGS = {"prefix": {"both": ""}, "pooling": "mean", "precision": "bf16", "neutral": None}
 

@@ -10,7 +10,7 @@ import pytest
 import torch
 from torch.testing import assert_close
 
-from trainer.builtin.losses import info_nce
+from trainer.losses.both_ways import info_nce
 from trainer.losses.contrast import (
     Contrast,
     FurtherNegatives,

@@ -18,10 +18,10 @@ from me5.neutral_map import NeutralMap
 from me5.packed import pack_blocks, unpack_blocks
 from me5.registry import spec_from_folder
 from tests.conftest import write_model_dir
-from trainer.builtin.corpus import Pairs
-from trainer.builtin.sampling import PairSampler
-from trainer.builtin.tokenising import tokenise
 from trainer.config import SourceConfig, build_config, read_recipe
+from trainer.data.multilingual.corpus import Pairs
+from trainer.data.multilingual.sampling import PairSampler
+from trainer.data.multilingual.tokenising import tokenise
 from trainer.errors import ConfigError
 from trainer.models.vocabulary import open_tokenizer
 from trainer.stages.fair import run as fair_run

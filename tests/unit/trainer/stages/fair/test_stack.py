@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 import torch
 
-from trainer.builtin.static import PieceTable
+from trainer.data.multilingual.tokenising import PieceTable
 from trainer.stages.fair import stack as stack_module
 from trainer.stages.fair.stack import CHUNK_TOKENS, Stack, Workers, iter_chunks
 

@@ -3,8 +3,8 @@
 import numpy as np
 import torch
 
-from trainer.builtin.corpus import Pairs
-from trainer.builtin.sampling import Translations
+from trainer.data.multilingual.corpus import Pairs
+from trainer.data.multilingual.sampling import Translations
 from trainer.stages.fair.topics import TopicSampler, topics_of
 
 

@@ -1,0 +1,1 @@
+"""How the models that ship are measured, and the card and plots of ``fast``."""

@@ -1,0 +1,1 @@
+"""Text in many languages: rows of files, pairs in memory, batches that draw small languages more often."""
