@@ -24,11 +24,12 @@ from trainer.errors import ConfigError, TrainingError
 from trainer.models.vocabulary import open_tokenizer
 from trainer.run.folder import folder_of_its_own
 from trainer.run.hooks import Every, LogLoss, WriteMetrics
+from trainer.run.optimiser import build_optimiser
 from trainer.run.schedule import linear_schedule
 from trainer.stages.fair.objective import Objective
 from trainer.stages.fair.recipe import FairConfig
 from trainer.stages.fair.samplers import make_samplers
-from trainer.stages.fair.stack import Stack, Workers
+from trainer.stages.fair.stack import Workers
 from trainer.stages.fair.student import Student, Teacher, Texts, as_4_bits, open_student
 from trainer.stages.static.table import adagrad, kind_of_step, position_of
 
@@ -72,7 +73,10 @@ def run_fair(config: FairConfig, *, resume: bool) -> Path:
     objective = Objective(texts, samplers, config, teacher)
     used = dict(corpus.rows_used)
     del corpus  # its texts are a gigabyte or two
-    state = FairState(student, torch.zeros(len(student.table)), _optimiser(student.stack, config))
+    optimiser = build_optimiser(
+        student.stack, learning_rate=config.learning_rate, weight_decay=WEIGHT_DECAY, betas=BETAS
+    )
+    state = FairState(student, torch.zeros(len(student.table)), optimiser)
     if (out / CHECKPOINT).is_file():
         _resume(out / CHECKPOINT, state, objective, config)
     elif config.begin:
@@ -127,13 +131,6 @@ def _update(state: FairState, used_U: torch.Tensor, gradient_UH: torch.Tensor, c
     if config.table_rate:
         adagrad(state.student.table, state.squares, used_U, gradient_UH, config.table_rate * share)
     state.step += 1
-
-
-def _optimiser(stack: Stack, config: FairConfig) -> torch.optim.AdamW:
-    decayed = [parameter for parameter in stack.parameters() if parameter.dim() == 2]
-    others = [parameter for parameter in stack.parameters() if parameter.dim() != 2]
-    groups = [{"params": decayed, "weight_decay": WEIGHT_DECAY}, {"params": others, "weight_decay": 0.0}]
-    return torch.optim.AdamW(groups, lr=config.learning_rate, betas=BETAS, fused=True)
 
 
 def _fingerprint(config: FairConfig) -> str:
