@@ -17,6 +17,7 @@ from trainer.data.packed import PackedRows
 from trainer.data.pairs import PairStream
 from trainer.data.sources import PairSource
 from trainer.errors import ConfigError
+from trainer.losses.autograd import PAIR_LOSSES, joint
 from trainer.losses.bank import PassageBank
 from trainer.losses.contrast import Contrast, FurtherNegatives, PairKeys, joint_info_nce, nested_contrast
 from trainer.models.backbone import StartConfig, TextModel
@@ -55,6 +56,8 @@ class ContrastiveOptim(OptimConfig):
     """What decides the steps. ``batch_size`` counts pairs.
 
     ``bank_batches``: the passages of so many earlier batches are negatives too (``trainer.losses.bank``).
+    ``loss``: None for InfoNCE in blocks, which any batch size has room for, or a name of
+    ``trainer.losses.autograd.PAIR_LOSSES``.
     ``matryoshka``: lengths at which the vectors may be cut later: see
     ``trainer.losses.contrast.nested_contrast``.
     """
@@ -66,6 +69,7 @@ class ContrastiveOptim(OptimConfig):
     warmup_steps: int = 1_000
     temperature: float = 0.01
     both_directions: bool = False
+    loss: str | None = None
     bank_batches: int = 0
     curriculum: Curriculum | None = None
     matryoshka: tuple[int, ...] = ()
@@ -81,6 +85,18 @@ class ContrastiveOptim(OptimConfig):
             "at most optim.steps",
         )
         require(0 < self.temperature <= 1, "optim.temperature", self.temperature, "a number in (0, 1]")
+        require(
+            self.loss is None or self.loss in PAIR_LOSSES,
+            "optim.loss",
+            self.loss,
+            f"one of {', '.join(PAIR_LOSSES)}, or none",
+        )
+        require(
+            self.loss is None or not (self.bank_batches or self.curriculum or self.both_directions),
+            "optim.loss",
+            self.loss,
+            "none beside bank_batches, curriculum or both_directions, which belong to InfoNCE in blocks",
+        )
         require(self.bank_batches >= 0, "optim.bank_batches", self.bank_batches, "at least 0")
         require(
             all(length >= 1 for length in self.matryoshka),
@@ -201,6 +217,15 @@ class PairObjective:
         share = optim.curriculum.share(data.number, optim.steps) if optim.curriculum else 1.0
 
         def contrast(query_bd: Tensor, passage_bd: Tensor, further: FurtherNegatives | None) -> Contrast:
+            if optim.loss is not None:
+                return joint(
+                    PAIR_LOSSES[optim.loss],
+                    query_bd,
+                    passage_bd,
+                    temperature=optim.temperature,
+                    processes=self.processes,
+                    keys=keys,
+                )
             return joint_info_nce(
                 query_bd,
                 passage_bd,
@@ -290,6 +315,8 @@ def contrastive_card(config: ContrastiveConfig) -> str:
 def _option_settings(optim: ContrastiveOptim) -> dict[str, str]:
     """The options that are on, for the card."""
     settings = {}
+    if optim.loss is not None:
+        settings["Loss"] = optim.loss
     if optim.bank_batches:
         settings["Further negatives"] = f"the passages of the last {optim.bank_batches} batches"
     if optim.curriculum:

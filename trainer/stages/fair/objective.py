@@ -18,6 +18,7 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from trainer.data.multilingual.sampling import Batch, PairSampler
+from trainer.losses.autograd import to_targets, with_gradient
 from trainer.losses.both_ways import equal_pairs
 from trainer.stages.fair.recipe import TAUGHT, FairConfig
 from trainer.stages.fair.samplers import PASSAGE, QUERY
@@ -99,42 +100,18 @@ class Objective:
             return drawn.batch.loss(vectors_BD, temperature=temperature, matmul_dtype=torch.bfloat16)
         targets_KD, english = self._teacher.vectors(drawn.english), np.unique(drawn.batch.left)
         leaf_BD = vectors_BD.clone().requires_grad_()
-        loss = to_targets(
+        known_MD = torch.cat([targets_KD, self.targets.vectors_MD])
+        same_K2 = equal_pairs(drawn.batch.left, np.concatenate([english, self.targets.texts_M]))
+        value, (gradient_BD,) = with_gradient(
+            lambda: to_targets(
+                leaf_BD,
+                known_MD,
+                torch.from_numpy(drawn.which),
+                same_K2,
+                temperature=temperature,
+                cosine_weight=self._config.cosine_weight,
+            ),
             leaf_BD,
-            torch.cat([targets_KD, self.targets.vectors_MD]),
-            torch.from_numpy(drawn.which),
-            equal_pairs(drawn.batch.left, np.concatenate([english, self.targets.texts_M])),
-            temperature=temperature,
-            cosine_weight=self._config.cosine_weight,
         )
-        (gradient_BD,) = torch.autograd.grad(loss, leaf_BD)
         self.targets.add(targets_KD, english)
-        return float(loss.detach()), gradient_BD
-
-
-def to_targets(
-    student_BD: Tensor,
-    known_MD: Tensor,
-    which_B: Tensor,
-    ignored_K2: Tensor,
-    *,
-    temperature: float,
-    cosine_weight: float,
-) -> Tensor:
-    """Mean cross-entropy of each student vector for its target among all known ones, and its distance.
-
-    Args:
-        student_BD: unit rows.
-        known_MD: unit rows of the teacher.
-        which_B: the row of ``known_MD`` that is the target.
-        ignored_K2: (i, m) where known m is no negative of student i, being the same text.
-        temperature: divides the cosines.
-        cosine_weight: of the mean of 1 - cosine.
-    """
-    cosines_BM = student_BD @ known_MD.T
-    own_B = cosines_BM.gather(1, which_B[:, None])[:, 0]
-    others_BM = (cosines_BM / temperature).index_put(
-        (ignored_K2[:, 0], ignored_K2[:, 1]), torch.tensor(-torch.inf)
-    )
-    logits_BM = torch.cat([own_B[:, None] / temperature, others_BM], dim=1)
-    return -logits_BM.log_softmax(dim=1)[:, 0].mean() + cosine_weight * (1.0 - own_B).mean()
+        return value, gradient_BD

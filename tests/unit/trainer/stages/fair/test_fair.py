@@ -23,10 +23,11 @@ from trainer.data.multilingual.corpus import Pairs
 from trainer.data.multilingual.sampling import PairSampler
 from trainer.data.multilingual.tokenising import tokenise
 from trainer.errors import ConfigError
+from trainer.losses.autograd import to_targets
 from trainer.models.vocabulary import open_tokenizer
 from trainer.stages.fair import run as fair_run
 from trainer.stages.fair.need import beside_english, need_of_groups
-from trainer.stages.fair.objective import Objective, Targets, to_targets
+from trainer.stages.fair.objective import Objective, Targets
 from trainer.stages.fair.recipe import FairConfig
 from trainer.stages.fair.run import run_fair
 from trainer.stages.fair.samplers import PASSAGE, QUERY, make_samplers
