@@ -230,10 +230,6 @@ class JobQueries:
                 )
             )
 
-    def interrupt(self, job_id: str, message: str) -> None:
-        """Note that a running job has stopped and will go on; one that was asked to stop is cancelled."""
-        self.requeue(job_id, message, state="interrupted")
-
     def cancel(self, job_id: str, now: float) -> None:
         """Cancel a queued job at once; ask a running one to stop."""
         with self.database.write("jobs") as connection:
@@ -269,7 +265,7 @@ class JobQueries:
             rows: Sequence[Row] = connection.execute(query).all()
         back = [row for row in rows if is_gone(row.owner or "")]
         for row in back:
-            self.requeue(row.id, "resuming after an interruption")
+            self.requeue(row.id, "resuming after an interruption", owner=row.owner)
         return [_info(row) for row in back]
 
     def interrupt_gone(self, is_gone: Callable[[str], bool], host: str) -> list[JobInfo]:
@@ -290,11 +286,24 @@ class JobQueries:
         return [_info(row) for row in left]
 
     def requeue(
-        self, job_id: str, message: str, *, state: Literal["queued", "interrupted"] = "queued"
+        self,
+        job_id: str,
+        message: str,
+        *,
+        owner: str | None,
+        state: Literal["queued", "interrupted"] = "queued",
     ) -> None:
-        """Put a running job back in the queue; one that was asked to stop becomes cancelled."""
+        """Let a job that has begun go on later; one that was asked to stop becomes cancelled.
+
+        Args:
+            job_id: which job.
+            message: why it waits.
+            owner: the process that has it, None where none has; a job of another one stays as it is.
+            state: ``interrupted`` where something has to happen first.
+        """
+        has_it = JobRow.owner.is_(None) if owner is None else JobRow.owner == owner
         with self.database.write("jobs") as connection:
-            item = update(JobRow).where(JobRow.id == job_id, JobRow.state.in_(_BEGUN))
+            item = update(JobRow).where(JobRow.id == job_id, JobRow.state.in_(_BEGUN), has_it)
             connection.execute(
                 item.where(JobRow.cancel_requested.is_(True)).values(state="cancelled", message="cancelled")
             )

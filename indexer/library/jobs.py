@@ -11,7 +11,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import partial
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import Any, Literal, TypeVar
 
 from indexer.catalog import Catalog
 from indexer.catalog.jobs import JobRecord
@@ -322,7 +322,7 @@ class JobRunner:
             self._wake.acquire()
         if is_there:
             for job_id in sorted(self._waiting_for_store):
-                self._catalog.jobs.requeue(job_id, "going on: the server answers again")
+                self._catalog.jobs.requeue(job_id, "going on: the server answers again", owner=None)
                 self._waiting_for_store.discard(job_id)
         return is_there
 
@@ -375,15 +375,18 @@ class JobRunner:
             waiting.reset(told)
         reporter.flush()
         if state == "interrupted":
-            self._insist(job, lambda: self._catalog.jobs.interrupt(job.info.id, message))
+            self._insist(job, lambda: self._give_back(job, message, "interrupted"))
             with self._wake:
                 self._waiting_for_store.add(job.info.id)
         elif state == "cancelled" and not self._insist(job, reporter.is_cancel_requested):
             message = "interrupted, resumes at the next start"
-            self._insist(job, lambda: self._catalog.jobs.requeue(job.info.id, message))
+            self._insist(job, lambda: self._give_back(job, message, "queued"))
         else:
             self._release_copies(job)
             self._insist(job, lambda: self._catalog.jobs.end(job.info.id, state, message, self._clock()))
+
+    def _give_back(self, job: JobRecord, message: str, state: Literal["queued", "interrupted"]) -> None:
+        self._catalog.jobs.requeue(job.info.id, message, owner=self._owner, state=state)
 
     def _release_if_cancelled(self, job_id: str) -> None:
         job = self._catalog.jobs.find(job_id)

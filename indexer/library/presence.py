@@ -126,7 +126,8 @@ class Presence:
             return set()
         self.start()
         claims = self._catalog.claims
-        return claims.claim(document_ids, self.owner, self.gone(claims.owners()))
+        held = claims.claim(document_ids, self.owner, gone=())
+        return held and claims.claim(sorted(held), self.owner, self.gone(claims.owners()))
 
     def release(self, document_ids: Sequence[str]) -> None:
         """Give up claims."""

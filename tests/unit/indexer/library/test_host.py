@@ -187,3 +187,16 @@ def test_opening_a_second_machine_while_the_first_indexes_mends_nothing(
     assert compared == []
     go_on.set()
     assert first.jobs.wait(job.id, 60).state == "done"
+
+
+def test_a_job_that_another_process_has_by_now_is_not_taken_from_it(catalog: Catalog) -> None:
+    runner = runner_of(catalog, "a" * 36, [])
+    job = runner.submit("switch", {"n": "switch"}, "c", start=False)
+    assert catalog.jobs.claim("first|1|1.0", 5.0) is not None
+    catalog.jobs.requeue(job.id, "waits", owner="first|1|1.0", state="interrupted")
+    catalog.jobs.requeue_gone(lambda owner: owner == "")  # at the start of a second one
+    assert catalog.jobs.claim("second|2|2.0", 6.0) is not None
+    catalog.jobs.requeue(job.id, "going on", owner=None)  # the first one learns that the store is back
+    catalog.jobs.requeue(job.id, "closing", owner="first|1|1.0")
+    assert catalog.jobs.infos()[0].state == "running"
+    runner.close()
