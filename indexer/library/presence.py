@@ -150,6 +150,8 @@ class Presence:
                 self._after_sign()
             except CatalogError as error:
                 logger.warning("No sign of life could be given: %s", error)
+            except Exception:  # a process that is silent loses its work to others
+                logger.exception("what others have left could not be looked at")
 
     def _sign(self) -> None:
         record = ProcessRecord(
