@@ -33,7 +33,7 @@ def _move(library: "Library", args: argparse.Namespace) -> int:
 
     former = recorded_home(library.catalog) or EMBEDDED
     address = None if args.to == EMBEDDED else args.to
-    moved = library.move(address, server=cli.server_settings(args), progress=cli.show_progress)
+    moved = library.vectors.move(address, server=cli.server_settings(args), progress=cli.show_progress)
     cli.end_progress()
     home = recorded_home(library.catalog) or EMBEDDED
     if args.json:
@@ -50,7 +50,7 @@ def _discard(library: "Library", args: argparse.Namespace) -> int:
     from indexer.library.home import former_home, in_words
 
     former = former_home(library.catalog)
-    dropped = library.discard_former_home()
+    dropped = library.vectors.discard_former()
     if args.json:
         cli.print_json({"discarded": dropped, "home": former})
     else:

@@ -31,7 +31,7 @@ def run_tune(args: argparse.Namespace) -> int:
         return 1
     with cli.open_library(args) as library:
         for name in args.collection or [info.name for info in library.collections()]:
-            library.tune(name, layout, progress=cli.show_progress)
+            library.vectors.tune(name, layout, progress=cli.show_progress)
             cli.end_progress()
             print(f"{name}: done")
     return 0

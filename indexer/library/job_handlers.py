@@ -14,7 +14,7 @@ from indexer.library.home import EMBEDDED, is_home, recorded_home
 from indexer.library.jobs import Handler, JobContext
 from indexer.library.model_switch import SwitchReport
 from indexer.library.model_switch import summary as switch_summary
-from indexer.library.moving import Moved
+from indexer.library.vectors import Vectors
 from indexer.progress import CancelToken, Progress
 
 logger = logging.getLogger(__name__)
@@ -25,6 +25,9 @@ class Work(Protocol):
 
     @property
     def catalog(self) -> Catalog: ...
+
+    @property
+    def vectors(self) -> Vectors: ...
 
     def add(
         self,
@@ -79,14 +82,6 @@ class Work(Protocol):
         progress: Progress | None = None,
         cancel: CancelToken | None = None,
     ) -> SwitchReport: ...
-
-    def move(
-        self,
-        address: str | None,
-        *,
-        progress: Progress | None = None,
-        cancel: CancelToken | None = None,
-    ) -> Moved: ...
 
     def warm(self, collection: str = ...) -> None: ...
 
@@ -178,7 +173,7 @@ def _move(library: Work, context: JobContext) -> str:
     if is_home(recorded_home(library.catalog) or EMBEDDED, None if address == EMBEDDED else address):
         return "they are there"  # it was interrupted when all was done
     try:
-        moved = library.move(
+        moved = library.vectors.move(
             None if address == EMBEDDED else address, progress=context.progress, cancel=context.cancel
         )
     except StoreAwayError as error:  # the new home; the library itself need not wait for it

@@ -16,7 +16,6 @@ from typing import Literal, Self
 from indexer.catalog import Catalog, CollectionRecord, DocumentRecord
 from indexer.catalog.facets import Facets
 from indexer.catalog.listing import Order, Word
-from indexer.errors import StoreError
 from indexer.ingest.add import Adder, keep_uploads
 from indexer.ingest.left_alone import LeftAlone
 from indexer.ingest.pipeline import remove_documents
@@ -28,22 +27,11 @@ from indexer.library.collection import OpenCollection
 from indexer.library.collections import create_collection, require_model
 from indexer.library.doctor import Finding, diagnose
 from indexer.library.encoders import Encoders, KnownModel, ModelFolder, NeutralMaps
-from indexer.library.home import (
-    EMBEDDED,
-    forget_former,
-    former_home,
-    in_words,
-    is_home,
-    keepable,
-    record_move,
-    require_other_home,
-)
 from indexer.library.host import host_id
 from indexer.library.job_handlers import job_kinds
 from indexer.library.jobs import JobRunner
 from indexer.library.model_jobs import submit_switch, submit_undo
 from indexer.library.model_switch import SwitchReport
-from indexer.library.moving import Move, Moved, discard_vectors
 from indexer.library.offers import ModelOffer
 from indexer.library.opening import open_home, open_stores
 from indexer.library.presence import Presence
@@ -51,13 +39,13 @@ from indexer.library.recovery import TakeOver, reconcile, rename_former_models, 
 from indexer.library.removing import choose_documents, lost_documents
 from indexer.library.repair import restore
 from indexer.library.searching import passage, warm_up, with_codes
+from indexer.library.vectors import Vectors
 from indexer.library.write_lock import LongWork, WriteLock
 from indexer.progress import CancelToken, Progress
 from indexer.store import DEFAULT_RESERVE_BYTES
 from indexer.store.lock import OwnerLock
 from indexer.store.protocol import VectorStore
 from indexer.store.settings import ServerSettings
-from indexer.store.tuning import Layout, Tunable
 from indexer.text.chunking import ChunkSettings
 from indexer.types import (
     ChunkInfo,
@@ -101,8 +89,8 @@ class Library:
         server: ServerSettings | None,
     ) -> None:
         self.data_dir = data_dir
-        self.catalog, self.store = catalog, store
-        self.model, self.neutral, self.server = model, neutral, server
+        self.catalog = catalog
+        self.model, self.neutral = model, neutral
         self.passage_seconds: dict[str, float] = {}  # by model, measured on this machine
         self.files = BlobStore(files_dir or data_dir / "files", reserve_bytes)
         self.reserve_bytes = reserve_bytes
@@ -118,6 +106,19 @@ class Library:
         )
         self.host = host_id(data_dir)
         self.presence = Presence(catalog, self.host, is_shared=is_shared, role=role)
+        self.vectors = Vectors(
+            catalog,
+            store,
+            lambda address, settings: open_home(
+                data_dir,
+                address,
+                reserve_bytes=reserve_bytes,
+                server=settings or server,
+                lock=self.lock,
+            ),
+            self.presence,
+            self.writing,
+        )
         self.jobs = JobRunner(
             catalog,
             job_kinds(self),
@@ -125,7 +126,7 @@ class Library:
             release=lambda job, copies: self.files.release(copies, needed_copies(catalog, except_job=job)),
             host=self.host,
             presence=self.presence,
-            is_store_there=lambda: bool(self.store.is_there()),  # of the moment: it may be moved
+            is_store_there=self.vectors.is_there,
             runs=role != "search",
             shares_copies=files_dir is not None,
         )
@@ -210,6 +211,7 @@ class Library:
         """Stop background work, which goes on at the next opening, and release everything."""
         self.jobs.close()
         self.presence.close()
+        self.vectors.close()
         self._closing.close()
 
     def __enter__(self) -> Self:
@@ -219,6 +221,11 @@ class Library:
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
         self.close()
+
+    @property
+    def store(self) -> VectorStore:
+        """The vectors that are in use; ``vectors`` moves them elsewhere."""
+        return self.vectors.store
 
     @property
     def encoder(self) -> Encoder:
@@ -506,104 +513,6 @@ class Library:
                 records = self.catalog.documents.records(ids)
                 total = joined(total, adder.add_known(records, force=force))
         return total
-
-    # The home of the vectors
-
-    def move(
-        self,
-        address: str | None,
-        *,
-        server: ServerSettings | None = None,
-        progress: Progress | None = None,
-        cancel: CancelToken | None = None,
-    ) -> Moved:
-        """Copy the vectors to another home and use them there; the copy in the former one stays.
-
-        Searches go on meanwhile, and what is added while they are copied goes along.
-
-        Args:
-            address: of a Qdrant server; None: the data folder.
-            server: how collections are laid out there; None: as the library was opened.
-            progress: told how many points are done.
-            cancel: to stop the work.
-
-        Raises:
-            StoreError: they are there already, or the copy is not the same; the former home stays in use.
-            Cancelled: ``cancel`` said so.
-        """
-        former = require_other_home(self.catalog, self.presence, address)
-        target = self._home(address, server)
-        with ExitStack() as opened:
-            if target is not self._left_store:
-                opened.callback(target.close)
-            move = Move(self.catalog, self.store, target, progress=progress, cancel=cancel)
-            seen = move.copy()
-            with self.writing:
-                moved = move.catch_up(seen)
-                record_move(self.catalog, address, former)
-                self.store, self._left_store = target, self.store  # which is open for searches under way
-            self._closing.push(opened.pop_all())
-        return moved
-
-    def submit_move(self, address: str | None) -> JobInfo:
-        """Do ``move`` in the background. Errors as there; an address with a password in it is refused."""
-        require_other_home(self.catalog, self.presence, address)
-        home = EMBEDDED if address is None else keepable(address)
-        return self.jobs.submit("move", {"to": home}, "", f"Move the vectors {in_words(home, to=True)}")
-
-    def tune(
-        self,
-        collection: str,
-        layout: Layout,
-        *,
-        progress: Progress | None = None,
-        cancel: CancelToken | None = None,
-    ) -> None:
-        """Change how the vectors of a collection lie on the Qdrant server; see ``store.tuning``.
-
-        Raises:
-            StoreError: the vectors are embedded, or the server refuses.
-        """
-        record = self.catalog.collections.get(collection)
-        store = self.store
-        if not isinstance(store, Tunable):
-            raise StoreError(
-                "The vectors are in the data folder, where there is nothing to choose. Move them to a Qdrant "
-                "server first: python app.py move --to ADDRESS."
-            )
-        for kept in model_switch.with_kept(self.catalog, record):
-            if store.exists(kept.store_name):
-                store.tune(kept.store_name, layout, progress=progress, cancel=cancel)
-
-    def discard_former_home(self) -> int:
-        """Delete the copy that ``move`` has left; how many sets of vectors.
-
-        Raises:
-            StoreError: there is none.
-        """
-        former = former_home(self.catalog)
-        if former is None:
-            raise StoreError("No move has left a copy behind. Move the vectors first: move --to ADDRESS.")
-        store = self._home(None if former == EMBEDDED else former)
-        with self.writing, ExitStack() as opened:
-            if store is not self._left_store:
-                opened.callback(store.close)
-            dropped = discard_vectors(self.catalog, store)
-            forget_former(self.catalog)
-        return dropped
-
-    def _home(self, address: str | None, server: ServerSettings | None = None) -> VectorStore:
-        """A second home beside that of the library, whose folder is locked already; it may be open."""
-        former = former_home(self.catalog)
-        if self._left_store is not None and former is not None and is_home(former, address):
-            return self._left_store
-        return open_home(
-            self.data_dir,
-            address,
-            reserve_bytes=self.reserve_bytes,
-            server=server or self.server,
-            lock=self.lock,
-        )
 
     # Passages
 

@@ -50,7 +50,7 @@ def test_answers_and_verdicts_are_the_same_in_both_homes(tmp_path: Path, server:
         asked = questions()
         assert len(asked) >= 50
         before = {mode: [library.search(item, mode=mode) for item in asked] for mode in MODES}
-        library.move(server)
+        library.vectors.move(server)
         after = {mode: [library.search(item, mode=mode) for item in asked] for mode in MODES}
         library.drop_collection("library")
     for mode in MODES:

@@ -38,10 +38,10 @@ def move(library: "Library", access: Access, address: str | None) -> JobInfo:
     access.require("home", address or "")
     if address is not None and not address.strip():
         raise StoreError("Type the address of a Qdrant server, for example qdrant.internal:6333.")
-    return library.submit_move(address and address.strip())
+    return library.vectors.submit_move(library.jobs, address and address.strip())
 
 
 def delete_copy(library: "Library", access: Access) -> int:
     """Delete what a move has left behind; how many sets of vectors. Errors as of ``move``."""
     access.require("home", "")
-    return library.discard_former_home()
+    return library.vectors.discard_former()

@@ -126,12 +126,12 @@ def test_an_interrupted_move_is_made_again_with_what_has_gone_since(
     with opened(filled) as library:
         stopped = CancelToken()
         with pytest.raises(Cancelled):
-            library.move(SERVER, progress=lambda *_: stopped.cancel(), cancel=stopped)
+            library.vectors.move(SERVER, progress=lambda *_: stopped.cancel(), cancel=stopped)
         (name,) = server.names()
         former = library.store
         assert server.count(name) > 0 and recorded_home(library.catalog) == EMBEDDED
         library.remove([library.documents()[0].id])
-        moved = library.move(SERVER)
+        moved = library.vectors.move(SERVER)
         assert moved.points == server.count(name) == former.count(name)
         assert library.store is server and library.search("boats").hits
 
@@ -154,7 +154,7 @@ def test_what_changes_while_vectors_are_copied_goes_along(filled: Path, server: 
             library.drop_collection("short-lived")
 
         former = library.store
-        library.move(SERVER, progress=change)
+        library.vectors.move(SERVER, progress=change)
         assert len(seen) > 1 and library.store is server
         (name,) = server.names()
         ids = list(former.iter_ids(name))
@@ -166,26 +166,37 @@ def test_what_changes_while_vectors_are_copied_goes_along(filled: Path, server: 
         assert [item for item in library.doctor() if item.level == "error"] == []
 
 
+def test_vectors_go_back_and_forth_while_the_library_is_open(filled: Path, server: QdrantStore) -> None:
+    with opened(filled) as library:
+        embedded = library.store
+        for _ in range(2):
+            library.vectors.move(SERVER)
+            assert library.vectors.discard_former() == 1  # nothing is left in the folder
+            library.vectors.move(None)
+            assert library.store is embedded and library.search("boats").hits
+            assert library.vectors.discard_former() == 1 and server.names() == []
+
+
 def test_a_move_is_a_job_that_the_next_start_goes_on_with(filled: Path, server: QdrantStore) -> None:
     with opened(filled) as library:
-        job = library.submit_move("127.0.0.1:6399")
+        job = library.vectors.submit_move(library.jobs, "127.0.0.1:6399")
         assert library.jobs.wait(job.id, 60).message.endswith("points moved")
         assert job.label == f"Move the vectors to {SERVER}" and library.store is server
         assert library.search("boats").hits
         with pytest.raises(StoreError, match="already"):
-            library.submit_move(SERVER)
+            library.vectors.submit_move(library.jobs, SERVER)
         with pytest.raises(StoreError, match=r"Leave name and password out.*QDRANT_API_KEY"):
-            library.submit_move("http://me:secret@other:6333")
-        assert library.discard_former_home() == 1
+            library.vectors.submit_move(library.jobs, "http://me:secret@other:6333")
+        assert library.vectors.discard_former() == 1
         with pytest.raises(StoreError, match="No move has left a copy"):
-            library.discard_former_home()
+            library.vectors.discard_former()
     with opened(filled) as library:
         assert library.store is server
 
 
 def test_a_new_home_that_does_not_answer_ends_the_move_and_nothing_waits_for_it(tmp_path: Path) -> None:
     with opened(tmp_path / "data") as library:
-        job = library.jobs.wait(library.submit_move("127.0.0.1:9").id, 60)
+        job = library.jobs.wait(library.vectors.submit_move(library.jobs, "127.0.0.1:9").id, 60)
         assert (
             job.state == "failed"
             and "does not answer" in job.message
@@ -201,7 +212,7 @@ def test_a_copy_that_finds_other_neighbours_is_not_used(
         former = library.store
         with monkeypatch.context() as patch, pytest.raises(StoreError, match="finds 0% of the nearest"):
             patch.setattr(server, "query", lambda *_, **__: [])
-            library.move(SERVER)
+            library.vectors.move(SERVER)
         assert library.store is former and recorded_home(library.catalog) == EMBEDDED
 
 
@@ -212,7 +223,7 @@ def test_a_copy_whose_points_read_otherwise_is_not_used(
     with opened(filled) as library, pytest.raises(StoreError, match="differ from those written"):
         forgetful = lambda name, points: upsert(name, [replace(point, payload={}) for point in points])  # noqa: E731
         monkeypatch.setattr(server, "upsert", forgetful)
-        library.move(SERVER)
+        library.vectors.move(SERVER)
 
 
 def test_vectors_in_the_folder_of_one_machine_are_not_looked_for_on_another(tmp_path: Path) -> None:
