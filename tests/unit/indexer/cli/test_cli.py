@@ -13,6 +13,7 @@ import pytest
 
 from indexer.cli import common as cli
 from indexer.cli import documents as cli_documents
+from indexer.cli import encode as cli_encode
 from indexer.errors import StoreLockedError
 from indexer.ingest.pipeline import AddReport
 from indexer.library.doctor import Finding
@@ -200,12 +201,12 @@ def test_an_interrupt_is_no_success(capsys: Any) -> None:
 
 def test_encode_writes_unit_rows_in_order(monkeypatch: Any, tmp_path: Path, tiny_encoder: "Encoder") -> None:
     monkeypatch.setattr("me5.load_encoder", lambda name: tiny_encoder, raising=False)
-    monkeypatch.setattr(cli_documents, "ENCODE_BLOCK", 2)
+    monkeypatch.setattr(cli_encode, "BLOCK", 2)
     source, out = tmp_path / "t.txt", tmp_path / "deep" / "v.npy"
     texts = ["one", "", "трі", "القهوة", "最後"]
     source.write_text("\n".join(texts) + "\n", encoding="utf-8")
     args = argparse.Namespace(file=str(source), role="passage", out=out, model=None, data=None, json=True)
-    assert cli_documents.run_encode(args) == 0
+    assert cli_encode.run_encode(args) == 0
     vectors = np.load(out)
     assert vectors.dtype == np.float32 and vectors.shape == (5, tiny_encoder.dimension)
     from me5 import Role
@@ -224,7 +225,7 @@ def test_encode_to_a_place_that_takes_no_file_is_one_line(
     (tmp_path / "device").symlink_to(os.devnull)
     before = sorted(tmp_path.iterdir())
     args = argparse.Namespace(
-        run=cli_documents.run_encode, file=str(tmp_path / "file"), role="query", out=tmp_path / name,
+        run=cli_encode.run_encode, file=str(tmp_path / "file"), role="query", out=tmp_path / name,
         model=None, data=None, json=False,
     )  # fmt: skip
     assert cli.run_safely(args) == 1
@@ -235,11 +236,11 @@ def test_encode_to_a_place_that_takes_no_file_is_one_line(
 def test_encode_of_bytes_that_are_no_text_leaves_no_file(
     monkeypatch: Any, tmp_path: Path, capsys: Any
 ) -> None:
-    monkeypatch.setattr("me5.load_encoder", lambda name: SimpleNamespace(encode=None), raising=False)
+    monkeypatch.setattr("me5.load_encoder", lambda name: SimpleNamespace(encode=None, dimension=3), raising=False)
     source, out = tmp_path / "t.txt", tmp_path / "v.npy"
     source.write_bytes(b"\xff\xfe\x80")
     args = argparse.Namespace(
-        run=cli_documents.run_encode,
+        run=cli_encode.run_encode,
         file=str(source),
         role="query",
         out=out,
