@@ -45,7 +45,7 @@ def main() -> None:
             die()
         encoded.append(len(texts))
 
-    both_ways = steps.both_ways
+    both_ways = steps.both_ways_shared
 
     def watched(*sides: Any, progress: Any, **options: Any) -> Any:
         def tell(share: float) -> None:
@@ -56,7 +56,7 @@ def main() -> None:
 
         return both_ways(*sides, progress=tell, **options)
 
-    steps.both_ways = watched  # type: ignore[assignment]
+    steps.both_ways_shared = watched  # type: ignore[assignment]
     encoder = fake_encoder_class()(before_encode=before_encode)
     settings = MiningSettings(check_language=False, threshold=0.0, drop=(), memory_mb=16)
     if verb == "align":
