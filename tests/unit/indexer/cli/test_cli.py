@@ -236,7 +236,9 @@ def test_encode_to_a_place_that_takes_no_file_is_one_line(
 def test_encode_of_bytes_that_are_no_text_leaves_no_file(
     monkeypatch: Any, tmp_path: Path, capsys: Any
 ) -> None:
-    monkeypatch.setattr("me5.load_encoder", lambda name: SimpleNamespace(encode=None, dimension=3), raising=False)
+    monkeypatch.setattr(
+        "me5.load_encoder", lambda name: SimpleNamespace(encode=None, dimension=3), raising=False
+    )
     source, out = tmp_path / "t.txt", tmp_path / "v.npy"
     source.write_bytes(b"\xff\xfe\x80")
     args = argparse.Namespace(
