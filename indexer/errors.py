@@ -5,6 +5,7 @@ IndexerError              base
 ├── ChunkingError         chunk settings that cannot be met
 ├── CatalogError          the catalog database refuses: locked, wrong version, unreachable
 ├── StoreError            the vector store refuses or has died
+│   ├── StoreAwayError    it does not answer for now
 │   ├── StoreLockedError  another process owns the data folder
 │   ├── StoreDamagedError vector files that cannot be read; the catalog can make them again
 │   └── DiskFullError     less free disk than the reserve

