@@ -106,21 +106,21 @@ def encode_sides(
     own = [side[ranks.share(len(side))] for side in texts]
     total = len(own[0]) + len(own[1])
     steps.enter("encoding", sum(map(len, texts)) * _ENCODE_S)
-    parts = []
-    for name, side, before in (("source", own[0], 0), ("target", own[1], len(own[0]))):
-        done_before = before
 
-        def tell(done: int, before: int = done_before) -> None:
-            steps.tell((before + done) / max(total, 1))
+    def encode(number: int, name: str) -> Floats:
+        before = len(own[0]) * number
+        part = encode_side(
+            own[number],
+            encoder,
+            folder=folder,
+            name=name,
+            each=lambda done: steps.tell((before + done) / max(total, 1)),
+        )
+        if ranks.size == 1:
+            return part
+        return _from_all(part, len(texts[number]), ranks, folder and folder / f"all-{name}.f32")
 
-        parts.append(encode_side(side, encoder, folder=folder, name=name, each=tell))
-    if ranks.size == 1:
-        return parts[0], parts[1]
-    wholes = [
-        _from_all(part, len(side), ranks, folder and folder / f"all-{name}.f32")
-        for part, side, name in zip(parts, texts, ("source", "target"), strict=True)
-    ]
-    return wholes[0], wholes[1]
+    return encode(0, "source"), encode(1, "target")
 
 
 def _from_all(part: Floats, rows: int, ranks: Ranks, path: Path | None) -> Floats:

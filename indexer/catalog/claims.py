@@ -4,7 +4,7 @@ A claim holds as long as its process gives signs of life: ``LEASE_S`` after the 
 """
 
 from collections.abc import Collection, Sequence
-from dataclasses import dataclass, fields
+from dataclasses import asdict, dataclass, fields
 from typing import Any
 
 from sqlalchemy import ColumnElement, delete, func, literal, or_, select
@@ -37,8 +37,7 @@ class ClaimQueries:
 
     def sign_of_life(self, process: ProcessRecord) -> None:
         """Record that the process is at work at ``process.seen_at``; a server takes its own time instead."""
-        values = {field.name: getattr(process, field.name) for field in fields(ProcessRecord)}
-        values["seen_at"] = self._clock(process.seen_at)
+        values = asdict(process) | {"seen_at": self._clock(process.seen_at)}
         with self.database.write("jobs") as connection:
             connection.execute(
                 delete(ProcessRow).where(ProcessRow.seen_at < self._clock(process.seen_at) - FORGET_S)

@@ -193,8 +193,8 @@ def open_library(args: argparse.Namespace, *, resume_jobs: bool = False, role: "
 
     if role != "all" and args.database_url is None:
         raise CatalogError(
-            f"--role {role} shares its work with other processes, which need one database. Name it with "
-            "--database-url postgresql://…"
+            f"A process for {'searches' if role == 'search' else 'jobs'} alone shares a database with "
+            "others, which do the rest. Name it with --database-url postgresql://…"
         )
     files = args.files or os.environ.get("ME5_FILES") or None
 

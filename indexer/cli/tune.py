@@ -22,7 +22,7 @@ def add_verb(verbs: "argparse._SubParsersAction[argparse.ArgumentParser]") -> No
 
 def run_tune(args: argparse.Namespace) -> int:
     """Change what the options name, and wait until the server is done."""
-    from indexer.store.tuning import Layout
+    from indexer.store.settings import Layout
 
     layout = Layout(args.qdrant_replicas, args.qdrant_quantization, args.qdrant_on_disk)
     if layout.is_empty:
@@ -30,7 +30,10 @@ def run_tune(args: argparse.Namespace) -> int:
         print(f"error: nothing to change; give {options}", file=sys.stderr)
         return 1
     with cli.open_library(args) as library:
-        for name in args.collection or [info.name for info in library.collections()]:
+        names = args.collection or [info.name for info in library.collections()]
+        if not names:
+            print("There are no collections yet; those to come take the options they are made with.")
+        for name in names:
             library.vectors.tune(name, layout, progress=cli.show_progress)
             cli.end_progress()
             print(f"{name}: done")

@@ -233,6 +233,8 @@ class Pipeline:
 
     def _may_read(self, document: DocumentRecord) -> bool:
         """Claim the document; False where another process reads it, or has just read the same."""
+        if self._claims.host is None:  # nobody else is there
+            return True
         if self._claims.claim([document.id]):
             return False
         known = self._catalog.documents.find(document.collection_id, path=document.path)

@@ -22,8 +22,7 @@ from indexer.library.moving import Move, Moved, discard_vectors
 from indexer.library.presence import Presence
 from indexer.progress import CancelToken, Progress
 from indexer.store.protocol import VectorStore
-from indexer.store.settings import ServerSettings
-from indexer.store.tuning import Layout, Tunable
+from indexer.store.settings import Layout, ServerSettings
 from indexer.types import JobInfo
 
 OpenHome = Callable[[str | None, ServerSettings | None], VectorStore]
@@ -128,22 +127,16 @@ class Vectors:
         progress: Progress | None = None,
         cancel: CancelToken | None = None,
     ) -> None:
-        """Change how the vectors of a collection lie on the Qdrant server; see ``store.tuning``.
+        """Change how the vectors of a collection lie on the Qdrant server; see ``VectorStore.tune``.
 
         Raises:
             CollectionError: there is no such collection.
             StoreError: the vectors are embedded, or the server refuses.
         """
         record = self._catalog.collections.get(collection)
-        store = self.store
-        if not isinstance(store, Tunable):
-            raise StoreError(
-                "The vectors are in the data folder, where there is nothing to choose. Move them to a Qdrant "
-                "server first: python app.py move --to ADDRESS."
-            )
         for kept in model_switch.with_kept(self._catalog, record):
-            if store.exists(kept.store_name):
-                store.tune(kept.store_name, layout, progress=progress, cancel=cancel)
+            if self.store.exists(kept.store_name):
+                self.store.tune(kept.store_name, layout, progress=progress, cancel=cancel)
 
     def _open(self, address: str | None, server: ServerSettings | None, opened: ExitStack) -> VectorStore:
         """The store at an address: one that was in use before and is open still, or a new one."""

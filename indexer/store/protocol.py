@@ -11,6 +11,8 @@ from typing import Protocol
 import numpy as np
 from numpy.typing import NDArray
 
+from indexer.progress import CancelToken, Progress
+from indexer.store.settings import Layout
 from indexer.types import Filters, Fusion, Point, ScoredPoint, SparseVector
 
 DENSE = "dense"
@@ -130,6 +132,22 @@ class VectorStore(Protocol):
 
         Cheap when there is nothing to do. Ask after every 100,000 points written and at the end: until
         then the embedded home keeps the sparse vectors of new points in memory, 5 MB per 1,000.
+        """
+        ...
+
+    def tune(
+        self,
+        name: str,
+        layout: Layout,
+        *,
+        progress: Progress | None = None,
+        cancel: CancelToken | None = None,
+    ) -> None:
+        """Change how the points of a name lie in the store, while they are used.
+
+        Raises:
+            StoreError: the store has nothing to choose, or refuses.
+            Cancelled: ``cancel`` said so.
         """
         ...
 

@@ -28,8 +28,8 @@ from indexer.store.protocol import (
     in_order,
 )
 from indexer.store.qdrant_requests import Requests
-from indexer.store.settings import Quantization, ServerSettings
-from indexer.store.tuning import Layout, tune
+from indexer.store.settings import Layout, Quantization, ServerSettings
+from indexer.store.tuning import tune
 from indexer.store.validation import check_dimension, check_id, check_points, check_query
 from indexer.types import Filters, Fusion, Point, ScoredPoint, SparseVector
 
@@ -221,7 +221,7 @@ class QdrantStore:
         progress: Progress | None = None,
         cancel: CancelToken | None = None,
     ) -> None:
-        """Change how a collection lies on the server; see ``tuning.tune``."""
+        """See ``VectorStore``; ``tuning.tune`` does it."""
         self._dimension(name)
         tune(
             self._ask,

@@ -132,7 +132,7 @@ def _connect(url: str, api_key: str | None, settings: ServerSettings) -> QdrantC
         raise StoreError(
             f"The Qdrant address {hide_password(url)!r} cannot be used; expected http://host:6333."
         ) from None  # its words quote the address
-    if api_key and url.startswith("http://") and not is_loopback(url):
+    if api_key and url.startswith("http://") and not _is_here(url):
         logger.warning(
             "The key of the Qdrant server goes over the network unencrypted to %s; use https where you can",
             hide_password(url),
@@ -140,7 +140,7 @@ def _connect(url: str, api_key: str | None, settings: ServerSettings) -> QdrantC
     return client
 
 
-def is_loopback(url: str) -> bool:
+def _is_here(url: str) -> bool:
     """Whether an address is of this machine."""
     return urlsplit(url).hostname in ("127.0.0.1", "::1", "localhost")
 

@@ -31,3 +31,23 @@ class ServerSettings:
     timeout_s: int = 60
     patience_s: float = 120.0
     grpc: bool = False
+
+
+@dataclass(frozen=True)
+class Layout:
+    """What is to change; None leaves it as it is.
+
+    Attributes:
+        replicas: copies of each shard, at most one a node.
+        quantization: of the copies in memory.
+        on_disk: whether the original vectors are read from disk.
+    """
+
+    replicas: int | None = None
+    quantization: Quantization | None = None
+    on_disk: bool | None = None
+
+    @property
+    def is_empty(self) -> bool:
+        """Whether nothing is to change."""
+        return self == Layout()

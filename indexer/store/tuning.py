@@ -3,56 +3,19 @@
 import time
 from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
-from typing import Any, Protocol, runtime_checkable
+from typing import Any
 
 from qdrant_client import models
 
 from indexer.errors import StoreError
 from indexer.progress import CancelToken, Progress
 from indexer.store.protocol import DENSE
-from indexer.store.settings import Quantization
+from indexer.store.settings import Layout
 
 LOOK_EVERY_S = 1.0
 
 Ask = Callable[..., Any]
 """Makes a request to the server: the name of a method of the client, its values, its options."""
-
-
-@dataclass(frozen=True)
-class Layout:
-    """What is to change; None leaves it as it is.
-
-    Attributes:
-        replicas: copies of each shard, at most one a node.
-        quantization: of the copies in memory.
-        on_disk: whether the original vectors are read from disk.
-    """
-
-    replicas: int | None = None
-    quantization: Quantization | None = None
-    on_disk: bool | None = None
-
-    @property
-    def is_empty(self) -> bool:
-        """Whether nothing is to change."""
-        return self == Layout()
-
-
-@runtime_checkable
-class Tunable(Protocol):
-    """A store that can lay collections out in several ways."""
-
-    def tune(
-        self,
-        name: str,
-        layout: Layout,
-        *,
-        progress: Progress | None = None,
-        cancel: CancelToken | None = None,
-    ) -> None:
-        """See the function of that name."""
-        ...
 
 
 def tune(

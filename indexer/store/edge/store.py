@@ -20,6 +20,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from indexer.errors import StoreDamagedError, StoreError
+from indexer.progress import CancelToken, Progress
 from indexer.store.disk import DEFAULT_RESERVE_BYTES, check_reserve
 from indexer.store.edge.client import NotOpenError, ProcessDiedError
 from indexer.store.edge.manifest import REBUILD, Manifest, read_manifest, write_manifest
@@ -40,6 +41,7 @@ from indexer.store.filters import to_conditions
 from indexer.store.lock import OwnerLock
 from indexer.store.naming import decode_name, encode_name
 from indexer.store.protocol import WRITE_BATCH, in_order
+from indexer.store.settings import Layout
 from indexer.store.validation import check_dimension, check_id, check_points, check_query
 from indexer.types import Filters, Fusion, Point, ScoredPoint, SparseVector
 
@@ -285,6 +287,20 @@ class EdgeStore:
         """Segments, points and indexed vectors of a name."""
         state: ShardState = self._call(name, "state")
         return state
+
+    def tune(
+        self,
+        name: str,
+        layout: Layout,
+        *,
+        progress: Progress | None = None,
+        cancel: CancelToken | None = None,
+    ) -> None:
+        """See ``VectorStore``."""
+        raise StoreError(
+            "The vectors are in the data folder, where there is nothing to choose. Move them to a Qdrant "
+            "server first: python app.py move --to ADDRESS."
+        )
 
     def describe(self) -> str:
         """See ``VectorStore``."""

@@ -9,8 +9,7 @@ import pytest
 from indexer.errors import StoreError
 from indexer.store.naming import encode_name
 from indexer.store.qdrant import PREFIX, QdrantStore
-from indexer.store.settings import ServerSettings
-from indexer.store.tuning import Layout
+from indexer.store.settings import Layout, ServerSettings
 from indexer.types import Point
 
 URLS = os.environ.get("QDRANT_CLUSTER_URLS", "")

@@ -14,7 +14,7 @@ from indexer.progress import CancelToken
 from indexer.store import tuning
 from indexer.store.naming import encode_name
 from indexer.store.qdrant import PREFIX, QdrantStore
-from indexer.store.tuning import Layout
+from indexer.store.settings import Layout
 
 
 class Cluster:
