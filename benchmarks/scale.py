@@ -17,7 +17,7 @@ import time
 import uuid
 from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import ExitStack
+from contextlib import AbstractContextManager, ExitStack, nullcontext
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
@@ -74,8 +74,16 @@ class RandomStore:
         vector = self._vector if with_dense else None
         return [ScoredPoint(one, 0.9 - 0.001 * rank, vector) for rank, one in enumerate(chosen)]
 
+    def bulk(self, name: str) -> AbstractContextManager[None]:
+        """Nothing to defer."""
+        return nullcontext()
+
     def optimize(self, name: str) -> None:
         """Nothing to build."""
+
+    def is_indexing(self, name: str) -> bool:
+        """Never."""
+        return False
 
     def describe(self) -> str:
         """For people."""

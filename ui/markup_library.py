@@ -58,6 +58,7 @@ def jobs(
     faster: Collection[str] = (),
     undo: str | None = None,
     lost: int = 0,
+    is_indexing: bool = False,
 ) -> str:
     """One line per job that runs or waits, then the outcome of the latest one.
 
@@ -67,10 +68,13 @@ def jobs(
         faster: ids of running jobs that can go on with the fast model.
         undo: the model that the finished job can be undone to.
         lost: documents that the finished job kept although their files are gone.
+        is_indexing: the vector store still builds its index.
     """
     lines = [_running(job, may_go_fast=job.id in faster) for job in running]
     if finished and not running:
         lines.append(_finished(finished, undo, lost))
+    if is_indexing:
+        lines.append('<div class="job"><span class="what">Searchable, index still being built</span></div>')
     return f'<div class="jobs" role="status">{"".join(lines)}</div>' if lines else ""
 
 

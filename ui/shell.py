@@ -58,5 +58,8 @@ def refresh(services: Services, collection: str) -> tuple[str, gr.Timer, str]:
     faster = [job.id for job in running if services.library.may_go_fast(job)]
     lost = 0 if running else services.lost_by(finished)
     undo = services.undo_of(finished)
-    lines = markup_library.jobs(running, finished, faster=faster, undo=undo, lost=lost)
-    return lines, gr.Timer(active=bool(running)), fingerprint
+    is_indexing = not running and services.library.vectors.is_indexing(collection)
+    lines = markup_library.jobs(
+        running, finished, faster=faster, undo=undo, lost=lost, is_indexing=is_indexing
+    )
+    return lines, gr.Timer(active=bool(running) or is_indexing), fingerprint

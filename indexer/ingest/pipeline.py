@@ -137,11 +137,8 @@ class Pipeline:
         reader = threading.Thread(target=self._read_ahead, args=(files, planner), name="ingest-reader")
         reader.start()
         try:
-            for event in self._arriving():
-                self._take(event)
-                if len(self._batch.records) >= BATCH_CHUNKS:
-                    self._flush()
-            self._flush()
+            with self._store.bulk(self._collection.store_name):
+                self._take_all()
         except Cancelled:
             if not self._cancel.keeps_partial:
                 self._undo()
@@ -185,6 +182,13 @@ class Pipeline:
             return
 
     # In the calling thread
+
+    def _take_all(self) -> None:
+        for event in self._arriving():
+            self._take(event)
+            if len(self._batch.records) >= BATCH_CHUNKS:
+                self._flush()
+        self._flush()
 
     def _arriving(self) -> Iterator[Event]:
         while (event := self._events.get()) is not None:

@@ -253,7 +253,8 @@ class _Work:
         self._store.ensure(self.target.store_name, self._encoder.dimension)
         self._total, _ = self._catalog.chunks.states(self.target.id)
         ids = (chunk_id for chunk_id, _ in self._indexed_only())
-        self._refresh(ids, may_have_points=self._store.count(self.target.store_name) > 0)
+        with self._store.bulk(self.target.store_name):
+            self._refresh(ids, may_have_points=self._store.count(self.target.store_name) > 0)
         if self.embedded:
             self._store.optimize(self.target.store_name)
         return seen

@@ -114,7 +114,8 @@ class Move:
         self._target.ensure(name, record.dimension)
         self._copied.add(name)
         already = self._target.count(name)
-        self._copy(record, self._unlike(name, "missing"))
+        with self._target.bulk(name):
+            self._copy(record, self._unlike(name, "missing"))
         for ids in batches(self._unlike(name, "orphan"), WRITE_BATCH) if already else ():
             self._target.delete(name, ids)
 

@@ -118,7 +118,10 @@ def restore(
         )
     if difference.missing:
         ids = (item for kind, item in differences(catalog, store, record) if kind == "missing")
-        _restore_points(collection, ids, difference.missing, progress, cancel or CancelToken(), pause=pause)
+        with store.bulk(record.store_name):
+            _restore_points(
+                collection, ids, difference.missing, progress, cancel or CancelToken(), pause=pause
+            )
     return difference.missing + difference.orphans
 
 

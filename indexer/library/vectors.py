@@ -63,6 +63,14 @@ class Vectors:
         """Whether the store in use answers now."""
         return self.store.is_there()
 
+    def is_indexing(self, collection: str) -> bool:
+        """Whether the store still builds the index of a collection, which can be searched meanwhile."""
+        record = self._catalog.collections.find(collection)
+        try:
+            return record is not None and self.store.is_indexing(record.store_name)
+        except StoreError:  # it does not answer, or has nothing of it yet: searches say so
+            return False
+
     def move(
         self,
         address: str | None,

@@ -6,6 +6,7 @@ died; the next call tries again with a fresh connection or child process.
 """
 
 from collections.abc import Iterable, Iterator, Sequence
+from contextlib import AbstractContextManager
 from typing import Protocol
 
 import numpy as np
@@ -124,6 +125,10 @@ class VectorStore(Protocol):
         """Whole points in the order of ``ids``; those that are not there are left out."""
         ...
 
+    def bulk(self, name: str) -> AbstractContextManager[None]:
+        """While it lasts, much may be written to a name; a server builds the index once, at its end."""
+        ...
+
     def optimize(self, name: str) -> None:
         """Build indexes where they pay. May take minutes; searches and writes go on meanwhile.
 
@@ -133,6 +138,10 @@ class VectorStore(Protocol):
         Cheap when there is nothing to do. Ask after every 100,000 points written and at the end: until
         then the embedded home keeps the sparse vectors of new points in memory, 5 MB per 1,000.
         """
+        ...
+
+    def is_indexing(self, name: str) -> bool:
+        """Whether an index is being built in the background: all is found meanwhile, only slower."""
         ...
 
     def tune(

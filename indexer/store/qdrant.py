@@ -7,6 +7,7 @@ the words of errors the same as at home.
 import logging
 import time
 from collections.abc import Iterator, Sequence
+from contextlib import AbstractContextManager, nullcontext
 from typing import Any, cast
 
 import numpy as np
@@ -16,6 +17,7 @@ from qdrant_client import models
 from indexer.errors import StoreAwayError, StoreError
 from indexer.progress import CancelToken, Progress
 from indexer.store.address import ServerAddress
+from indexer.store.deferred import INDEX_ABOVE_KB, DeferredIndexing
 from indexer.store.filters import AnyOf, to_conditions
 from indexer.store.naming import decode_name, encode_name
 from indexer.store.protocol import (
@@ -65,6 +67,7 @@ class QdrantStore:
         self._dimensions: dict[str, int] = {}
         self._counts: dict[str, tuple[float, int]] = {}  # of points, and when they were counted
         self._ask = Requests(address, api_key, self._settings)
+        self._indexing = DeferredIndexing(self._ask)
         if not self._is_memory:
             self._ask("get_collections", is_asked_for=True)
 
@@ -108,7 +111,10 @@ class QdrantStore:
         for start in range(0, len(points), WRITE_BATCH):
             rows = range(start, min(start + WRITE_BATCH, len(points)))
             part = [_to_struct(points[row], dense_ND[row]) for row in rows]
-            self._ask("upsert", collection, part, wait=True)
+            # Each is in the log of the server when it answers; the last answer says that all can be found.
+            self._ask("upsert", collection, part, wait=rows.stop == len(points))
+        if not self._is_memory:
+            self._indexing.written(collection, len(points))
 
     def delete(self, name: str, ids: Sequence[str]) -> None:
         """See ``VectorStore``."""
@@ -210,8 +216,21 @@ class QdrantStore:
         results = {str(record.id): _to_point(record) for record in records}
         return [results[point_id] for point_id in ids if point_id in results]
 
+    def bulk(self, name: str) -> AbstractContextManager[None]:
+        """See ``VectorStore``."""
+        return nullcontext() if self._is_memory else self._indexing.bulk(self._collection(name))
+
     def optimize(self, name: str) -> None:
-        """See ``VectorStore``. The server does so by itself, above 10,000 KB a segment."""
+        """See ``VectorStore``. The server builds by itself; this only lets it, after a bulk."""
+        if not self._is_memory:
+            self._indexing.finish(self._collection(name))
+
+    def is_indexing(self, name: str) -> bool:
+        """See ``VectorStore``."""
+        if self._is_memory:
+            return False
+        status = self._ask("get_collection", self._collection(name), is_asked_for=True).status
+        return status in (models.CollectionStatus.YELLOW, models.CollectionStatus.GREY)
 
     def tune(
         self,
@@ -302,6 +321,7 @@ class QdrantStore:
             replication_factor=settings.replication_factor or self._usual_replicas(),
             write_consistency_factor=settings.write_consistency_factor,
             quantization_config=_quantization(settings.quantization),
+            optimizers_config=models.OptimizersConfigDiff(indexing_threshold=INDEX_ABOVE_KB),
         )
         if self._is_memory:  # which searches payloads without an index, and warns about one
             return

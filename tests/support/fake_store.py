@@ -1,6 +1,7 @@
 """A vector store in a dictionary: everything that ingest asks of one, without an engine."""
 
 from collections.abc import Callable, Iterator, Sequence
+from contextlib import AbstractContextManager, nullcontext
 from typing import Any
 
 import numpy as np
@@ -65,8 +66,14 @@ class FakeStore:
         found = [ScoredPoint(one.id, float(one.dense @ dense), None) for one in points]
         return sorted(found, key=lambda one: -one.score)[:limit]
 
+    def bulk(self, name: str) -> AbstractContextManager[None]:
+        return nullcontext()
+
     def optimize(self, name: str) -> None:
         self._changing("optimize")
+
+    def is_indexing(self, name: str) -> bool:
+        return False
 
     def describe(self) -> str:
         return "fake store"

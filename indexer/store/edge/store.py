@@ -11,6 +11,7 @@ import subprocess
 import threading
 from collections import defaultdict
 from collections.abc import Iterator, Sequence
+from contextlib import AbstractContextManager, nullcontext
 from dataclasses import replace
 from datetime import UTC, datetime
 from pathlib import Path
@@ -234,6 +235,10 @@ class EdgeStore:
 
     # The whole
 
+    def bulk(self, name: str) -> AbstractContextManager[None]:
+        """See ``VectorStore``. Indexes are only built when asked for."""
+        return nullcontext()
+
     def optimize(self, name: str) -> None:
         """See ``VectorStore``. Does nothing while brute force is fast enough: ``rebuild``."""
         with self._optimizing:
@@ -250,6 +255,10 @@ class EdgeStore:
                     name,
                     error,
                 )
+
+    def is_indexing(self, name: str) -> bool:
+        """See ``VectorStore``. Building is part of the work that asks for it."""
+        return False
 
     def _rebuild(self, name: str, before: Manifest, after: Manifest) -> None:
         """Put a copy of a shard with an index in its place; whatever fails leaves the original in use."""

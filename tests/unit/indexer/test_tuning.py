@@ -174,6 +174,12 @@ def test_what_is_sent(cluster: Cluster, store: QdrantStore, layout: Layout, sent
     assert cluster.status == "green"
 
 
+def test_a_server_says_whether_it_builds_an_index(cluster: Cluster, store: QdrantStore) -> None:
+    assert not store.is_indexing("c")
+    cluster.status, cluster.looks = "yellow", 5
+    assert store.is_indexing("c")
+
+
 def test_a_damaged_collection_and_a_cancelled_wait_end_it(cluster: Cluster, store: QdrantStore) -> None:
     stopped = CancelToken()
     stopped.cancel()

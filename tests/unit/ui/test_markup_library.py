@@ -133,3 +133,9 @@ def test_what_a_job_waits_for_is_said_in_full(make_job: Any) -> None:
     assert "looking at the files" in markup.jobs([replace(begun, total=0, message="starting")], None)
     move = replace(begun, kind="move", total=0, message="starting")
     assert "starting" in markup.jobs([move], None) and "looking" not in markup.jobs([move], None)
+
+
+def test_an_index_under_way_is_said_with_and_without_jobs() -> None:
+    words = "Searchable, index still being built"
+    assert words in markup.jobs([], None, is_indexing=True)
+    assert markup.jobs([], None) == ""
