@@ -108,6 +108,7 @@ def to_targets(
     *,
     temperature: float,
     cosine_weight: float,
+    contrastive_weight: float = 1.0,
 ) -> Tensor:
     """Mean cross-entropy of each student vector for its target among all known ones, and its distance.
 
@@ -115,13 +116,15 @@ def to_targets(
         student_BD: unit rows.
         known_MD: unit rows of the teacher.
         which_B: the row of ``known_MD`` that is the target.
-        ignored_K2: (i, m) where known m is no negative of student i, being the same text.
+        ignored_K2: (i, m) where known m is no negative of student i, being the same text; its target is one.
         temperature: divides the cosines.
-        cosine_weight: of the mean of 1 - cosine.
+        cosine_weight: of the mean of 1 - cosine, which is half the squared distance.
+        contrastive_weight: of the cross-entropy.
     """
     cosines_BM = student_BD @ known_MD.T
     own_B = cosines_BM.gather(1, which_B[:, None])[:, 0]
     ignored = ignored_K2[:, 0], ignored_K2[:, 1]
-    others_BM = (cosines_BM / temperature).index_put(ignored, torch.tensor(-torch.inf))
+    others_BM = (cosines_BM / temperature).index_put(ignored, cosines_BM.new_tensor(-torch.inf))
     logits_BM = torch.cat([own_B[:, None] / temperature, others_BM], dim=1)
-    return -logits_BM.log_softmax(dim=1)[:, 0].mean() + cosine_weight * (1.0 - own_B).mean()
+    told_apart = -logits_BM.log_softmax(dim=1)[:, 0].mean()
+    return contrastive_weight * told_apart + cosine_weight * (1.0 - own_B).mean()

@@ -158,14 +158,16 @@ class Progress:
             )
 
 
-def open_encoder(name: str, *, device: str = "auto", precision: str = "auto") -> Encoder:
-    """A model by registry name, folder or hub id.
+def open_encoder(
+    name: str, *, device: str = "auto", precision: str = "auto", neutral: bool = False
+) -> Encoder:
+    """A model by registry name, folder or hub id; ``neutral`` takes the language out of its vectors.
 
     Raises:
         ConfigError: it cannot be found or opened.
     """
     try:
-        return load_encoder(name, device=device, precision=precision)
+        return load_encoder(name, device=device, precision=precision, neutral=neutral)
     except Me5Error as error:
         raise ConfigError(f"model {name!r} cannot be opened: {error}") from error
 

@@ -14,6 +14,7 @@ from trainer.errors import ConfigError
 STAGES: Mapping[str, tuple[str, str, str]] = {
     "contrastive": ("trainer.stages.pretrain", "ContrastiveConfig", "run_contrastive"),
     "finetune": ("trainer.stages.finetune", "FinetuneConfig", "run_finetune"),
+    "distil": ("trainer.stages.distil", "DistilConfig", "run_distil"),
     "reranker": ("trainer.stages.reranker.training", "RerankerConfig", "run_reranker"),
     "teacher": ("trainer.stages.reranker.teacher", "TeacherConfig", "run_teacher"),
     "static": ("trainer.stages.static.run", "StaticConfig", "run_static"),
