@@ -6,6 +6,7 @@ import os
 import sys
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, NoReturn
 
@@ -150,6 +151,8 @@ def main(argv: Sequence[str] | None = None) -> int:
     find_codecs_with(find_codec)
     if args.verb == "evaluate":  # the trainer knows no data folder
         args.model, args.compare = (cli.locate_models(args, name) for name in (args.model, args.compare))
+    if args.verb == "train":
+        args.locate = partial(cli.model_location, args)
     level = logging.INFO if args.verb == "serve" else logging.WARNING
     logging.basicConfig(level=os.environ.get("ME5_LOG", level), format="%(levelname)s %(name)s: %(message)s")
     for chatty in ("httpx", "httpcore", "urllib3"):

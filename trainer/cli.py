@@ -6,11 +6,13 @@ import argparse
 import logging
 import re
 import sys
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
 OVERRIDE = re.compile(r"[A-Za-z_][\w.]*=")
+NAMES_A_MODEL = frozenset({"model", "start", "teacher"})
+"""Keys of a recipe whose text is a model."""
 
 
 def add_verb(verbs: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
@@ -25,8 +27,9 @@ def add_verb(verbs: argparse._SubParsersAction[argparse.ArgumentParser]) -> None
         "--resume", action="store_true", help="resume from the newest checkpoint of the recipe's folder"
     )
     parser.add_argument("--threads", type=int, metavar="N", help="processor threads (default: all cores)")
-    parser.add_argument("--data", type=Path, metavar="DIR", help=argparse.SUPPRESS)
-    parser.set_defaults(run=run_train)
+    words = "data folder whose registered models the recipe may name"
+    parser.add_argument("--data", type=Path, metavar="DIR", help=words)
+    parser.set_defaults(run=run_train, locate=lambda name: name)
     _accept_overrides_anywhere(parser)
 
 
@@ -55,7 +58,7 @@ def run_train(args: argparse.Namespace) -> int:
 
     logging.getLogger("trainer").setLevel(logging.INFO)
     try:
-        values = read_recipe(args.recipe, args.overrides)
+        values = with_folders(read_recipe(args.recipe, args.overrides), args.locate)
         if args.threads is not None:
             import torch
 
@@ -68,3 +71,15 @@ def run_train(args: argparse.Namespace) -> int:
         print(stopped, file=sys.stderr)
         return stopped.exit_code
     return 0
+
+
+def with_folders(value: Any, locate: Callable[[str], str]) -> Any:
+    """The values of a recipe with what ``locate`` gives for the models in it."""
+    if isinstance(value, list):
+        return [with_folders(item, locate) for item in value]
+    if not isinstance(value, dict):
+        return value
+    return {
+        key: locate(item) if key in NAMES_A_MODEL and isinstance(item, str) else with_folders(item, locate)
+        for key, item in value.items()
+    }

@@ -95,7 +95,12 @@ def delete_run(run: Run) -> None:
         raise TrainingError(
             f"Run '{run.name}' is still running. Expected a run that has ended. Stop it, then delete it."
         )
-    shutil.rmtree(run.folder, ignore_errors=True)
+    # Out of the way first: whoever notes how it ended may be writing into it.
+    aside = atomic.name_aside(run.folder)
+    with contextlib.suppress(OSError):
+        run.folder.rename(aside)
+    for folder in (aside, run.folder):
+        shutil.rmtree(folder, ignore_errors=True)
 
 
 def spawn(command: Sequence[str], folder: Path) -> tuple[subprocess.Popen[bytes], float]:

@@ -9,6 +9,7 @@ import pytest
 import torch
 from torch.nn.functional import normalize
 
+import app
 from me5 import Encoder, Role, load_encoder
 from tests.support.runs import killed_at, losses, metrics, train
 from trainer.config import build_config, read_recipe
@@ -204,6 +205,21 @@ def test_a_smaller_student_chooses_its_directions_once(
     assert list(other.next_batch().ids) == list(one.next_batch().ids)
     again = objective(recipe, tmp_path, wide).next_batch()
     torch.testing.assert_close(again.data, targets)  # looking ahead takes nothing from the run
+
+
+def test_a_recipe_names_models_as_the_data_folder_knows_them(
+    tmp_path: Path, translations: Path, tiny_model_dir: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    data = ["--data", str(tmp_path / "data")]
+    assert app.main(["models", *data, "--register", str(tiny_model_dir), "mine"]) == 0
+    words = [
+        f"out={tmp_path / 'run'}", "teacher=mine", "start.model=mine", f"sources.0.path={translations}",
+        "optim.batch_size=16", "optim.steps=1", "optim.warmup_steps=0", "runtime.device=cpu",
+    ]  # fmt: skip
+    assert train(RECIPE, *data, *words) == 0
+    assert losses(tmp_path / "run")
+    assert train(RECIPE, "--data", str(tmp_path / "other"), *words, f"out={tmp_path / 'again'}") == 1
+    assert "mine" in capsys.readouterr().err
 
 
 def test_what_cannot_be_meant_is_refused(tmp_path: Path, translations: Path, tiny_model_dir: Path) -> None:
