@@ -17,6 +17,7 @@ from indexer.cli import documents as cli_documents
 from indexer.cli import models as cli_models
 from indexer.cli import move as cli_move
 from indexer.cli import remove as cli_remove
+from indexer.cli import similar as cli_similar
 from indexer.cli import tune as cli_tune
 from indexer.cli import worker as cli_worker
 from indexer.errors import IndexerError
@@ -37,6 +38,7 @@ VERBS = (
     "tune",
     "worker",
     "search",
+    "similar",
     "encode",
     "mine",
     "models",
@@ -82,6 +84,7 @@ def build_parser() -> argparse.ArgumentParser:
     serve.set_defaults(run=run_serve)
     cli_documents.add_verbs(verbs)
     cli_remove.add_verb(verbs)
+    cli_similar.add_verb(verbs)
     cli_move.add_verb(verbs)
     cli_tune.add_verb(verbs)
     cli_worker.add_verb(verbs)

@@ -30,6 +30,12 @@ def add_endpoints(services: Services) -> None:
         result = services.search(query, collection, to_filters(mode, languages, top_k=top_k))
         return result_json(result)
 
+    def similar(
+        chunk_id: str, collection: str = DEFAULT_COLLECTION, in_other_languages: bool = False
+    ) -> dict[str, Any]:
+        """Passages of other documents that are nearest in meaning to a passage, without a verdict."""
+        return result_json(services.similar(chunk_id, collection, in_other_languages=in_other_languages))
+
     def context(chunk_id: str) -> list[dict[str, Any]]:
         """A passage with its neighbours in reading order."""
         return [
@@ -82,7 +88,8 @@ def add_endpoints(services: Services) -> None:
         return job_json(services.reindex(document_ids, collection))
 
     endpoints = (
-        search, context, jobs, job, cancel, documents, collections, create_collection, remove, reindex,
+        search, similar, context, jobs, job, cancel, documents, collections, create_collection, remove,
+        reindex,
     )  # fmt: skip
     for endpoint in endpoints:
         gr.api(guarded(endpoint), api_name=endpoint.__name__)

@@ -104,6 +104,24 @@ def status(result: SearchResult, chosen_languages: Sequence[str] = (), document_
     return f'<div class="status"><span>{line}</span>{languages}{notices}</div>'
 
 
+def onwards(result: SearchResult, *, in_other_languages: bool) -> tuple[str, str]:
+    """Status line and cards of what is nearest to a passage."""
+    hits = closest_first(result)
+    what = "in other languages" if in_other_languages else "like this"
+    back = '<button type="button" class="link" data-everywhere="yes">back to the question</button>'
+    line = (
+        f'{fmt.counted(len(hits), "passage")} {what}: <b dir="auto">{fmt.text(result.query)}</b> · '
+        f"{fmt.milliseconds(result.took_ms)} · {back}"
+    )
+    items = "".join(card(hit, with_band=False) for hit in hits)
+    words = (
+        "No other document is in another language." if in_other_languages else "There is no other document."
+    )
+    nothing = f'<div class="nothing" role="status"><p>{words}</p></div>'
+    found = f'<ol class="hits" aria-label="Results">{items}</ol>' if hits else nothing
+    return f'<div class="status"><span>{line}</span></div>', found
+
+
 def chips(counts: Mapping[str, int], chosen: Sequence[str]) -> str:
     """Languages of the hits as buttons that filter; the chosen ones are pressed."""
     codes = sorted(counts, key=lambda code: (-counts[code], code))[:FACET_CHIPS]
@@ -150,7 +168,9 @@ def preview(passages: Sequence[ChunkInfo], chosen_id: str, evidence: tuple[int, 
         f"{place_line(chosen.chunk.page, chosen.chunk.section, chosen.chunk.language, chosen.file_type)}</p>"
         f'<p class="path" title="{fmt.text(chosen.document)}">'
         f"{fmt.isolated(fmt.short_path(chosen.document))}</p>"
-        '<button type="button" class="link back" data-back="yes">Back to the results</button></header>'
+        '<div class="onwards"><button type="button" class="link" data-similar="any">More like this</button>'
+        '<button type="button" class="link" data-similar="other">In other languages</button>'
+        '<button type="button" class="link back" data-back="yes">Back to the results</button></div></header>'
     )
     reading = _reading(passages, chosen, evidence)
     return f'<article class="preview">{head}<div class="reading">{reading}</div></article>'

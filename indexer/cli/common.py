@@ -238,6 +238,14 @@ def locate_models(args: argparse.Namespace, name: str | None) -> str | None:
     return name and ":".join(model_location(args, part) for part in name.split(":"))
 
 
+def positive(word: str) -> int:
+    """A number of 1 or more, for argparse."""
+    value = int(word)
+    if value < 1:
+        raise argparse.ArgumentTypeError(f"expected 1 or more, got {word}")
+    return value
+
+
 # -- what is printed ---------------------------------------------------------------------------------------
 
 

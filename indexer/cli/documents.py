@@ -53,7 +53,9 @@ def add_verbs(verbs: "argparse._SubParsersAction[argparse.ArgumentParser]") -> N
         metavar="LANGUAGE",
         help="only hits in this language, as a code or a name: de, pt-BR, zh-TW, German, 日本語; repeatable",
     )
-    search.add_argument("--top-k", type=_positive, default=10, metavar="N", help="hits, default: %(default)s")
+    search.add_argument(
+        "--top-k", type=cli.positive, default=10, metavar="N", help="hits, default: %(default)s"
+    )
     search.add_argument(
         "--mode", choices=("hybrid", "dense", "lexical"), default="hybrid", help="default: %(default)s"
     )
@@ -82,13 +84,6 @@ def _verb(
     parser.add_argument("--json", action="store_true", help="print JSON")
     parser.set_defaults(run=run)
     return parser
-
-
-def _positive(word: str) -> int:
-    value = int(word)
-    if value < 1:
-        raise argparse.ArgumentTypeError(f"expected 1 or more, got {word}")
-    return value
 
 
 def run_add(args: argparse.Namespace) -> int:
@@ -141,7 +136,7 @@ def run_search(args: argparse.Namespace) -> int:
         print("Nothing relevant found." + (" The closest passages:" if result.weak_hits else ""))
     shown = result.hits or result.weak_hits if result.can_tell else closest_first(result)
     for rank, hit in enumerate(shown, start=1):
-        print(_hit_words(rank, hit, with_confidence=result.can_tell))
+        print(hit_words(rank, hit, with_confidence=result.can_tell))
     return 0
 
 
@@ -219,7 +214,8 @@ def _report_words(report: "AddReport") -> str:
     return f"{done}; {report.chunks} passages indexed in {report.seconds:.1f} s"
 
 
-def _hit_words(rank: int, hit: Hit, *, with_confidence: bool) -> str:
+def hit_words(rank: int, hit: Hit, *, with_confidence: bool) -> str:
+    """A hit for people, in three lines."""
     where = f", p. {hit.page}" if hit.page is not None else f", {hit.section}" if hit.section else ""
     text = " ".join(hit.text.split())
     shown = text if len(text) <= 300 else text[:299] + "…"

@@ -1,7 +1,7 @@
 """A running app answers the terminal: the data folder is its own, so it is asked.
 
-``search``, ``add``, ``remove``, ``jobs`` and ``doctor`` do so; what changes more than a collection is still
-refused.
+``search``, ``similar``, ``add``, ``remove``, ``jobs`` and ``doctor`` do so; what changes more than a
+collection is still refused.
 The app listens on a port of the loopback address and leaves port and token in ``DATA/app.json``, which only
 its user can read. A request is one JSON object; the answer is a line of JSON for every step, and one at the
 end.
@@ -155,6 +155,16 @@ def _answer(library: "Library", request: Mapping[str, Any], step: Progress, work
             request["query"], collection=collection, mode=request["mode"], top_k=request["top_k"], where=where
         )
         return asdict(match)
+    if request["do"] == "similar":
+        match = library.similar_to(
+            request["document"],
+            collection=collection,
+            folder=Path(request["folder"]),
+            at=request["at"],
+            top_k=request["top_k"],
+            in_other_languages=bool(request["in_other_languages"]),
+        )
+        return asdict(match)
     if request["do"] == "add":
         _require_neutral(library, collection, is_wanted=bool(request["neutral"]))
         paths = [Path(path) for path in request["paths"]]
@@ -245,8 +255,24 @@ class RunningLibrary:
                 "languages": list(where.languages), "model": self._model,
             }
         )  # fmt: skip
-        lists = {name: tuple(map(_to_hit, result[name])) for name in ("hits", "weak_hits")}
-        return SearchResult(**result | lists | {"notices": tuple(result["notices"])})
+        return _to_result(result)
+
+    def similar_to(
+        self,
+        document: str,
+        *,
+        collection: str,
+        folder: Path,
+        at: int | None,
+        top_k: int,
+        in_other_languages: bool,
+    ) -> SearchResult:
+        """See ``Library.similar_to``."""
+        request = {
+            "do": "similar", "document": document, "collection": collection, "folder": str(folder), "at": at,
+            "top_k": top_k, "in_other_languages": in_other_languages,
+        }  # fmt: skip
+        return _to_result(self._ask(request))
 
     def add(
         self,
@@ -374,6 +400,11 @@ def open_or_ask(
         except (OSError, ValueError, KeyError, TypeError, NotAnsweredError):
             raise locked from None
         return running
+
+
+def _to_result(result: Mapping[str, Any]) -> SearchResult:
+    lists = {name: tuple(map(_to_hit, result[name])) for name in ("hits", "weak_hits")}
+    return SearchResult(**{**result, **lists, "notices": tuple(result["notices"])})
 
 
 def _to_hit(values: Mapping[str, Any]) -> Hit:

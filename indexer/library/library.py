@@ -38,7 +38,7 @@ from indexer.library.presence import Presence
 from indexer.library.recovery import TakeOver, reconcile, rename_former_models, resume
 from indexer.library.removing import choose_documents, lost_documents
 from indexer.library.repair import restore
-from indexer.library.searching import passage, warm_up, with_codes
+from indexer.library.searching import passage, passages_of, warm_up, with_codes
 from indexer.library.vectors import Vectors
 from indexer.library.write_lock import LongWork, WriteLock
 from indexer.progress import CancelToken, Progress
@@ -558,6 +558,51 @@ class Library:
             top_k=top_k,
             where=with_codes(self.catalog, record, where),
             fusion=fusion,
+        )
+
+    def similar(
+        self,
+        chunk_ids: Sequence[str],
+        *,
+        collection: str = DEFAULT_COLLECTION,
+        top_k: int = 10,
+        where: Filters = Filters(),  # noqa: B008 - frozen
+        in_other_languages: bool = False,
+    ) -> SearchResult:
+        """What is nearest to passages in meaning; see ``indexer.search.similar.similar``."""
+        from indexer.search.similar import similar
+
+        record = self.catalog.collections.get(collection)
+        return similar(
+            self.catalog,
+            self.store,
+            lambda: self.encoders.of(record),
+            record,
+            chunk_ids,
+            top_k=top_k,
+            where=with_codes(self.catalog, record, where),
+            in_other_languages=in_other_languages,
+        )
+
+    def similar_to(
+        self,
+        document: str,
+        *,
+        collection: str = DEFAULT_COLLECTION,
+        folder: Path,
+        at: int | None = None,
+        top_k: int = 10,
+        in_other_languages: bool = False,
+    ) -> SearchResult:
+        """What is nearest to a document, or to its passage with character ``at``, by what a person calls it.
+
+        Raises:
+            QueryError: no document is called so, or the passage is not there.
+        """
+        chosen = choose_documents(self.catalog, self.files, [document], collection, folder)
+        chunk_ids = passages_of(self.catalog, list(chosen), at)
+        return self.similar(
+            chunk_ids, collection=collection, top_k=top_k, in_other_languages=in_other_languages
         )
 
     def warm(self, collection: str = DEFAULT_COLLECTION) -> None:

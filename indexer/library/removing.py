@@ -37,7 +37,7 @@ def choose_documents(
     if unknown:
         raise QueryError(
             f"Collection {collection!r} has no document {', '.join(map(repr, unknown))}. Expected a file or "
-            "folder that was added, or a document as search shows it. Nothing was removed."
+            "folder that was added, or a document as search shows it. Nothing was done."
             f"{_elsewhere(catalog, files, unknown, collection, folder)}"
         )
     return chosen

@@ -1,10 +1,11 @@
 """Searches and single passages of a collection, as the library answers them."""
 
 import logging
+from collections.abc import Sequence
 from dataclasses import replace
 
 from indexer.catalog import Catalog, CollectionRecord
-from indexer.errors import CatalogError, CollectionError
+from indexer.errors import CatalogError, CollectionError, QueryError
 from indexer.library.encoders import Encoders
 from indexer.store.protocol import VectorStore
 from indexer.text.language.names import is_plain, languages_named
@@ -50,3 +51,25 @@ def passage(catalog: Catalog, chunk_id: str) -> ChunkInfo:
             "Search again."
         )
     return result[0]
+
+
+def passages_of(catalog: Catalog, document_ids: Sequence[str], at: int | None) -> list[str]:
+    """Ids of the passages of documents, in reading order, or of the one that has character ``at``.
+
+    Raises:
+        QueryError: there is none.
+    """
+    chunk_ids = catalog.chunks.of_documents(document_ids)
+    passages = sorted(
+        (record for record in catalog.chunks.records(chunk_ids) if record.state == "indexed"),
+        key=lambda record: (record.document_id, record.chunk.ordinal),
+    )
+    if at is not None:
+        passages = [item for item in passages if item.chunk.start <= at < item.chunk.end]
+    if not passages:
+        raise QueryError(
+            "The document has no passages; expected text in it."
+            if at is None
+            else f"No passage has character {at}. Take `start` of a passage as search --json gives it."
+        )
+    return [item.id for item in passages]

@@ -193,10 +193,11 @@ def _to_hits(
     read = _EVIDENCE_HITS if corpus.encoder is None or corpus.reads_sentences else len(result)
     result = [*with_evidence(corpus, query, result[:read]), *result[read:]]
     bands = [min(_confidence(corpus, query, item, calibration), at_most, key=_ORDER.index) for item in result]
-    return [_to_hit(item, band) for item, band in zip(result, bands, strict=True)]
+    return [to_hit(item, band) for item, band in zip(result, bands, strict=True)]
 
 
-def _to_hit(result: RankedChunk, confidence: Confidence) -> Hit:
+def to_hit(result: RankedChunk, confidence: Confidence) -> Hit:
+    """A ranked passage as callers get it."""
     info, chunk, evidence = result.info, result.info.chunk, result.evidence
     return Hit(
         chunk_id=info.id,

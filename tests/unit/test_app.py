@@ -21,6 +21,7 @@ def test_every_verb_has_a_handler_and_a_data_option() -> None:
     required = {
         "add": ["p"],
         "search": ["q"],
+        "similar": ["d"],
         "encode": ["f", "--role", "query", "--out", "o.npy"],
         "evaluate": ["t"],
         "mine": ["s", "t", "--out", "p.tmx"],

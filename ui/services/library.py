@@ -287,6 +287,10 @@ class Services:
         with self.metrics.searching(filters.mode):
             return searches.search(self.library, query, collection, filters)
 
+    def similar(self, chunk_id: str, collection: str, *, in_other_languages: bool = False) -> SearchResult:
+        """What is nearest in meaning to a passage, in other documents."""
+        return searches.similar(self.library, chunk_id, collection, in_other_languages=in_other_languages)
+
     def context(self, chunk_id: str) -> list[ChunkInfo]:
         """A passage with its neighbours, in reading order."""
         return searches.context(self.library, chunk_id)

@@ -30,6 +30,11 @@ def run_queries(
         yield search(library, query, collection, filters)
 
 
+def similar(library: "Library", chunk_id: str, collection: str, *, in_other_languages: bool) -> SearchResult:
+    """What is nearest in meaning to a passage, in other documents of its collection."""
+    return library.similar([chunk_id], collection=collection, in_other_languages=in_other_languages)
+
+
 def context(library: "Library", chunk_id: str) -> list[ChunkInfo]:
     """A passage with its neighbours, in reading order."""
     return library.context(chunk_id, before=NEIGHBOURS, after=NEIGHBOURS)

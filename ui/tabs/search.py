@@ -137,7 +137,9 @@ def build(services: Services, shell: Shell) -> SearchTab:
     )  # fmt: skip
     _wire_questions(questions, query, narrow, search, common)
     _wire_status(status, filters[1], narrow, search, common)
-    _wire_cards(services, results, preview, page)
+    chosen = gr.State("")  # the passage in the preview
+    _wire_cards(services, results, chosen, preview, page)
+    _wire_onwards(services, preview, [chosen, shell.collection], [kept, status, results, export_row])
     _wire_narrowing(results, narrow, search, common)
     _wire_exports(services, shell, exports, kept, "results")
     return SearchTab(
@@ -200,8 +202,9 @@ def _wire_status(
     ).then(search, **again)  # fmt: skip
 
 
-def _wire_cards(services: Services, results: gr.HTML, preview: gr.HTML, page: gr.HTML) -> None:
-    chosen = gr.State("")
+def _wire_cards(
+    services: Services, results: gr.HTML, chosen: gr.State, preview: gr.HTML, page: gr.HTML
+) -> None:
     hidden: dict[str, Any] = {"show_progress": "hidden", "api_visibility": "private"}
 
     def open_passage(event: gr.EventData) -> tuple[str, str, str]:
@@ -216,6 +219,18 @@ def _wire_cards(services: Services, results: gr.HTML, preview: gr.HTML, page: gr
     results.select(guarded(open_passage), outputs=[chosen, preview, page], **hidden).then(
         guarded(show_page), chosen, page, **hidden
     )
+
+
+def _wire_onwards(services: Services, preview: gr.HTML, inputs: list[Any], outputs: list[Any]) -> None:
+    """From the passage in the preview to what is like it."""
+
+    def look_onwards(chunk_id: str, collection: str, event: gr.EventData) -> tuple[Any, ...]:
+        is_other = event.languages == "other"
+        result = services.similar(chunk_id, collection, in_other_languages=is_other)
+        line, cards = markup.onwards(result, in_other_languages=is_other)
+        return [result], line, cards, gr.Row(visible=bool(result.weak_hits))
+
+    preview.similar(guarded(look_onwards), inputs, outputs, show_progress="hidden", api_visibility="private")
 
 
 def _wire_narrowing(results: gr.HTML, narrow: gr.State, search: Any, common: dict[str, Any]) -> None:

@@ -177,3 +177,12 @@ def test_sample_questions_let_no_markup_through() -> None:
     html = markup.questions([SampleQuestion(hostile, hostile, hostile, hostile)])
     assert set(Tags(html).names) == {"div", "p", "button"}
     assert html.count("&lt;img") == 5  # twice as the question, as two languages in words and once as a tag
+
+
+def test_what_is_like_a_passage_has_no_band_and_a_way_back(result: SearchResult) -> None:
+    near = replace(result, query="<b>Hafen</b>", hits=(), weak_hits=result.hits, can_tell=False)
+    line, cards = markup.onwards(near, in_other_languages=False)
+    assert Tags(cards).names.count("li") == 4 and "match" not in cards
+    assert "4 passages like this" in line and "&lt;b&gt;Hafen" in line and "data-everywhere" in line
+    line, nothing = markup.onwards(replace(near, weak_hits=()), in_other_languages=True)
+    assert "No other document is in another language." in nothing and "0 passages in other" in line

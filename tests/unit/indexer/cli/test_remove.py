@@ -105,7 +105,7 @@ def test_what_is_not_there_is_said_and_nothing_is_removed(
     monkeypatch.chdir(added)
     assert remove("harbour.txt", name) == 1
     error = capsys.readouterr().err
-    assert repr(name) in error and "Nothing was removed" in error and "harbour.txt" not in error
+    assert repr(name) in error and "Nothing was done" in error and "harbour.txt" not in error
     assert names(open_library) == ALL
 
 

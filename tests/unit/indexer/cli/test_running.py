@@ -18,6 +18,7 @@ from indexer.cli import documents as cli_documents
 from indexer.cli import models as cli_models
 from indexer.cli import remove as cli_remove
 from indexer.cli import running
+from indexer.cli import similar as cli_similar
 from indexer.errors import Cancelled, StoreLockedError
 from indexer.library.library import Library
 from indexer.store.qdrant import QdrantStore
@@ -27,10 +28,13 @@ STORES = (None, None)
 
 
 @pytest.fixture
-def app(open_library: Callable[..., Library], documents: Path) -> Iterator[Library]:
-    """An app with three documents that answers the terminal."""
+def app(
+    open_library: Callable[..., Library], documents: Path, monkeypatch: pytest.MonkeyPatch
+) -> Iterator[Library]:
+    """An app with three documents that answers the terminal, which stands in their folder."""
     library = open_library(store=QdrantStore(":memory:"))
     library.add([documents])
+    monkeypatch.chdir(documents)
     with running.listening(library, STORES):
         yield library
 
@@ -48,6 +52,7 @@ def terminal(app: Library, monkeypatch: pytest.MonkeyPatch) -> Callable[..., int
         verbs = parser.add_subparsers(required=True)
         cli_documents.add_verbs(verbs)
         cli_remove.add_verb(verbs)
+        cli_similar.add_verb(verbs)
         jobs_verb.add_verb(verbs)
         return cli.run_safely(parser.parse_args([*words, "--data", str(app.data_dir)]))
 
@@ -66,7 +71,9 @@ def direct(library: Library, monkeypatch: pytest.MonkeyPatch, capsys: Any, *word
 
     monkeypatch.setattr(cli, "open_library", lambda args: Open())
     parser = argparse.ArgumentParser()
-    cli_documents.add_verbs(parser.add_subparsers(required=True))
+    verbs = parser.add_subparsers(required=True)
+    cli_documents.add_verbs(verbs)
+    cli_similar.add_verb(verbs)
     code = cli.run_safely(parser.parse_args([*words, "--data", str(library.data_dir)]))
     return code, capsys.readouterr().out
 
@@ -82,6 +89,8 @@ def without_time(text: str) -> str:
         ["search", "the harbour of 1894"],
         ["search", "Turm", "--mode", "lexical", "--language", "de", "--top-k", "1", "--json"],
         ["search", "nothing of that kind 東京", "--json"],
+        ["similar", "harbour.txt", "--json"],
+        ["similar", "harbour.txt", "--at", "3", "--other-languages"],
     ],
 )
 def test_search_answers_as_ever(
@@ -91,6 +100,24 @@ def test_search_answers_as_ever(
     asked = capsys.readouterr().out
     code, opened = direct(app, monkeypatch, capsys, *words)
     assert code == 0 and without_time(asked) == without_time(opened) and len(asked) > 20
+
+
+def test_what_is_like_a_document(app: Library, terminal: Any, capsys: Any) -> None:
+    assert terminal("similar", "harbour.txt", "--json") == 0
+    hits = json.loads(capsys.readouterr().out)["hits"]
+    assert {Path(hit["document"]).name for hit in hits} == {"turm.md", "long.txt"}
+    assert terminal("similar", "harbour.txt", "--other-languages") == 0
+    out = capsys.readouterr().out
+    assert "turm.md" in out and "long.txt" not in out
+    assert terminal("similar", "sub/long.txt", "--other-languages", "--top-k", "1", "--json") == 0
+    assert [hit["language"] for hit in json.loads(capsys.readouterr().out)["hits"]] == ["de"]
+
+
+def test_what_cannot_be_found_has_nothing_like_it(terminal: Any, capsys: Any) -> None:
+    assert terminal("similar", "nothing.txt") == 1
+    assert "no document 'nothing.txt'" in capsys.readouterr().err
+    assert terminal("similar", "harbour.txt", "--at", "9999") == 1
+    assert "No passage has character 9999" in capsys.readouterr().err
 
 
 def test_add_indexes_in_the_app_and_reports_as_ever(
@@ -243,7 +270,7 @@ def test_what_the_app_cannot_remove_is_said_and_nothing_goes(
     monkeypatch.chdir(documents)
     app.add([documents / "sub"], "papers")
     assert terminal("remove", "turm.md", "nothing.txt") == 1
-    assert "'nothing.txt'" in (error := capsys.readouterr().err) and "Nothing was removed" in error
+    assert "'nothing.txt'" in (error := capsys.readouterr().err) and "Nothing was done" in error
     assert terminal("remove", "turm.md", "--collection", "papers") == 1
     assert "Found in 'library'" in capsys.readouterr().err
     assert terminal("remove", "turm.md", "--collection", "nowhere") == 1

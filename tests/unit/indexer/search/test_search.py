@@ -15,12 +15,13 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 
-from indexer.errors import QueryError
+from indexer.errors import CatalogError, QueryError
 from indexer.search.calibration import CalibrationCache
 from indexer.search.corpus import Corpus
 from indexer.search.lexical import sparse_passage, sparse_query
 from indexer.search.ranking import Candidates, Query, Ranked, fuse, lexical_share
 from indexer.search.search import search, warm
+from indexer.search.similar import similar
 from indexer.search.terms import query_terms
 from indexer.store import open_store
 from indexer.text.folding import first_fold
@@ -624,3 +625,34 @@ def test_words_of_the_file_name_count_as_evidence() -> None:
     info = ChunkInfo("1", "2", "library", "docs/Zeppelin_Minutes2041.txt", "A title", "txt", chunk)
     assert lexical_share(query, info) == pytest.approx(1.0)
     assert lexical_share(query, replace(info, document="docs/other.txt")) == 0.0
+
+
+def like(world: World, document: str, *languages: str, **options: Any) -> SearchResult:
+    """What is near the passages of a document in these languages."""
+    infos = world.catalog.infos.values()
+    ids = [info.id for info in infos if info.document == document and info.chunk.language in languages]
+    return similar(world.catalog, world.store, lambda: world.encoder, world.collection, ids, **options)  # type: ignore[arg-type, return-value]
+
+
+def test_what_is_like_a_passage_shares_its_meaning_and_is_another_document(world: World) -> None:
+    result = like(world, "volcano/star.txt", "en", top_k=16)
+    assert not result.can_tell and result.hits == () and result.language == "en"
+    documents = [hit.document for hit in result.weak_hits]
+    assert len(set(documents)) == len(documents) == 16
+    assert all({"volcano", "star"} & set(name.removesuffix(".txt").split("/")) for name in documents)
+    assert "volcano/star.txt" not in documents
+    assert [hit.score for hit in result.weak_hits] == sorted(
+        (hit.score for hit in result.weak_hits), reverse=True
+    )
+
+
+def test_other_languages_leave_out_those_of_the_passage(world: World) -> None:
+    result = like(world, "volcano/star.txt", "en", "de", in_other_languages=True)
+    assert {hit.language for hit in result.weak_hits} <= {"es", "zh"} and len(result.weak_hits) == 10
+    assert result.language == "und"
+    assert like(world, "volcano/star.txt", *LANGUAGES, in_other_languages=True).weak_hits == ()
+
+
+def test_nothing_is_like_a_passage_that_is_gone(world: World) -> None:
+    with pytest.raises(CatalogError, match="no longer in the library"):
+        like(world, "no such document", "en")
