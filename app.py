@@ -14,6 +14,7 @@ from indexer.addresses import hide_passwords
 from indexer.bitext import cli as mining
 from indexer.cli import common as cli
 from indexer.cli import documents as cli_documents
+from indexer.cli import mcp_verb
 from indexer.cli import models as cli_models
 from indexer.cli import move as cli_move
 from indexer.cli import remove as cli_remove
@@ -37,6 +38,7 @@ VERBS = (
     "move",
     "tune",
     "worker",
+    "mcp",
     "search",
     "similar",
     "encode",
@@ -88,6 +90,7 @@ def build_parser() -> argparse.ArgumentParser:
     cli_move.add_verb(verbs)
     cli_tune.add_verb(verbs)
     cli_worker.add_verb(verbs)
+    mcp_verb.add_verb(verbs)
     mining.add_verb(verbs)
     cli_models.add_verbs(verbs)
     training.add_verb(verbs)

@@ -31,10 +31,19 @@ def add_endpoints(services: Services) -> None:
         return result_json(result)
 
     def similar(
-        chunk_id: str, collection: str = DEFAULT_COLLECTION, in_other_languages: bool = False
+        document: str,
+        collection: str = DEFAULT_COLLECTION,
+        at: int | None = None,
+        in_other_languages: bool = False,
+        top_k: int = 10,
     ) -> dict[str, Any]:
-        """Passages of other documents that are nearest in meaning to a passage, without a verdict."""
-        return result_json(services.similar(chunk_id, collection, in_other_languages=in_other_languages))
+        """Documents nearest in meaning to one, or to its passage with character ``at``, such as the ``start``
+        of a hit; without a verdict.
+        """
+        result = services.similar_to(
+            document, collection, at, top_k=top_k, in_other_languages=in_other_languages
+        )
+        return result_json(result)
 
     def context(chunk_id: str) -> list[dict[str, Any]]:
         """A passage with its neighbours in reading order."""

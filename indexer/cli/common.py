@@ -213,9 +213,9 @@ def open_library(args: argparse.Namespace, *, resume_jobs: bool = False, role: "
 
 def open_or_ask(args: argparse.Namespace) -> Any:
     """As :func:`open_library`; where the app that is running has the data folder, the app is asked."""
-    from indexer.cli import running
+    from indexer.cli import asking
 
-    return running.open_or_ask(
+    return asking.open_or_ask(
         lambda: open_library(args),
         (args.data or default_data_dir()).expanduser().absolute(),
         stores=(args.qdrant_url, args.database_url),

@@ -1,7 +1,8 @@
 """A running app answers the terminal: the data folder is its own, so it is asked.
 
-``search``, ``similar``, ``add``, ``remove``, ``jobs`` and ``doctor`` do so; what changes more than a
-collection is still refused.
+``search``, ``similar``, ``add``, ``remove``, ``jobs`` and ``doctor`` do so, and assistants; what changes more
+than a collection is still refused. How they ask is in ``indexer.cli.asking``.
+
 The app listens on a port of the loopback address and leaves port and token in ``DATA/app.json``, which only
 its user can read. A request is one JSON object; the answer is a line of JSON for every step, and one at the
 end.
@@ -9,43 +10,34 @@ end.
 
 import hashlib
 import hmac
-import http.client
 import json
 import logging
 import os
 import secrets
 import threading
 import time
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager, suppress
 from dataclasses import asdict
-from datetime import datetime
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Self
+from typing import TYPE_CHECKING, Any
 
-from indexer import errors
-from indexer.errors import CollectionError, IndexerError, QueryError, StoreLockedError
-from indexer.ingest.report import AddReport
+from indexer.errors import CollectionError, IndexerError, QueryError
 from indexer.progress import CancelToken, Progress
-from indexer.types import Filters, Hit, JobInfo, SearchMode, SearchResult
+from indexer.types import Filters, JobInfo
 from me5 import atomic
 from me5.errors import Me5Error
 
 if TYPE_CHECKING:
-    from indexer.library.doctor import Finding
     from indexer.library.library import Library
 
 logger = logging.getLogger(__name__)
 
 FILE = "app.json"
 LOOPBACK = "127.0.0.1"
-CONNECT_S = 5.0
 MAX_REQUEST = 1 << 20
 STEP_EVERY_S = 0.2
-
-
-# -- in the app -------------------------------------------------------------------------------------------
 
 
 @contextmanager
@@ -63,7 +55,7 @@ def listening(library: "Library", stores: tuple[str | None, str | None]) -> Iter
         "pid": os.getpid(),
         "port": server.server_address[1],
         "token": token,
-        "stores": [_mark(token, stores), _mark(token, (None, stores[1]))],  # a library knows its vectors
+        "stores": [mark(token, stores), mark(token, (None, stores[1]))],  # a library knows its vectors
     }
     atomic.write(note, json.dumps(message), mode=0o600, durable=False)
     thread = threading.Thread(target=server.serve_forever, args=(0.05,), name="terminal", daemon=True)
@@ -188,7 +180,23 @@ def _answer(library: "Library", request: Mapping[str, Any], step: Progress, work
             library.jobs.cancel(str(request["cancel"]))
         return [_job_to_json(job) for job in library.jobs.list()]
     if request["do"] == "collections":
-        return [{"name": item.name, "model": item.model} for item in library.collections()]
+        return [asdict(item) | {"created_at": item.created_at.isoformat()} for item in library.collections()]
+    if request["do"] == "like":
+        return asdict(
+            library.similar(
+                request["chunk_ids"],
+                collection=collection,
+                top_k=request["top_k"],
+                in_other_languages=bool(request["in_other_languages"]),
+            )
+        )
+    if request["do"] == "context":
+        return [
+            asdict(info) for info in library.context(request["chunk_id"], request["before"], request["after"])
+        ]
+    if request["do"] == "documents":
+        found = library.documents_with(request["words"], collection, limit=request["limit"])
+        return [asdict(item) | {"added_at": item.added_at.isoformat()} for item in found]
     raise QueryError(
         f"The app that is running does not know the request {request['do']!r}; it is another version. "
         "Stop it, and start it again."
@@ -213,206 +221,14 @@ def _require_neutral(library: "Library", collection: str, *, is_wanted: bool) ->
         )
 
 
-def _mark(token: str, stores: tuple[str | None, str | None]) -> str:
+def mark(token: str, stores: tuple[str | None, str | None]) -> str:
     """Tells whether two sets of addresses are the same without naming them."""
     return hmac.new(token.encode(), json.dumps(stores).encode(), hashlib.sha256).hexdigest()
 
 
-# -- in the terminal --------------------------------------------------------------------------------------
-
-
-class RunningLibrary:
-    """The part of ``Library`` that verbs use while the app runs, answered by it."""
-
-    def __init__(self, port: int, token: str, model: str | None, *, neutral: bool) -> None:
-        self._port, self._token, self._model, self._neutral = port, token, model, neutral
-
-    def __enter__(self) -> Self:
-        return self
-
-    def __exit__(self, *_: object) -> None:
-        """Nothing is held."""
-
-    def require_model(self, collection: str) -> None:
-        """The app looks at the model with every request."""
-
-    def warm(self, collection: str) -> None:
-        """The app does so by itself."""
-
-    def collections(self) -> list[Any]:
-        """Name and model of every collection."""
-        from types import SimpleNamespace
-
-        return [SimpleNamespace(**item) for item in self._ask({"do": "collections"})]
-
-    def search(
-        self, query: str, *, collection: str, mode: SearchMode, top_k: int, where: Filters
-    ) -> SearchResult:
-        """See ``Library.search``; of ``where`` the languages count."""
-        result = self._ask(
-            {
-                "do": "search", "query": query, "collection": collection, "mode": mode, "top_k": top_k,
-                "languages": list(where.languages), "model": self._model,
-            }
-        )  # fmt: skip
-        return _to_result(result)
-
-    def similar_to(
-        self,
-        document: str,
-        *,
-        collection: str,
-        folder: Path,
-        at: int | None,
-        top_k: int,
-        in_other_languages: bool,
-    ) -> SearchResult:
-        """See ``Library.similar_to``."""
-        request = {
-            "do": "similar", "document": document, "collection": collection, "folder": str(folder), "at": at,
-            "top_k": top_k, "in_other_languages": in_other_languages,
-        }  # fmt: skip
-        return _to_result(self._ask(request))
-
-    def add(
-        self,
-        paths: Sequence[Path],
-        collection: str,
-        *,
-        progress: Progress | None = None,
-        prune: bool = False,
-        is_sure: bool = False,
-        check: bool = False,
-    ) -> AddReport:
-        """See ``Library.add``. New documents are named by their whole path."""
-        request = {
-            "do": "add", "paths": [str(path.absolute()) for path in paths], "collection": collection,
-            "prune": prune, "is_sure": is_sure, "check": check,
-            "model": self._model, "neutral": self._neutral,
-        }  # fmt: skip
-        report = self._ask(request, progress)
-        pairs = {name: tuple(map(tuple, report[name])) for name in ("failures", "kept")}
-        return AddReport(**report | pairs)
-
-    def remove_named(self, names: Sequence[str], collection: str, *, folder: Path) -> list[str]:
-        """See ``Library.remove_named``."""
-        request = {"do": "remove", "names": list(names), "collection": collection, "folder": str(folder)}
-        return list(self._ask(request))
-
-    def doctor(self, *, repair: bool = False) -> "list[Finding]":
-        """See ``Library.doctor``; nothing is repaired."""
-        from indexer.library.doctor import Finding
-
-        assert not repair, "what repairs needs the folder for itself"
-        return [Finding(**item) for item in self._ask({"do": "doctor"})]
-
-    @property
-    def jobs(self) -> "RunningJobs":
-        """The jobs of the app."""
-        return RunningJobs(self)
-
-    def _ask(self, request: Mapping[str, Any], progress: Progress | None = None) -> Any:
-        connection = http.client.HTTPConnection(LOOPBACK, self._port, timeout=CONNECT_S)
-        try:
-            connection.connect()
-            connection.sock.settimeout(None)  # an ingest may take hours
-            headers = {"Authorization": f"Bearer {self._token}"}
-            connection.request("POST", "/", json.dumps(request), headers)
-            answer = connection.getresponse()
-            for line in answer if answer.status == http.client.OK else ():
-                message = json.loads(line)
-                if "step" in message:
-                    if progress is not None:
-                        progress(*message["step"])
-                elif "error" in message:
-                    raise _to_error(message)
-                else:
-                    return message["result"]
-        except (OSError, http.client.HTTPException, ValueError) as error:
-            raise NotAnsweredError(str(error)) from error
-        finally:
-            connection.close()
-        raise NotAnsweredError("The app that has the data folder ended before it had answered. Try again.")
-
-
-class RunningJobs:
-    """The part of ``JobRunner`` that the terminal uses while the app runs."""
-
-    def __init__(self, library: RunningLibrary) -> None:
-        self._library = library
-
-    def follow(self, children: object) -> None:
-        """The app does so by itself."""
-
-    def list(self, cancel: str = "") -> Sequence[JobInfo]:
-        """See ``JobRunner.list``; ``cancel`` is asked to stop before."""
-        return [_to_job(item) for item in self._library._ask({"do": "jobs", "cancel": cancel})]
-
-    def cancel(self, job_id: str) -> None:
-        """See ``JobRunner.cancel``."""
-        self.list(job_id)
-
-    def get(self, job_id: str) -> JobInfo:
-        """One job."""
-        return next(job for job in self.list() if job.id == job_id)
-
-
-_MOMENTS = ("created_at", "started_at", "finished_at")
+MOMENTS = ("created_at", "started_at", "finished_at")
 
 
 def _job_to_json(job: JobInfo) -> dict[str, Any]:
-    moments = {name: getattr(job, name) for name in _MOMENTS}
+    moments = {name: getattr(job, name) for name in MOMENTS}
     return asdict(job) | {name: moment and moment.isoformat() for name, moment in moments.items()}
-
-
-def _to_job(values: Mapping[str, Any]) -> JobInfo:
-    moments = {name: values[name] and datetime.fromisoformat(values[name]) for name in _MOMENTS}
-    return JobInfo(**dict(values) | moments)
-
-
-class NotAnsweredError(IndexerError):
-    """Raised when the app that left its address does not answer there."""
-
-
-def open_or_ask(
-    open_library: Callable[[], Any],
-    data_dir: Path,
-    *,
-    stores: tuple[str | None, str | None],
-    model: str | None,
-    neutral: bool,
-) -> Any:
-    """The library of a data folder, or the app that has it and is asked instead.
-
-    Raises:
-        StoreLockedError: another process has the folder and does not answer, or has other stores.
-    """
-    try:
-        return open_library()
-    except StoreLockedError as locked:
-        try:
-            message = json.loads((data_dir / FILE).read_text(encoding="utf-8"))
-            asked = _mark(message["token"], stores)
-            if not any(hmac.compare_digest(known, asked) for known in message["stores"]):
-                raise locked
-            running = RunningLibrary(int(message["port"]), message["token"], model, neutral=neutral)
-            running.collections()
-        except (OSError, ValueError, KeyError, TypeError, NotAnsweredError):
-            raise locked from None
-        return running
-
-
-def _to_result(result: Mapping[str, Any]) -> SearchResult:
-    lists = {name: tuple(map(_to_hit, result[name])) for name in ("hits", "weak_hits")}
-    return SearchResult(**{**result, **lists, "notices": tuple(result["notices"])})
-
-
-def _to_hit(values: Mapping[str, Any]) -> Hit:
-    evidence = values["evidence"]
-    return Hit(**dict(values) | {"evidence": None if evidence is None else tuple(evidence)})
-
-
-def _to_error(said: Mapping[str, Any]) -> IndexerError:
-    kind = getattr(errors, str(said.get("kind")), None)
-    is_ours = isinstance(kind, type) and issubclass(kind, IndexerError)
-    return kind(said["error"]) if is_ours and kind is not None else IndexerError(said["error"])

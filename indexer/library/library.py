@@ -444,6 +444,11 @@ class Library:
         record = self.catalog.collections.get(collection)
         return self.catalog.listing.page(record.id, words, order, limit=limit)
 
+    def documents_with(self, words: Sequence[str], collection: str, *, limit: int) -> list[DocumentInfo]:
+        """The first documents by title whose title, path or type has all these words."""
+        known = [Word(word.casefold()) for word in words]
+        return list(self.document_page(collection, known, Order("title"), limit=limit).documents)
+
     def facets(self, collection: str) -> Facets:
         """Passages of a collection by language, file type and folder."""
         return self.catalog.facets.counts(self.catalog.collections.get(collection).id)

@@ -53,6 +53,13 @@ def test_documents_and_collections(client: Any, documents: list[Path]) -> None:
     assert len(path.read_text(encoding="utf-8-sig").splitlines()) == len(documents) + 1
 
 
+def test_what_is_like_a_hit(client: Any) -> None:
+    best = client.predict("swarm of bees in the apple tree", api_name="/search")["hits"][0]
+    near = client.predict(best["document"], "library", best["start"], True, 3, api_name="/similar")["hits"]
+    assert near and best["document"] not in {hit["document"] for hit in near}
+    assert best["language"] not in {hit["language"] for hit in near}
+
+
 @pytest.mark.parametrize("query", ["", "  ", "?!"])
 def test_errors_are_sentences_without_a_traceback(client: Any, query: str) -> None:
     with pytest.raises(Exception, match="has no words") as caught:

@@ -291,6 +291,15 @@ class Services:
         """What is nearest in meaning to a passage, in other documents."""
         return searches.similar(self.library, chunk_id, collection, in_other_languages=in_other_languages)
 
+    def similar_to(
+        self, document: str, collection: str, at: int | None, *, top_k: int, in_other_languages: bool
+    ) -> SearchResult:
+        """What is nearest in meaning to a document of the collection, or to its passage with a character."""
+        return self.library.similar_to(
+            document, collection=collection, folder=Path.cwd(), at=at, top_k=top_k,
+            in_other_languages=in_other_languages,
+        )  # fmt: skip
+
     def context(self, chunk_id: str) -> list[ChunkInfo]:
         """A passage with its neighbours, in reading order."""
         return searches.context(self.library, chunk_id)

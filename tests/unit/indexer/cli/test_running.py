@@ -13,11 +13,11 @@ from typing import Any
 import httpx
 import pytest
 
+from indexer.cli import asking, running
 from indexer.cli import common as cli
 from indexer.cli import documents as cli_documents
 from indexer.cli import models as cli_models
 from indexer.cli import remove as cli_remove
-from indexer.cli import running
 from indexer.cli import similar as cli_similar
 from indexer.errors import Cancelled, StoreLockedError
 from indexer.library.library import Library
@@ -212,7 +212,7 @@ def test_an_app_that_has_ended_is_not_waited_for(library: Library) -> None:
         raise StoreLockedError("in use")
 
     with pytest.raises(StoreLockedError, match="in use"):
-        running.open_or_ask(locked, library.data_dir, stores=STORES, model=None, neutral=True)
+        asking.open_or_ask(locked, library.data_dir, stores=STORES, model=None, neutral=True)
 
 
 def test_steps_arrive_and_an_interrupt_in_the_terminal_stops_the_work_in_the_app(
@@ -233,7 +233,7 @@ def test_steps_arrive_and_an_interrupt_in_the_terminal_stops_the_work_in_the_app
 
     monkeypatch.setattr(app, "add", add)
     said = json.loads((app.data_dir / running.FILE).read_text())
-    asked = running.RunningLibrary(said["port"], said["token"], None, neutral=True)
+    asked = asking.RunningLibrary(said["port"], said["token"], None, neutral=True)
     steps: list[Any] = []
 
     def interrupt(*step: Any) -> None:
