@@ -145,7 +145,10 @@ def offer(result: ModelOffer | None) -> str:
     if result is None:
         return ""
     model = fmt.isolated(result.model)
-    if result.is_neutral:
+    if result.is_newer:
+        words = f"An earlier version of {model} made these vectors: only words are searched."
+        yes = "Embed again"
+    elif result.is_neutral:
         words = "Language-neutral vectors would find more answers in other languages."
         yes = "Make them"
     else:

@@ -127,6 +127,8 @@ def run_search(args: argparse.Namespace) -> int:
         result = library.search(
             args.query, collection=args.collection, mode=args.mode, top_k=args.top_k, where=where
         )
+    for notice in result.notices:
+        print(notice, file=sys.stderr)
     if args.json:
         cli.print_json(result_json(result))
         return 0

@@ -349,6 +349,18 @@ class Encoders:
             f"{collection.name}."
         )
 
+    def is_outdated(self, collection: CollectionRecord) -> bool:
+        """Whether the collection is of an earlier version of a model that ships, which is gone with it."""
+        from me5.registry import SHIPPED
+
+        if collection.model not in SHIPPED:
+            return False
+        try:
+            self.of(collection)
+        except CollectionError:
+            return True
+        return False
+
     def _elsewhere(self, collection: CollectionRecord) -> "Encoder | None":
         """The collection's model under another name: it may have moved, or ship as ``fast`` now."""
         from me5.registry import SHIPPED

@@ -16,6 +16,7 @@ from typing import Literal, Self
 from indexer.catalog import Catalog, CollectionRecord, DocumentRecord
 from indexer.catalog.facets import Facets
 from indexer.catalog.listing import Order, Word
+from indexer.errors import CollectionError
 from indexer.ingest.add import Adder, keep_uploads
 from indexer.ingest.left_alone import LeftAlone
 from indexer.ingest.pipeline import remove_documents
@@ -38,7 +39,7 @@ from indexer.library.presence import Presence
 from indexer.library.recovery import TakeOver, reconcile, rename_former_models, resume
 from indexer.library.removing import choose_documents, lost_documents
 from indexer.library.repair import restore
-from indexer.library.searching import passage, passages_of, warm_up, with_codes
+from indexer.library.searching import by_words_alone, passage, passages_of, warm_up, with_codes
 from indexer.library.vectors import Vectors
 from indexer.library.write_lock import LongWork, WriteLock
 from indexer.progress import CancelToken, Progress
@@ -278,7 +279,9 @@ class Library:
     def previous_model(self, collection: str) -> str | None:
         """The model that ``undo_switch`` would return to, or None."""
         previous = model_switch.remembered(self.catalog, self.catalog.collections.get(collection)).previous
-        return None if previous is None else previous.model
+        if previous is None or self.encoders.is_outdated(previous):
+            return None
+        return previous.model
 
     def discard_previous(self, collection: str) -> list[str]:
         """Delete the vectors of other models than the one in use; the names of those models."""
@@ -553,17 +556,27 @@ class Library:
         from indexer.search.search import search
 
         record = self.catalog.collections.get(collection)
-        return search(
-            self.catalog,
-            self.store,
-            lambda: self.encoders.of(record),
-            record,
-            query,
-            mode=mode,
-            top_k=top_k,
-            where=with_codes(self.catalog, record, where),
-            fusion=fusion,
-        )
+        where = with_codes(self.catalog, record, where)
+
+        def ask(mode: SearchMode) -> SearchResult:
+            return search(
+                self.catalog,
+                self.store,
+                lambda: self.encoders.of(record),
+                record,
+                query,
+                mode=mode,
+                top_k=top_k,
+                where=where,
+                fusion=fusion,
+            )
+
+        try:
+            return ask(mode)
+        except CollectionError:
+            if mode != "hybrid" or not self.encoders.is_outdated(record):
+                raise
+        return by_words_alone(ask("lexical"), record)
 
     def similar(
         self,

@@ -40,6 +40,7 @@ class ModelOffer:
         model: the one that is offered; the same as ``current`` for language-neutral vectors.
         passages: how many would be embedded.
         seconds: how long that takes on this machine; None where it was not measured.
+        is_newer: the same model in its present version, without which only words are searched.
     """
 
     collection: str
@@ -47,11 +48,12 @@ class ModelOffer:
     model: str
     passages: int
     seconds: float | None = None
+    is_newer: bool = False
 
     @property
     def is_neutral(self) -> bool:
         """Whether the model stays and only the language is taken out of its vectors."""
-        return self.model == self.current
+        return self.model == self.current and not self.is_newer
 
 
 # -- a long ingest -------------------------------------------------------------------------------------------
@@ -137,6 +139,8 @@ def offer(
 ) -> ModelOffer | None:
     """What would do a collection good: None for most, for empty ones, and once it was answered.
 
+    The present version of a model that ships is offered again and again.
+
     Args:
         catalog, encoders: of the library.
         collection: name; there may be none of it.
@@ -145,11 +149,16 @@ def offer(
         measure: whether the offered model may be opened to see how fast it is here. A few seconds, once.
     """
     record = catalog.collections.find(collection)
-    if record is None or catalog.settings.get(_SETTING, scope=record.id) == _ANSWERED:
+    if record is None:
+        return None
+    is_newer = encoders.is_outdated(record)
+    if not is_newer and catalog.settings.get(_SETTING, scope=record.id) == _ANSWERED:
         return None
     passages = catalog.facets.count_chunks(record.id)
     is_busy = any(job.collection == record.name for job in catalog.jobs.infos(active_only=True))
-    model = _better_model(encoders, record, neutral) if passages and not is_busy else None
+    model = None
+    if passages and not is_busy:
+        model = record.model if is_newer else _better_model(encoders, record, neutral)
     if model is None:
         return None
     if model not in passage_seconds and measure:
@@ -159,7 +168,7 @@ def offer(
             return None
     per_passage = passage_seconds.get(model)
     seconds = None if per_passage is None else per_passage * passages
-    return ModelOffer(record.name, record.model, model, passages, seconds)
+    return ModelOffer(record.name, record.model, model, passages, seconds, is_newer)
 
 
 def accepted(collection: str, offered: ModelOffer | None) -> ModelOffer:

@@ -1,6 +1,7 @@
 """Searches and single passages of a collection, as the library answers them."""
 
 import logging
+import shlex
 from collections.abc import Sequence
 from dataclasses import replace
 
@@ -9,7 +10,7 @@ from indexer.errors import CatalogError, CollectionError, QueryError
 from indexer.library.encoders import Encoders
 from indexer.store.protocol import VectorStore
 from indexer.text.language.names import is_plain, languages_named
-from indexer.types import ChunkInfo, Filters
+from indexer.types import ChunkInfo, Filters, SearchResult
 
 logger = logging.getLogger(__name__)
 
@@ -51,6 +52,16 @@ def passage(catalog: Catalog, chunk_id: str) -> ChunkInfo:
             "Search again."
         )
     return result[0]
+
+
+def by_words_alone(result: SearchResult, collection: CollectionRecord) -> SearchResult:
+    """A lexical answer that says why it is one, and what to do."""
+    notice = (
+        f"Only words were searched: an earlier version of the model {collection.model} made the vectors. "
+        "Embed them again, on the Library tab or with: "
+        f"app.py use {collection.model} --collection {shlex.quote(collection.name)}"
+    )
+    return replace(result, notices=(notice, *result.notices))
 
 
 def passages_of(catalog: Catalog, document_ids: Sequence[str], at: int | None) -> list[str]:

@@ -139,3 +139,8 @@ def test_an_index_under_way_is_said_with_and_without_jobs() -> None:
     words = "Searchable, index still being built"
     assert words in markup.jobs([], None, is_indexing=True)
     assert markup.jobs([], None) == ""
+
+
+def test_the_present_version_of_a_model_is_offered_in_its_own_words() -> None:
+    html = markup.offer(ModelOffer("library", "builtin", "builtin", 1200, 61.0, is_newer=True))
+    assert "An earlier version of" in html and "only words are searched" in html and "Embed again" in html

@@ -14,6 +14,7 @@ from indexer.errors import CollectionError, JobError
 from indexer.library.encoders import Encoders
 from indexer.library.library import Library
 from indexer.progress import SETTLED_S
+from indexer.store.qdrant import QdrantStore
 from me5.errors import UnknownModelError
 from me5.registry import resolve_spec
 
@@ -206,3 +207,28 @@ def test_the_former_built_in_model_that_is_only_kept_is_called_fast_too(
     opened = open_library()
     assert opened.previous_model("library") == "fast"
     assert opened.catalog.collections.get("library").model == "fake"
+
+
+def test_a_collection_of_an_earlier_version_is_searched_by_words_and_offered_the_present_one(
+    documents: Path, models: dict[str, Any], fake_encoder_class: Any, open_library: OpenLibrary
+) -> None:
+    library = open_library(store=QdrantStore(":memory:"))
+    library.create_collection("library", "builtin")
+    library.add([documents])
+    library.answer_offer("library", accept=False)
+    old = library.catalog.collections.get("library").contract_digest
+    now = models["builtin"] = fake_encoder_class("builtin", dimension=24)
+    now.contract = replace(now.contract, revision="another")
+    library.encoders._open.clear()  # as after an upgrade
+    result = library.search("The harbour was built in 1894.")
+    assert Path(result.hits[0].document).name == "harbour.txt" and result.hits[0].cosine is None
+    assert "earlier version of the model builtin" in result.notices[0]
+    with pytest.raises(CollectionError, match="embedded again"):
+        library.search("harbour", mode="dense")
+    offer = library.offer("library")  # though the offer of a better one was declined
+    assert offer is not None and (offer.model, offer.is_newer, offer.is_neutral) == ("builtin", True, False)
+    job = library.answer_offer("library", accept=True)
+    assert job is not None and library.jobs.wait(job.id).state == "done"
+    assert library.catalog.collections.get("library").contract_digest not in (old, None)
+    assert library.search("The harbour was built in 1894.").notices == ()
+    assert library.offer("library") is None and library.previous_model("library") is None
