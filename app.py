@@ -20,6 +20,7 @@ from indexer.cli import move as cli_move
 from indexer.cli import remove as cli_remove
 from indexer.cli import similar as cli_similar
 from indexer.cli import tune as cli_tune
+from indexer.cli import watch as cli_watch
 from indexer.cli import worker as cli_worker
 from indexer.errors import IndexerError
 from trainer import cli as training
@@ -38,6 +39,7 @@ VERBS = (
     "move",
     "tune",
     "worker",
+    "watch",
     "mcp",
     "search",
     "similar",
@@ -90,6 +92,7 @@ def build_parser() -> argparse.ArgumentParser:
     cli_move.add_verb(verbs)
     cli_tune.add_verb(verbs)
     cli_worker.add_verb(verbs)
+    cli_watch.add_verb(verbs)
     mcp_verb.add_verb(verbs)
     mining.add_verb(verbs)
     cli_models.add_verbs(verbs)

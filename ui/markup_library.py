@@ -2,13 +2,16 @@
 
 from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from pathlib import PurePath
-from typing import Any, Literal
+from typing import TYPE_CHECKING, Any, Literal
 
 from indexer.catalog.listing import Order, Word
 from indexer.library.offers import ModelOffer
 from indexer.text.language.names import language_name
 from indexer.types import CollectionInfo, DocumentInfo, DocumentPage, JobInfo
 from ui import formatting as fmt
+
+if TYPE_CHECKING:
+    from indexer.library.watching import WatchedFolder
 
 SortKey = Literal["title", "languages", "passages", "size", "added", "state"]
 
@@ -161,6 +164,31 @@ def offer(result: ModelOffer | None) -> str:
         'meanwhile.</small></span><span class="acts">'
         f'<button type="button" class="link" data-answer="yes">{yes}</button>'
         '<button type="button" class="link" data-answer="no">Not now</button></span></div>'
+    )
+
+
+def watched(folders: "Sequence[WatchedFolder]") -> str:
+    """The folders that collections follow, and how it goes with each."""
+    if not folders:
+        return (
+            "<p>None yet. What is created, changed, renamed or deleted in a watched folder is followed "
+            "within seconds.</p>"
+        )
+    return f'<ul class="watched">{"".join(map(_watched, folders))}</ul>'
+
+
+def _watched(folder: "WatchedFolder") -> str:
+    state = "paused" if folder.is_paused else folder.trouble
+    if not state:
+        state = f"looked through {fmt.when(folder.looked_at)}" if folder.looked_at else "being looked through"
+    action, word = ("resume", "Go on") if folder.is_paused else ("pause", "Pause")
+    kind = ' class="bad"' if folder.trouble and not folder.is_paused else ""
+    return (
+        f'<li data-path="{fmt.text(folder.path)}"><span class="what">{fmt.isolated(folder.path)}</span> '
+        f"<span>{fmt.isolated(folder.collection)}</span> <small{kind}>{fmt.text(state)}</small>"
+        f'<span class="acts"><button type="button" class="link" data-action="{action}">{word}</button>'
+        '<button type="button" class="link" data-action="remove" title="Its documents stay">Forget</button>'
+        "</span></li>"
     )
 
 

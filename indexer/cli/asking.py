@@ -12,6 +12,7 @@ from indexer import errors
 from indexer.cli.running import FILE, LOOPBACK, MOMENTS, mark
 from indexer.errors import IndexerError, StoreLockedError
 from indexer.ingest.report import AddReport
+from indexer.library.watching import WatchedFolder
 from indexer.progress import Progress
 from indexer.types import (
     Chunk,
@@ -33,6 +34,8 @@ CONNECT_S = 5.0
 
 class RunningLibrary:
     """The part of ``Library`` that verbs use while the app runs, answered by it."""
+
+    is_elsewhere = True
 
     def __init__(self, port: int, token: str, model: str | None, *, neutral: bool) -> None:
         self._port, self._token, self._model, self._neutral = port, token, model, neutral
@@ -139,6 +142,11 @@ class RunningLibrary:
         """The jobs of the app."""
         return RunningJobs(self)
 
+    @property
+    def watching(self) -> "RunningWatching":
+        """The folders that the app watches."""
+        return RunningWatching(self)
+
     def _ask(self, request: Mapping[str, Any], progress: Progress | None = None) -> Any:
         connection = http.client.HTTPConnection(LOOPBACK, self._port, timeout=CONNECT_S)
         try:
@@ -183,6 +191,29 @@ class RunningJobs:
     def get(self, job_id: str) -> JobInfo:
         """One job."""
         return next(job for job in self.list() if job.id == job_id)
+
+
+class RunningWatching:
+    """The part of ``Watching`` that the terminal uses while the app runs."""
+
+    def __init__(self, library: RunningLibrary) -> None:
+        self._library = library
+
+    def folders(self) -> Sequence[WatchedFolder]:
+        """See ``Watching.folders``."""
+        return self._answer("list")
+
+    def add(self, folders: Sequence[str], collection: str, *, polls: bool = False) -> Sequence[WatchedFolder]:
+        """See ``Watching.add``; paths are absolute."""
+        return self._answer("add", folders=list(folders), collection=collection, polls=polls)
+
+    def remove(self, path: str) -> None:
+        """See ``Watching.remove``."""
+        self._answer("remove", path=path)
+
+    def _answer(self, what: str, **values: Any) -> Sequence[WatchedFolder]:
+        answers = self._library._ask({"do": "watch", "what": what, **values})
+        return [WatchedFolder(**_dated(item, "looked_at") if item["looked_at"] else item) for item in answers]
 
 
 def _to_job(values: Mapping[str, Any]) -> JobInfo:

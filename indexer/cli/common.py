@@ -211,12 +211,12 @@ def open_library(args: argparse.Namespace, *, resume_jobs: bool = False, role: "
     )
 
 
-def open_or_ask(args: argparse.Namespace) -> Any:
+def open_or_ask(args: argparse.Namespace, *, resume_jobs: bool = False) -> Any:
     """As :func:`open_library`; where the app that is running has the data folder, the app is asked."""
     from indexer.cli import asking
 
     return asking.open_or_ask(
-        lambda: open_library(args),
+        lambda: open_library(args, resume_jobs=resume_jobs),
         (args.data or default_data_dir()).expanduser().absolute(),
         stores=(args.qdrant_url, args.database_url),
         model=args.model,

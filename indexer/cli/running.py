@@ -1,7 +1,7 @@
 """A running app answers the terminal: the data folder is its own, so it is asked.
 
-``search``, ``similar``, ``add``, ``remove``, ``jobs`` and ``doctor`` do so, and assistants; what changes more
-than a collection is still refused. How they ask is in ``indexer.cli.asking``.
+``search``, ``similar``, ``add``, ``remove``, ``watch``, ``jobs`` and ``doctor`` do so, and assistants; what
+changes more than a collection is still refused. How they ask is in ``indexer.cli.asking``.
 
 The app listens on a port of the loopback address and leaves port and token in ``DATA/app.json``, which only
 its user can read. A request is one JSON object; the answer is a line of JSON for every step, and one at the
@@ -175,6 +175,8 @@ def _answer(library: "Library", request: Mapping[str, Any], step: Progress, work
         return library.remove_named(request["names"], collection, folder=Path(request["folder"]))
     if request["do"] == "doctor":
         return [asdict(finding) for finding in library.doctor()]
+    if request["do"] == "watch":
+        return _watch(library, request)
     if request["do"] == "jobs":
         if request["cancel"]:
             library.jobs.cancel(str(request["cancel"]))
@@ -201,6 +203,17 @@ def _answer(library: "Library", request: Mapping[str, Any], step: Progress, work
         f"The app that is running does not know the request {request['do']!r}; it is another version. "
         "Stop it, and start it again."
     )
+
+
+def _watch(library: "Library", request: Mapping[str, Any]) -> list[dict[str, Any]]:
+    if request["what"] == "add":
+        library.watching.add(request["folders"], request["collection"], polls=bool(request["polls"]))
+    elif request["what"] == "remove":
+        library.watching.remove(request["path"])
+    return [
+        asdict(item) | {"looked_at": item.looked_at and item.looked_at.isoformat()}
+        for item in library.watching.folders()
+    ]
 
 
 def _require_model(library: "Library", collection: str, model: str) -> None:

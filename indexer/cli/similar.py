@@ -12,7 +12,11 @@ def add_verb(verbs: "argparse._SubParsersAction[argparse.ArgumentParser]") -> No
     """Register the verb; its parser carries the handler as ``run``."""
     words = "documents nearest in meaning to one that is there, in any language"
     similar = verbs.add_parser("similar", help=words, description=f"{words[0].upper()}{words[1:]}.")
-    similar.add_argument("document", metavar="DOCUMENT", help="a file that was added, or as search shows it")
+    similar.add_argument(
+        "document",
+        metavar="DOCUMENT[#N]",
+        help="a file that was added, or a document as search shows it; #N: only its N-th passage",
+    )
     similar.add_argument(
         "--at",
         type=int,

@@ -16,7 +16,7 @@ from typing import Literal, Self
 from indexer.catalog import Catalog, CollectionRecord, DocumentRecord
 from indexer.catalog.facets import Facets
 from indexer.catalog.listing import Order, Word
-from indexer.errors import CollectionError
+from indexer.errors import CollectionError, QueryError
 from indexer.ingest.add import Adder, keep_uploads
 from indexer.ingest.left_alone import LeftAlone
 from indexer.ingest.pipeline import remove_documents
@@ -41,6 +41,7 @@ from indexer.library.removing import choose_documents, lost_documents
 from indexer.library.repair import restore
 from indexer.library.searching import by_words_alone, passage, passages_of, warm_up, with_codes
 from indexer.library.vectors import Vectors
+from indexer.library.watching import Watching
 from indexer.library.write_lock import LongWork, WriteLock
 from indexer.progress import CancelToken, Progress
 from indexer.store import DEFAULT_RESERVE_BYTES
@@ -72,6 +73,9 @@ class Library:
     A collection is asked for by name or id. Methods that take one raise ``CollectionError`` where there is
     none, or where its model is needed and cannot be opened.
     """
+
+    is_elsewhere = False
+    """Whether another process has the folder and answers instead: ``indexer.cli.asking``."""
 
     def __init__(
         self,
@@ -131,6 +135,7 @@ class Library:
             runs=role != "search",
             shares_copies=files_dir is not None,
         )
+        self.watching = Watching(catalog, self.jobs, self.host)
 
     @classmethod
     def open(
@@ -205,11 +210,13 @@ class Library:
             if resume_jobs and role != "search":
                 resume(catalog, library.jobs, library.presence)
                 library.presence.start(TakeOver(catalog, library.jobs, library.presence, library.host))
+                library.watching.start()
             library._closing = opened.pop_all()
         return library
 
     def close(self) -> None:
         """Stop background work, which goes on at the next opening, and release everything."""
+        self.watching.close()
         self.jobs.close()
         self.presence.close()
         self.vectors.close()
@@ -612,13 +619,22 @@ class Library:
         top_k: int = 10,
         in_other_languages: bool = False,
     ) -> SearchResult:
-        """What is nearest to a document, or to its passage with character ``at``, by what a person calls it.
+        """What is nearest to a document, by what a person calls it, or to one of its passages: the one with
+        character ``at``, or the N-th, as in ``manual.pdf#3``.
 
         Raises:
             QueryError: no document is called so, or the passage is not there.
         """
-        chosen = choose_documents(self.catalog, self.files, [document], collection, folder)
-        chunk_ids = passages_of(self.catalog, list(chosen), at)
+        name, number = document, None
+        try:
+            chosen = choose_documents(self.catalog, self.files, [name], collection, folder)
+        except QueryError:
+            name, mark, digits = document.rpartition("#")
+            if not (mark and digits.isdecimal()):
+                raise
+            number = int(digits)
+            chosen = choose_documents(self.catalog, self.files, [name], collection, folder)
+        chunk_ids = passages_of(self.catalog, list(chosen), at=at, number=number)
         return self.similar(
             chunk_ids, collection=collection, top_k=top_k, in_other_languages=in_other_languages
         )

@@ -64,8 +64,10 @@ def by_words_alone(result: SearchResult, collection: CollectionRecord) -> Search
     return replace(result, notices=(notice, *result.notices))
 
 
-def passages_of(catalog: Catalog, document_ids: Sequence[str], at: int | None) -> list[str]:
-    """Ids of the passages of documents, in reading order, or of the one that has character ``at``.
+def passages_of(
+    catalog: Catalog, document_ids: Sequence[str], *, at: int | None = None, number: int | None = None
+) -> list[str]:
+    """Ids of the passages of documents in reading order, or of one: with character ``at``, or the N-th.
 
     Raises:
         QueryError: there is none.
@@ -75,12 +77,17 @@ def passages_of(catalog: Catalog, document_ids: Sequence[str], at: int | None) -
         (record for record in catalog.chunks.records(chunk_ids) if record.state == "indexed"),
         key=lambda record: (record.document_id, record.chunk.ordinal),
     )
-    if at is not None:
-        passages = [item for item in passages if item.chunk.start <= at < item.chunk.end]
     if not passages:
+        raise QueryError("The document has no passages; expected text in it.")
+    chosen = passages
+    if number is not None:
+        chosen = passages[number - 1 : number] if number > 0 else []
+    if at is not None:
+        chosen = [item for item in chosen if item.chunk.start <= at < item.chunk.end]
+    if not chosen:
+        wanted = f"number {number}" if at is None else f"with character {at}"
         raise QueryError(
-            "The document has no passages; expected text in it."
-            if at is None
-            else f"No passage has character {at}. Take `start` of a passage as search --json gives it."
+            f"There is no passage {wanted}; expected one of {len(passages)}, up to character "
+            f"{max(item.chunk.end for item in passages)}."
         )
-    return [item.id for item in passages]
+    return [item.id for item in chosen]

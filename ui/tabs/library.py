@@ -14,7 +14,7 @@ from ui.services.jobs import job_json
 from ui.services.library import DEFAULT_COLLECTION, Services
 from ui.services.models import ModelChoice
 from ui.shell import TO_DOWNLOAD, Shell, refresh, script
-from ui.tabs import home
+from ui.tabs import home, watched
 
 FORMATS: tuple[ExportFormat, ...] = ("csv", "xlsx")
 DEFAULT_ORDER = ("added", True)
@@ -89,6 +89,7 @@ def build(services: Services, shell: Shell) -> LibraryTab:
     _wire_table(services, shell, tab)
     for button, kind in zip(export_buttons, FORMATS, strict=True):
         _wire_export(services, shell, tab, button, kind)
+    watched.build(services, shell)
     _collections(services, shell)
     home.build(services, shell)
     return tab

@@ -1,11 +1,13 @@
 """Header, job lines, bar of languages and table of documents."""
 
 from dataclasses import replace
+from datetime import UTC, datetime
 from typing import Any
 
 import pytest
 
 from indexer.library.offers import ModelOffer
+from indexer.library.watching import WatchedFolder
 from ui import markup_library as markup
 
 
@@ -144,3 +146,18 @@ def test_an_index_under_way_is_said_with_and_without_jobs() -> None:
 def test_the_present_version_of_a_model_is_offered_in_its_own_words() -> None:
     html = markup.offer(ModelOffer("library", "builtin", "builtin", 1200, 61.0, is_newer=True))
     assert "An earlier version of" in html and "only words are searched" in html and "Embed again" in html
+
+
+def test_watched_folders_say_how_it_goes_and_what_can_be_done() -> None:
+    assert "None yet" in markup.watched([])
+    folders = [
+        WatchedFolder("/a<b>", "library", looked_at=datetime.now(UTC)),
+        WatchedFolder("/c", "library", is_paused=True),
+        WatchedFolder("/d", "library", trouble="The folder is not there."),
+        WatchedFolder("/e", "library"),
+    ]
+    html = markup.watched(folders)
+    assert "<b>" not in html and html.count("<li") == 4
+    for words in ("looked through just now", "paused", "Go on", "not there", "being looked through"):
+        assert words in html
+    assert html.count('data-action="pause"') == 3 and html.count('data-action="remove"') == 4

@@ -3,6 +3,7 @@
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any, cast
 
 import pytest
@@ -11,14 +12,15 @@ from indexer.errors import CollectionError, IndexerError, ReadError, StoreError
 from indexer.ingest.report import KEPT
 from indexer.library.encoders import KnownModel
 from indexer.library.library import Library
+from indexer.library.watching import WatchedFolder
 from indexer.types import Filters
 from me5.registry import MODELS
 from tests.support.fake_encoder import FakeEncoder
 from tests.support.fake_store import FakeStore
 from ui.filters import SearchFilters, to_filters
 from ui.questions import SAMPLES, read_queries, read_sample_questions
-from ui.services import home
-from ui.services.access import NotOfferedError
+from ui.services import home, watching
+from ui.services.access import Access, NotOfferedError
 from ui.services.library import Services
 from ui.services.models import where_texts_go
 
@@ -288,3 +290,30 @@ def test_the_owner_of_the_page_moves_the_vectors_and_a_visitor_does_not(tmp_path
         with pytest.raises(StoreError, match="No move has left a copy"):
             home.delete_copy(library, owner)
         assert library.jobs.list() == []
+
+
+def test_the_owner_of_the_page_watches_folders_and_a_visitor_does_not(tmp_path: Path) -> None:
+    done: list[Any] = []
+    library: Any = SimpleNamespace(
+        watching=SimpleNamespace(
+            folders=lambda: [WatchedFolder("/a", "library")],
+            add=lambda *values: done.append(("add", *values)),
+            remove=lambda path: done.append(("remove", path)),
+            pause=lambda path, is_paused: done.append(("pause", path, is_paused)),
+        )
+    )
+    owner, visitor = (Access(tmp_path, "builtin", is_private) for is_private in (True, False))
+    watching.add(library, owner, ' "/a" ', "library")
+    for action in ("pause", "resume", "remove", "explode"):
+        watching.change(library, owner, "/a", action)
+    assert done == [("add", "/a", "library"), ("pause", "/a", True), ("pause", "/a", False), ("remove", "/a")]
+    assert len(watching.folders(library, owner)) == 1 and watching.folders(library, visitor) == []
+    for attempt in (
+        lambda: watching.add(library, visitor, "/a", "library"),
+        lambda: watching.change(library, visitor, "/a", "remove"),
+    ):
+        with pytest.raises(NotOfferedError):
+            attempt()
+    with pytest.raises(ReadError, match="Type the path"):
+        watching.add(library, owner, " ", "library")
+    assert len(done) == 4

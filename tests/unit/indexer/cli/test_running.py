@@ -19,6 +19,7 @@ from indexer.cli import documents as cli_documents
 from indexer.cli import models as cli_models
 from indexer.cli import remove as cli_remove
 from indexer.cli import similar as cli_similar
+from indexer.cli import watch as cli_watch
 from indexer.errors import Cancelled, StoreLockedError
 from indexer.library.library import Library
 from indexer.store.qdrant import QdrantStore
@@ -53,6 +54,7 @@ def terminal(app: Library, monkeypatch: pytest.MonkeyPatch) -> Callable[..., int
         cli_documents.add_verbs(verbs)
         cli_remove.add_verb(verbs)
         cli_similar.add_verb(verbs)
+        cli_watch.add_verb(verbs)
         jobs_verb.add_verb(verbs)
         return cli.run_safely(parser.parse_args([*words, "--data", str(app.data_dir)]))
 
@@ -117,7 +119,27 @@ def test_what_cannot_be_found_has_nothing_like_it(terminal: Any, capsys: Any) ->
     assert terminal("similar", "nothing.txt") == 1
     assert "no document 'nothing.txt'" in capsys.readouterr().err
     assert terminal("similar", "harbour.txt", "--at", "9999") == 1
-    assert "No passage has character 9999" in capsys.readouterr().err
+    assert "no passage with character 9999; expected one of 1" in capsys.readouterr().err
+    assert terminal("similar", "sub/long.txt#0") == 1
+    assert "no passage number 0" in capsys.readouterr().err
+    assert terminal("similar", "sub/long.txt#2", "--json") == 0
+
+
+def test_the_app_watches_what_the_terminal_names(
+    app: Library, terminal: Any, tmp_path: Path, capsys: Any
+) -> None:
+    folder = tmp_path / "new"
+    folder.mkdir()
+    assert terminal("watch", str(folder)) == 0
+    assert f"{folder} -> library: watched" in capsys.readouterr().out
+    assert [item.path for item in app.watching.folders()] == [str(folder)]
+    assert terminal("watch", "--list", "--json") == 0
+    (known,) = json.loads(capsys.readouterr().out)
+    assert (known["path"], known["paused"], known["looked_at"]) == (str(folder), False, None)
+    assert terminal("watch", str(tmp_path / "nowhere")) == 1
+    assert "is not a folder" in capsys.readouterr().err
+    assert terminal("watch", "--stop", str(folder)) == 0
+    assert "No folder is watched" in capsys.readouterr().out and app.watching.folders() == []
 
 
 def test_add_indexes_in_the_app_and_reports_as_ever(
