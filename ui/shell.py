@@ -62,4 +62,5 @@ def refresh(services: Services, collection: str) -> tuple[str, gr.Timer, str]:
     lines = markup_library.jobs(
         running, finished, faster=faster, undo=undo, lost=lost, is_indexing=is_indexing
     )
-    return lines, gr.Timer(active=bool(running) or is_indexing), fingerprint
+    is_moving = bool(running) or is_indexing or services.library.watching.is_watching
+    return lines, gr.Timer(active=is_moving), fingerprint

@@ -88,6 +88,11 @@ class Watching:
         for watcher in watchers:
             watcher.close()
 
+    @property
+    def is_watching(self) -> bool:
+        """Whether something may change the library without anybody asking."""
+        return bool(self._watchers)
+
     def folders(self) -> list[WatchedFolder]:
         """The folders of this machine by path, and how it goes with them."""
         with self._lock:

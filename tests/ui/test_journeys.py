@@ -213,6 +213,48 @@ def test_further_passages_of_a_document_are_one_click_away(
     expect(page.locator(".card")).to_have_count(1)
 
 
+def test_from_a_passage_to_others_like_it_and_back(filled_server: str, open_page: OpenPage) -> None:
+    page = open_page(filled_server)
+    ask(page, "swarm of bees")
+    expect(page.locator(".card").first).to_contain_text("bees")
+    page.locator(".card").first.click()
+    page.locator("#preview [data-similar=any]").click()
+    expect(page.locator("#status")).to_contain_text("like this")
+    expect(page.locator(".card", has_text="swarm of bees")).to_have_count(0)
+    assert page.locator("#results .band").count() == 0
+    page.locator(".card", has_text="面包").first.click()
+    expect(page.locator("#preview .chosen")).to_contain_text("面包")
+    page.locator("#preview [data-similar=other]").click()
+    expect(page.locator("#status")).to_contain_text("in other languages")
+    expect(page.locator("#results .place", has_text="Chinese")).to_have_count(0)
+    page.locator("#status [data-everywhere]").click()
+    expect(page.locator(".card").first).to_contain_text("swarm of bees")
+
+
+def test_a_watched_folder_is_followed_paused_and_forgotten(
+    empty_collection: str, open_page: OpenPage, tmp_path: Path
+) -> None:
+    page = open_page(empty_collection)
+    page.get_by_role("tab", name="Library").click()
+    page.locator("#watched button").first.click()
+    expect(page.locator("#watched-folders")).to_contain_text("None yet")
+    page.fill("#watched-path textarea, #watched-path input", str(tmp_path / "nowhere"))
+    page.locator("#watched-add").click()
+    expect(page.locator(".toast-body")).to_contain_text("is not a folder")
+    (tmp_path / "lighthouse.txt").write_text("The lighthouse burns at night.", encoding="utf8")
+    page.fill("#watched-path textarea, #watched-path input", str(tmp_path))
+    page.locator("#watched-add").click()
+    row = page.locator("#watched-folders li")
+    expect(row).to_contain_text(str(tmp_path))
+    expect(page.locator("#documents tbody tr")).to_have_count(1, timeout=30_000)
+    expect(row).to_contain_text("looked through just now", timeout=30_000)
+    (tmp_path / "lighthouse.txt").rename(tmp_path / "beacon.txt")
+    row.locator("[data-action=pause]").click()
+    expect(row).to_contain_text("paused")
+    row.locator("[data-action=remove]").click()
+    expect(row).to_have_count(0)
+
+
 def test_filters_and_chips(filled_server: str, open_page: OpenPage) -> None:
     page = open_page(filled_server)
     ask(page, "bees")

@@ -85,6 +85,7 @@ class FakeLibrary:
     def __init__(self) -> None:
         self.jobs = FakeJobs()
         self.vectors = SimpleNamespace(is_indexing=lambda collection: False)
+        self.watching = SimpleNamespace(is_watching=False, folders=list)
         self.encoder = SimpleNamespace(spec=SimpleNamespace(name="fake"))
         self.model = "fake"
         self.names = ["library"]
