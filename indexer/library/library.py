@@ -135,7 +135,7 @@ class Library:
             runs=role != "search",
             shares_copies=files_dir is not None,
         )
-        self.watching = Watching(catalog, self.jobs, self.host)
+        self.watching = Watching(catalog, self.jobs, self.host, data_dir)
 
     @classmethod
     def open(

@@ -65,10 +65,11 @@ class Watching:
         catalog: remembers the list.
         jobs: looks through folders.
         host: this machine; the folders of others are theirs.
+        leave_out: a folder whose changes are our own.
     """
 
-    def __init__(self, catalog: Catalog, jobs: JobRunner, host: str) -> None:
-        self._catalog, self._jobs, self._host = catalog, jobs, host
+    def __init__(self, catalog: Catalog, jobs: JobRunner, host: str, leave_out: Path) -> None:
+        self._catalog, self._jobs, self._host, self._leave_out = catalog, jobs, host, leave_out
         self._watchers: dict[str, _Watcher] = {}
         self._lock = threading.RLock()
         self._is_started = False
@@ -165,7 +166,7 @@ class Watching:
 
     def _watch(self, folder: WatchedFolder) -> None:
         if self._is_started and not folder.is_paused:
-            watcher = self._watchers[folder.path] = _Watcher(folder, self._look)
+            watcher = self._watchers[folder.path] = _Watcher(folder, self._look, self._leave_out)
             watcher.start()
 
     def _unwatch(self, path: str) -> None:
@@ -183,9 +184,9 @@ class Watching:
 class _Watcher(threading.Thread):
     """Says when a folder has changed and its files have come to rest."""
 
-    def __init__(self, folder: WatchedFolder, look: Callable[[WatchedFolder], None]) -> None:
+    def __init__(self, folder: WatchedFolder, look: Callable[[WatchedFolder], None], leave_out: Path) -> None:
         super().__init__(name=f"watching {folder.path}", daemon=True)
-        self._folder, self._look = folder, look
+        self._folder, self._look, self._leave_out = folder, look, leave_out
         self._root = Path(folder.path)
         self._stop_event = threading.Event()
         self.trouble = ""
@@ -221,7 +222,7 @@ class _Watcher(threading.Thread):
         is_first = True
         for changes in watch(
             self._root,
-            watch_filter=lambda _, path: is_wanted(self._root, Path(path)),
+            watch_filter=lambda _, path: is_wanted(Path(path), self._root, self._leave_out),
             stop_event=self._stop_event,
             debounce=DEBOUNCE_MS,
             rust_timeout=LOOK_AROUND_MS,
@@ -249,12 +250,13 @@ class _Watcher(threading.Thread):
             before = now
 
 
-def is_wanted(root: Path, path: Path) -> bool:
-    """Whether a change below a watched folder is one of files that are looked through."""
-    try:
-        parts = path.relative_to(root).parts
-    except ValueError:
-        return True
+def is_wanted(path: Path, root: Path, leave_out: Path) -> bool:
+    """Whether a change below a watched folder is one of files that are looked through: not of hidden ones, of
+    locks of office programs, or of ours, which each look would change again.
+    """
+    if path.is_relative_to(leave_out):
+        return False
+    parts = path.relative_to(root).parts if path.is_relative_to(root) else ()
     return not any(part.startswith((".", "~$")) for part in parts)
 
 

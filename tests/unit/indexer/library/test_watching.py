@@ -187,11 +187,22 @@ def test_a_folder_looked_through_already_waits_once(
     ("path", "wanted"),
     [
         ("a.txt", True), ("deep/a.txt", True), (".hidden", False), (".git/config", False),
-        ("deep/.a.txt.swp", False), ("~$letter.docx", False), ("folder", True),
+        ("deep/.a.txt.swp", False), ("~$letter.docx", False), ("folder", True), ("data/catalog.sqlite3", False),
     ],
 )  # fmt: skip
-def test_hidden_files_and_locks_of_office_programs_wake_nobody(path: str, wanted: bool) -> None:
-    assert is_wanted(Path("/root/.watched"), Path("/root/.watched") / path) == wanted
+def test_hidden_files_locks_of_office_programs_and_our_own_wake_nobody(path: str, wanted: bool) -> None:
+    root = Path("/root/.watched")
+    assert is_wanted(root / path, root, root / "data") == wanted
+
+
+def test_a_folder_around_the_library_itself_comes_to_rest(library: Library, folder: Path) -> None:
+    around = library.data_dir.parent
+    library.watching.add(around, "library")
+    until(lambda: set(there(folder)) <= set(texts(library)))
+    until(lambda: not any(job.finished_at is None for job in library.jobs.list()))
+    before = len(library.jobs.list())
+    time.sleep(1.0)
+    assert len(library.jobs.list()) == before
 
 
 class Person:
