@@ -76,7 +76,7 @@ SPECS = (
         path=BUILTIN_FOLDER,
         source="docs/builtin-model.md",
         was_opened=True,
-        note="Ships with the package: mE5-small in 2 to 4 bits a weight, language-neutral.",
+        note="Ships with the package: mE5-small, trained on across languages, in 2 to 4 bits a weight.",
         **E5_PREFIXES,
         **_NO_WORDS_FOR_BITEXT,
     ),

@@ -17,10 +17,10 @@ from indexer.types import Confidence
 GROWTH = 1.25
 """A collection that grew or shrank by this factor is calibrated again, by the job that changed it."""
 
-VERSION = 4
+VERSION = 5
 """Of what a calibration means; others are made anew."""
 
-_WEAK, _LIKELY = 0.5, 0.75  # quantiles of what unrelated questions reach
+_WEAK, _LIKELY = 0.5, 0.7  # quantiles of what unrelated questions reach
 _MIN_SPREAD = 0.02  # cosine
 _CHECK_SHARE = 0.8  # of the checked passages that must be found more likely than not
 _MANY_PASSAGES, _FEW_PASSAGES = 0.1, 5
@@ -105,7 +105,7 @@ def tells(own: NDArray[np.floating], bands: Bands) -> bool:
 def bands_from_chance(cosines: NDArray[np.floating]) -> Bands:
     """Bands from the best cosines that unrelated questions reach.
 
-    Half of them stay below ``weak`` and three in four below ``likely``; ``strong`` lies as far above
+    Half of them stay below ``weak`` and seven in ten below ``likely``; ``strong`` lies as far above
     ``likely`` as these two are apart, twice.
     """
     middle, high = np.quantile(cosines, [_WEAK, _LIKELY])

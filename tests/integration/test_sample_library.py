@@ -14,7 +14,7 @@ from indexer.types import Filters, Hit
 
 EXAMPLES = Path(__file__).resolve().parents[2] / "examples"
 FOLDER = EXAMPLES / "library"
-MIN_TOP_3 = 0.83  # a floor for the built-in model, a little below what benchmarks/search.md records
+MIN_TOP_1, MIN_TOP_3 = 0.66, 0.9  # floors, a little below what benchmarks/search.md records
 
 
 def read_questions(name: str) -> list[dict[str, Any]]:
@@ -84,8 +84,10 @@ def test_a_sentence_of_a_document_finds_it_and_is_sure(library: Library) -> None
 
 def test_questions_find_their_documents_across_languages(library: Library) -> None:
     ranks = [rank_of(library, question, mode="hybrid") for question in QUESTIONS]
-    top_3 = sum(rank <= 3 for rank in ranks) / len(ranks)
-    assert top_3 >= MIN_TOP_3, sorted(zip(ranks, (q["question"] for q in QUESTIONS), strict=True))
+    shares = [sum(rank <= place for rank in ranks) / len(ranks) for place in (1, 3)]
+    assert shares[0] >= MIN_TOP_1 and shares[1] >= MIN_TOP_3, sorted(
+        zip(ranks, (q["question"] for q in QUESTIONS), strict=True)
+    )
 
 
 def test_the_questions_to_begin_with_are_answered_and_in_six_languages(library: Library) -> None:
@@ -128,7 +130,7 @@ def all_hits(library: Library, query: str, **options: Any) -> list[Hit]:
 
 def test_questions_off_topic_mostly_find_nothing_relevant(library: Library) -> None:
     silent = [one for one in OFF_TOPIC if not library.search(one["question"]).hits]
-    assert len(silent) >= 0.75 * len(OFF_TOPIC) >= 18
+    assert len(silent) >= 0.87 * len(OFF_TOPIC) >= 20
 
 
 def test_a_script_in_a_page_is_no_text(library: Library) -> None:
