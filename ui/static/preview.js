@@ -12,7 +12,10 @@ watch('value', () => {
 });
 element.addEventListener('click', (event) => {
   const similar = event.target.closest('[data-similar]');
-  if (similar) return trigger('similar', { languages: similar.dataset.similar });
+  if (similar) {
+    document.querySelector('#status')?.scrollIntoView({ behavior, block: 'nearest' }); // where what is found stands
+    return trigger('similar', { languages: similar.dataset.similar });
+  }
   if (event.target.closest('[data-back]')) {
     document.querySelector('#results .card[aria-current]')?.scrollIntoView({ behavior, block: 'center' });
   }
