@@ -29,7 +29,7 @@ def add_verb(verbs: argparse._SubParsersAction[argparse.ArgumentParser]) -> None
     parser.add_argument("--threads", type=int, metavar="N", help="processor threads (default: all cores)")
     words = "data folder whose registered models the recipe may name"
     parser.add_argument("--data", type=Path, metavar="DIR", help=words)
-    parser.set_defaults(run=run_train, locate=lambda name: name)
+    parser.set_defaults(run=run_train, locate=str)
     _accept_overrides_anywhere(parser)
 
 
@@ -58,7 +58,7 @@ def run_train(args: argparse.Namespace) -> int:
 
     logging.getLogger("trainer").setLevel(logging.INFO)
     try:
-        values = with_folders(read_recipe(args.recipe, args.overrides), args.locate)
+        values = with_folders(read_recipe(args.recipe, args.overrides), getattr(args, "locate", str))
         if args.threads is not None:
             import torch
 

@@ -216,7 +216,7 @@ def open_or_ask(args: argparse.Namespace, *, resume_jobs: bool = False) -> Any:
     from indexer.cli import asking
 
     return asking.open_or_ask(
-        lambda: open_library(args, resume_jobs=resume_jobs),
+        lambda: open_library(args, resume_jobs=True) if resume_jobs else open_library(args),
         (args.data or default_data_dir()).expanduser().absolute(),
         stores=(args.qdrant_url, args.database_url),
         model=args.model,
