@@ -3,5 +3,6 @@ element.addEventListener('click', (event) => {
   const button = event.target.closest('[data-action]');
   if (!button) return;
   button.disabled = true;
-  trigger('change_folder', { path: button.closest('[data-path]').dataset.path, action: button.dataset.action });
+  const folder = button.closest('[data-path]').dataset.path; // under the name path gradio would take it for a file
+  trigger('change_folder', { folder, action: button.dataset.action });
 });

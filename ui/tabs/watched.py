@@ -38,7 +38,7 @@ def build(services: Services, shell: Shell) -> None:
         return "", draw(), *refresh(services, collection)
 
     def change(collection: str, event: gr.EventData) -> tuple[Any, ...]:
-        watching.change(services.library, services.access, str(event.path), str(event.action))
+        watching.change(services.library, services.access, str(event.folder), str(event.action))
         return draw(), *refresh(services, collection)
 
     hidden: dict[str, Any] = {"show_progress": "hidden", "api_visibility": "private"}
