@@ -29,7 +29,7 @@ def add_verb(verbs: argparse._SubParsersAction[argparse.ArgumentParser]) -> None
     parser.add_argument("--threads", type=int, metavar="N", help="processor threads (default: all cores)")
     words = "data folder whose registered models the recipe may name"
     parser.add_argument("--data", type=Path, metavar="DIR", help=words)
-    parser.set_defaults(run=run_train, locate=str)
+    parser.set_defaults(run=run_train)
     _accept_overrides_anywhere(parser)
 
 

@@ -33,8 +33,12 @@ def cards(result: SearchResult) -> str:
 def _closest(hits: Sequence[Hit]) -> str:
     if not hits:
         return '<div class="nothing" role="status"><p>No passages. Try fewer filters.</p></div>'
+    return f'<h2 class="closest">Closest passages</h2>{_without_bands(hits)}'
+
+
+def _without_bands(hits: Sequence[Hit]) -> str:
     items = "".join(card(hit, with_band=False) for hit in hits)
-    return f'<h2 class="closest">Closest passages</h2><ol class="hits" aria-label="Results">{items}</ol>'
+    return f'<ol class="hits" aria-label="Results">{items}</ol>'
 
 
 def _folded(hits: Sequence[Hit], *, is_alone: bool) -> str:
@@ -113,13 +117,11 @@ def onwards(result: SearchResult, *, in_other_languages: bool) -> tuple[str, str
         f'{fmt.counted(len(hits), "passage")} {what}: <b dir="auto">{fmt.text(result.query)}</b> · '
         f"{fmt.milliseconds(result.took_ms)} · {back}"
     )
-    items = "".join(card(hit, with_band=False) for hit in hits)
     words = (
         "No other document is in another language." if in_other_languages else "There is no other document."
     )
     nothing = f'<div class="nothing" role="status"><p>{words}</p></div>'
-    found = f'<ol class="hits" aria-label="Results">{items}</ol>' if hits else nothing
-    return f'<div class="status"><span>{line}</span></div>', found
+    return f'<div class="status"><span>{line}</span></div>', _without_bands(hits) if hits else nothing
 
 
 def chips(counts: Mapping[str, int], chosen: Sequence[str]) -> str:

@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Self
 
 from indexer import errors
-from indexer.cli.running import FILE, LOOPBACK, MOMENTS, mark
+from indexer.cli.running import FILE, LOOPBACK, mark
 from indexer.errors import IndexerError, StoreLockedError
 from indexer.ingest.report import AddReport
 from indexer.library.watching import WatchedFolder
@@ -30,6 +30,7 @@ if TYPE_CHECKING:
     from indexer.library.doctor import Finding
 
 CONNECT_S = 5.0
+JOB_MOMENTS = ("created_at", "started_at", "finished_at")
 
 
 class RunningLibrary:
@@ -182,7 +183,10 @@ class RunningJobs:
 
     def list(self, cancel: str = "") -> Sequence[JobInfo]:
         """See ``JobRunner.list``; ``cancel`` is asked to stop before."""
-        return [_to_job(item) for item in self._library._ask({"do": "jobs", "cancel": cancel})]
+        return [
+            JobInfo(**_dated(item, *JOB_MOMENTS))
+            for item in self._library._ask({"do": "jobs", "cancel": cancel})
+        ]
 
     def cancel(self, job_id: str) -> None:
         """See ``JobRunner.cancel``."""
@@ -213,12 +217,7 @@ class RunningWatching:
 
     def _answer(self, what: str, **values: Any) -> Sequence[WatchedFolder]:
         answers = self._library._ask({"do": "watch", "what": what, **values})
-        return [WatchedFolder(**_dated(item, "looked_at") if item["looked_at"] else item) for item in answers]
-
-
-def _to_job(values: Mapping[str, Any]) -> JobInfo:
-    moments = {name: values[name] and datetime.fromisoformat(values[name]) for name in MOMENTS}
-    return JobInfo(**dict(values) | moments)
+        return [WatchedFolder(**_dated(item, "looked_at")) for item in answers]
 
 
 class NotAnsweredError(IndexerError):
@@ -253,8 +252,8 @@ def open_or_ask(
         return running
 
 
-def _dated(values: Mapping[str, Any], name: str) -> dict[str, Any]:
-    return {**values, name: datetime.fromisoformat(values[name])}
+def _dated(values: Mapping[str, Any], *moments: str) -> dict[str, Any]:
+    return {**values, **{name: values[name] and datetime.fromisoformat(values[name]) for name in moments}}
 
 
 def _to_result(result: Mapping[str, Any]) -> SearchResult:

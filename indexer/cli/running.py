@@ -19,13 +19,14 @@ import time
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager, suppress
 from dataclasses import asdict
+from datetime import datetime
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from indexer.errors import CollectionError, IndexerError, QueryError
 from indexer.progress import CancelToken, Progress
-from indexer.types import Filters, JobInfo
+from indexer.types import Filters
 from me5 import atomic
 from me5.errors import Me5Error
 
@@ -180,9 +181,9 @@ def _answer(library: "Library", request: Mapping[str, Any], step: Progress, work
     if request["do"] == "jobs":
         if request["cancel"]:
             library.jobs.cancel(str(request["cancel"]))
-        return [_job_to_json(job) for job in library.jobs.list()]
+        return [_to_json(job) for job in library.jobs.list()]
     if request["do"] == "collections":
-        return [asdict(item) | {"created_at": item.created_at.isoformat()} for item in library.collections()]
+        return [_to_json(item) for item in library.collections()]
     if request["do"] == "like":
         return asdict(
             library.similar(
@@ -198,7 +199,7 @@ def _answer(library: "Library", request: Mapping[str, Any], step: Progress, work
         ]
     if request["do"] == "documents":
         found = library.documents_with(request["words"], collection, limit=request["limit"])
-        return [asdict(item) | {"added_at": item.added_at.isoformat()} for item in found]
+        return [_to_json(item) for item in found]
     raise QueryError(
         f"The app that is running does not know the request {request['do']!r}; it is another version. "
         "Stop it, and start it again."
@@ -210,10 +211,7 @@ def _watch(library: "Library", request: Mapping[str, Any]) -> list[dict[str, Any
         library.watching.add(request["folders"], request["collection"], polls=bool(request["polls"]))
     elif request["what"] == "remove":
         library.watching.remove(request["path"])
-    return [
-        asdict(item) | {"looked_at": item.looked_at and item.looked_at.isoformat()}
-        for item in library.watching.folders()
-    ]
+    return [_to_json(folder) for folder in library.watching.folders()]
 
 
 def _require_model(library: "Library", collection: str, model: str) -> None:
@@ -239,9 +237,9 @@ def mark(token: str, stores: tuple[str | None, str | None]) -> str:
     return hmac.new(token.encode(), json.dumps(stores).encode(), hashlib.sha256).hexdigest()
 
 
-MOMENTS = ("created_at", "started_at", "finished_at")
-
-
-def _job_to_json(job: JobInfo) -> dict[str, Any]:
-    moments = {name: getattr(job, name) for name in MOMENTS}
-    return asdict(job) | {name: moment and moment.isoformat() for name, moment in moments.items()}
+def _to_json(item: Any) -> dict[str, Any]:
+    """A value of ``indexer.types`` with its moments as text; ``asking`` has the inverse."""
+    return {
+        name: value.isoformat() if isinstance(value, datetime) else value
+        for name, value in asdict(item).items()
+    }

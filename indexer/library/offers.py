@@ -149,16 +149,18 @@ def offer(
         measure: whether the offered model may be opened to see how fast it is here. A few seconds, once.
     """
     record = catalog.collections.find(collection)
-    if record is None:
+    passages = catalog.facets.count_chunks(record.id) if record is not None else 0
+    if record is None or not passages:
+        return None
+    if any(job.collection == record.name for job in catalog.jobs.infos(active_only=True)):
         return None
     is_newer = encoders.is_outdated(record)
-    if not is_newer and catalog.settings.get(_SETTING, scope=record.id) == _ANSWERED:
+    if is_newer:
+        model: str | None = record.model
+    elif catalog.settings.get(_SETTING, scope=record.id) == _ANSWERED:
         return None
-    passages = catalog.facets.count_chunks(record.id)
-    is_busy = any(job.collection == record.name for job in catalog.jobs.infos(active_only=True))
-    model = None
-    if passages and not is_busy:
-        model = record.model if is_newer else _better_model(encoders, record, neutral)
+    else:
+        model = _better_model(encoders, record, neutral)
     if model is None:
         return None
     if model not in passage_seconds and measure:

@@ -25,6 +25,11 @@ class PairBatch:
     pairs: Sequence[Pair]
     keys: Sequence[tuple[int, int]]  # of each pair: see ``Pair.keys``
 
+    def share(self, index: int, count: int) -> Sequence[Pair]:
+        """The pairs of process ``index`` of ``count``."""
+        size = len(self.pairs) // count
+        return self.pairs[index * size : (index + 1) * size]
+
 
 class PairMixture:
     """Draws the batches of a run.
@@ -86,3 +91,24 @@ class PairMixture:
                     "source more pairs."
                 )
         return pairs
+
+
+def open_mixture(
+    sources: Sequence[PairSource], *, batch_size: int, temperature: float, shuffle_rows: int, seed: int
+) -> PairMixture:
+    """The mixture of a recipe's sources, each in an order of its own; see ``PairMixture``, ``PairStream``."""
+    streams = [
+        PairStream(source, seed=seed + number, block_rows=shuffle_rows)
+        for number, source in enumerate(sources)
+    ]
+    return PairMixture(streams, batch_size=batch_size, temperature=temperature, seed=seed)
+
+
+def require_pairs(sources: Sequence[PairSource]) -> None:
+    """Read a pair of each source: a wrong path or column is told now, not when its turn comes.
+
+    Raises:
+        DataError: a source gives none.
+    """
+    for source in sources:
+        next(PairStream(source, seed=0, block_rows=100))

@@ -79,6 +79,31 @@ class OptimConfig:
 
 
 @dataclass(frozen=True)
+class PairOptim(OptimConfig):
+    """Steps of a stage that draws pairs without end. ``batch_size`` counts pairs."""
+
+    steps: int = 1_000
+    warmup_steps: int = 100
+    temperature: float = 0.05
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        require(self.batch_size >= 2, "optim.batch_size", self.batch_size, "at least 2")
+        require(self.steps >= 1, "optim.steps", self.steps, "at least 1")
+        require(
+            0 <= self.warmup_steps <= self.steps,
+            "optim.warmup_steps",
+            self.warmup_steps,
+            "at most optim.steps",
+        )
+        require(0 < self.temperature <= 1, "optim.temperature", self.temperature, "a number in (0, 1]")
+
+    def plan(self) -> StepPlan:
+        """The steps of a run."""
+        return StepPlan(self.steps, self.warmup_steps, self.learning_rate, self.max_gradient_norm)
+
+
+@dataclass(frozen=True)
 class EpochOptim(OptimConfig):
     """Steps of a stage that goes through its data ``epochs`` times; ``steps`` outrank them."""
 

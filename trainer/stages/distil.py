@@ -17,8 +17,8 @@ from torch import Tensor
 
 from me5 import Role
 from trainer.config import require
-from trainer.data.mixture import PairBatch, PairMixture
-from trainer.data.pairs import Pair, PairStream
+from trainer.data.mixture import PairBatch, open_mixture, require_pairs
+from trainer.data.pairs import Pair
 from trainer.data.sources import PairSource
 from trainer.losses.autograd import to_targets, with_gradient
 from trainer.models.backbone import TextModel
@@ -29,7 +29,7 @@ from trainer.run.embedding_run import Prepared, run_embedding_stage
 from trainer.run.objective import Batch, Loss
 from trainer.run.processes import Processes
 from trainer.run.run_card import run_card
-from trainer.run.settings import EvaluateConfig, OptimConfig, RuntimeConfig, StepPlan, require_sources
+from trainer.run.settings import EvaluateConfig, PairOptim, RuntimeConfig, require_sources
 
 SAMPLE_PER_DIMENSION = 4
 """Texts that choose the directions of a smaller student, for each number of the teacher."""
@@ -38,8 +38,8 @@ logger = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True)
-class DistilOptim(OptimConfig):
-    """What decides the steps. ``batch_size`` counts pairs.
+class DistilOptim(PairOptim):
+    """What decides the steps.
 
     ``contrastive_weight`` is that of InfoNCE of a student's vector for its target among the targets of the
     batch, ``distance_weight`` that of half the squared distance to it.
@@ -48,23 +48,11 @@ class DistilOptim(OptimConfig):
     batch_size: int = 256
     learning_rate: float = 2e-5
     max_tokens: int = 128
-    steps: int = 1_000
-    warmup_steps: int = 100
-    temperature: float = 0.05
     contrastive_weight: float = 1.0
     distance_weight: float = 1.0
 
     def __post_init__(self) -> None:
         super().__post_init__()
-        require(self.batch_size >= 2, "optim.batch_size", self.batch_size, "at least 2")
-        require(self.steps >= 1, "optim.steps", self.steps, "at least 1")
-        require(
-            0 <= self.warmup_steps <= self.steps,
-            "optim.warmup_steps",
-            self.warmup_steps,
-            "at most optim.steps",
-        )
-        require(0 < self.temperature <= 1, "optim.temperature", self.temperature, "a number in (0, 1]")
         weights = self.contrastive_weight, self.distance_weight
         require(
             min(weights) >= 0 < max(weights),
@@ -110,10 +98,7 @@ def run_distil(config: DistilConfig, *, resume: bool) -> Path:
 
 
 def _prepare(config: DistilConfig) -> Prepared:
-    for source in config.sources:  # a wrong path or column is told now, not when its turn comes
-        next(PairStream(source, seed=config.seed, block_rows=100))
-    optim = config.optim
-    plan = StepPlan(optim.steps, optim.warmup_steps, optim.learning_rate, optim.max_gradient_norm)
+    require_pairs(config.sources)
 
     def objective(model: TextModel, processes: Processes) -> DistilObjective:
         device = config.runtime.device
@@ -121,7 +106,7 @@ def _prepare(config: DistilConfig) -> Prepared:
         teacher = TeacherVectors(encoder, Path(config.out) / "teacher", process=processes.index)
         return DistilObjective(config, model, processes, teacher)
 
-    return Prepared(plan, objective)
+    return Prepared(config.optim.plan(), objective)
 
 
 class DistilObjective:
@@ -138,14 +123,11 @@ class DistilObjective:
         self, config: DistilConfig, model: TextModel, processes: Processes, teacher: TeacherVectors
     ) -> None:
         self._config, self._model, self._processes, self._teacher = config, model, processes, teacher
-        streams = [
-            PairStream(source, seed=config.seed + number, block_rows=config.shuffle_rows)
-            for number, source in enumerate(config.sources)
-        ]
-        self._mixture = PairMixture(
-            streams,
+        self._mixture = open_mixture(
+            config.sources,
             batch_size=config.optim.batch_size,
             temperature=config.mixture_temperature,
+            shuffle_rows=config.shuffle_rows,
             seed=config.seed,
         )
         body: Any = model.body
@@ -207,8 +189,7 @@ class DistilObjective:
         self._room.directions_Dd = tensors.get("directions")
 
     def _own(self, batch: PairBatch) -> Sequence[Pair]:
-        size = len(batch.pairs) // self._processes.count
-        return batch.pairs[self._processes.index * size : (self._processes.index + 1) * size]
+        return batch.share(self._processes.index, self._processes.count)
 
     def _targets(self, batch: PairBatch) -> Tensor:
         """The teacher's own vectors of the pairs of this process."""

@@ -12,9 +12,8 @@ from torch import Tensor
 
 from me5 import Role
 from trainer.config import require
-from trainer.data.mixture import PairBatch, PairMixture
+from trainer.data.mixture import PairBatch, open_mixture, require_pairs
 from trainer.data.packed import PackedRows
-from trainer.data.pairs import PairStream
 from trainer.data.sources import PairSource
 from trainer.errors import ConfigError
 from trainer.losses.autograd import PAIR_LOSSES, joint
@@ -26,7 +25,7 @@ from trainer.run.embedding_run import Prepared, run_embedding_stage
 from trainer.run.objective import Batch, Loss
 from trainer.run.processes import Processes
 from trainer.run.run_card import run_card
-from trainer.run.settings import EvaluateConfig, OptimConfig, RuntimeConfig, StepPlan, require_sources
+from trainer.run.settings import EvaluateConfig, PairOptim, RuntimeConfig, require_sources
 
 
 @dataclass(frozen=True)
@@ -52,8 +51,8 @@ class Curriculum:
 
 
 @dataclass(frozen=True)
-class ContrastiveOptim(OptimConfig):
-    """What decides the steps. ``batch_size`` counts pairs.
+class ContrastiveOptim(PairOptim):
+    """What decides the steps.
 
     ``bank_batches``: the passages of so many earlier batches are negatives too (``trainer.losses.bank``).
     ``loss``: None for InfoNCE in blocks, which any batch size has room for, or a name of
@@ -76,15 +75,6 @@ class ContrastiveOptim(OptimConfig):
 
     def __post_init__(self) -> None:
         super().__post_init__()
-        require(self.batch_size >= 2, "optim.batch_size", self.batch_size, "at least 2")
-        require(self.steps >= 1, "optim.steps", self.steps, "at least 1")
-        require(
-            0 <= self.warmup_steps <= self.steps,
-            "optim.warmup_steps",
-            self.warmup_steps,
-            "at most optim.steps",
-        )
-        require(0 < self.temperature <= 1, "optim.temperature", self.temperature, "a number in (0, 1]")
         require(
             self.loss is None or self.loss in PAIR_LOSSES,
             "optim.loss",
@@ -139,17 +129,9 @@ def run_contrastive(config: ContrastiveConfig, *, resume: bool) -> Path:
 
 
 def _prepare(config: ContrastiveConfig) -> Prepared:
-    for source in config.sources:  # a wrong path or column is told now, not when its turn comes
-        next(PairStream(source, seed=config.seed, block_rows=100))
-    optim = config.optim
-    plan = StepPlan(
-        steps=optim.steps,
-        warmup_steps=optim.warmup_steps,
-        learning_rate=optim.learning_rate,
-        max_gradient_norm=optim.max_gradient_norm,
-    )
+    require_pairs(config.sources)
     return Prepared(
-        plan,
+        config.optim.plan(),
         lambda model, processes: PairObjective(config, model, processes),
         lambda folder: learn_pieces(config.start, config.sources, folder, seed=config.seed),
     )
@@ -173,14 +155,11 @@ class PairObjective:
 
     def __post_init__(self) -> None:
         config = self.config
-        streams = [
-            PairStream(source, seed=config.seed + number, block_rows=config.shuffle_rows)
-            for number, source in enumerate(config.sources)
-        ]
-        self._mixture = PairMixture(
-            streams,
+        self._mixture = open_mixture(
+            config.sources,
             batch_size=config.optim.batch_size,
             temperature=config.mixture_temperature,
+            shuffle_rows=config.shuffle_rows,
             seed=config.seed,
         )
         _promise_lengths(self.model, config.optim.matryoshka)
@@ -190,9 +169,7 @@ class PairObjective:
     def next_batch(self) -> Batch:
         """The pairs of the joint batch; this process embeds its slice: all queries, then all passages."""
         batch = self._mixture.next_batch()
-        size = len(batch.pairs) // self.processes.count
-        own = batch.pairs[self.processes.index * size : (self.processes.index + 1) * size]
-        source = batch.source
+        own, source = batch.share(self.processes.index, self.processes.count), batch.source
         ids = PackedRows()
         self._tokenize(ids, [pair.query for pair in own], Role(source.query_role))
         titles = [pair.title for pair in own]

@@ -149,3 +149,8 @@ def _is_inside(word: str, places: tuple[Path, ...]) -> bool:
 
 def _real(path: Path) -> Path:
     return Path(os.path.realpath(path))
+
+
+def unquoted(word: str) -> str:
+    """A word as typed, without the quotes that file managers put around paths."""
+    return word.strip().strip("\"'")

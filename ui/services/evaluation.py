@@ -18,7 +18,7 @@ from me5.states import State
 from trainer.run.records import log_tail, read_json, write_json
 from ui.errors import UiError
 from ui.services import child_runs
-from ui.services.access import EXAMPLES, Access
+from ui.services.access import EXAMPLES, Access, unquoted
 
 ROOT = Path(__file__).resolve().parents[2]
 SAMPLE_TASK = EXAMPLES / "evaluation" / "sample-questions"
@@ -135,7 +135,7 @@ class Evaluations:
             NotOfferedError: a model or task is not offered on this page.
         """
         _require_choice(request)
-        models, tasks = tuple(map(_cleaned, request.models)), tuple(map(_cleaned, request.tasks))
+        models, tasks = tuple(map(unquoted, request.models)), tuple(map(unquoted, request.tasks))
         for model in models:
             self.access.require("model", model)
         for task in tasks:
@@ -363,11 +363,6 @@ def _absolute(word: str) -> str:
     path = Path(word).expanduser()
     is_there = bool(path.parts) and path.exists()
     return str(path.absolute()) if is_there else word
-
-
-def _cleaned(word: str) -> str:
-    """A word without the quotes that file managers put around paths."""
-    return word.strip().strip("\"'")
 
 
 def _names(models: Sequence[str]) -> str:

@@ -27,7 +27,7 @@ from ui import exports
 from ui.filters import SearchFilters
 from ui.questions import SAMPLES, SampleQuestion, read_sample_questions
 from ui.services import search as searches
-from ui.services.access import Access
+from ui.services.access import Access, unquoted
 from ui.services.metrics import Metrics
 from ui.services.models import ModelChoice, model_choices
 
@@ -186,7 +186,7 @@ class Services:
             NotOfferedError: the page is open to others, who could read any file of the host.
         """
         self.access.require("folder", path)
-        cleaned = path.strip().strip("\"'")
+        cleaned = unquoted(path)
         where = expanded(cleaned)
         if not cleaned or not os.path.exists(where):  # noqa: PTH110 - the other one raises for odd names
             raise ReadError(

@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
 from indexer.errors import ReadError
-from ui.services.access import Access
+from ui.services.access import Access, unquoted
 
 if TYPE_CHECKING:
     from indexer.library.library import Library
@@ -24,7 +24,7 @@ def add(library: "Library", access: Access, path: str, collection: str) -> None:
         ReadError: it is no folder.
     """
     access.require("folder", path)
-    cleaned = path.strip().strip("\"'")
+    cleaned = unquoted(path)
     if not cleaned:
         raise ReadError("Type the path of a folder on this computer.")
     library.watching.add(cleaned, collection)
